@@ -1,0 +1,58 @@
+# How superficial is alignment? `snakemake --cores 8 figures/all` answers with the figures of the paper.
+import atexit
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from superficial.config import Experiment, split_overrides
+from superficial.errors import UserError
+from superficial.stages import code_of
+
+try:
+    RUN = Experiment(Path("config"), split_overrides(config.get("hydra")))
+    PAIRS, MODELS = RUN.pairs, RUN.model_names
+    RUN.check_files()
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+DATASET = RUN.settings.dataset.name
+CONTEXT = RUN.settings.context.name
+RESPONSE = RUN.settings.response.name
+# Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
+RUNTIME = RUN.settings.runtime.model_dump_json()
+STAGE = f"{sys.executable} -m superficial"
+# Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
+ERRORS = Path(os.environ.setdefault("SUPERFICIAL_ERRORS", os.path.join(tempfile.mkdtemp(), "errors.txt")))
+
+
+wildcard_constraints:
+    model="|".join(MODELS),
+    pair="|".join(PAIRS),
+    dataset=DATASET,
+    method=RESPONSE,
+    context=CONTEXT,
+
+
+include: "workflow/rules/models.smk"
+include: "workflow/rules/responses.smk"
+include: "workflow/rules/shifts.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule:
+    name:
+        "figures/all"
+    default_target: True
+    input:
+        expand("results/figures/{figure}.pdf", figure=FIGURES),
+    localrule: True
+
+
+onsuccess:
+    print(f"Done. Figures: {Path('results/figures').resolve()}", file=sys.stderr)
+
+
+onerror:
+    if ERRORS.is_file():
+        atexit.register(lambda: print(ERRORS.read_text(encoding="utf-8").strip(), file=sys.stderr))

@@ -1,0 +1,51 @@
+"""The card of an adapter: what it was trained on, with what, and how the loss fell."""
+
+from pathlib import Path
+from typing import Any
+
+from superficial.align.train import Curve
+from superficial.artifact import file_sha256
+from superficial.models.manifest import read_manifest
+from superficial.schema import AlignConfig
+
+
+def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: Curve) -> dict[str, Any]:
+    """Everything that decides the adapter, and its loss curve (nats a response token, one value a step)."""
+    manifest = read_manifest(base)
+    return {
+        "name": cfg.name,
+        "base": {"name": manifest["name"], "weights_sha256": manifest["weights_sha256"]},
+        "data": {"path": cfg.data, "sha256": file_sha256(data), "examples": examples},
+        "config": cfg.model_dump(mode="json", exclude={"base", "name", "data"}),
+        "end_of_turn": cfg.end_of_turn,
+        "fed_tokens": curve.tokens,
+        "loss": [round(loss, 4) for loss in curve.losses],
+        "licence": manifest["licence"],
+    }
+
+
+def card_readme(card: dict[str, Any]) -> str:
+    """The card as a page for people."""
+    loss, config = card["loss"], card["config"]
+    tenth = max(1, len(loss) // 10)
+    curve = "\n".join(
+        f"| {start + 1}-{min(start + tenth, len(loss))} | {sum(part) / len(part):.3f} |"
+        for start, part in ((start, loss[start : start + tenth]) for start in range(0, len(loss), tenth))
+    )
+    return f"""# Adapter {card["name"]}
+
+A LoRA on {card["base"]["name"]} that turns it into a small assistant, made to study what alignment changes; it is no
+product, and what it says is often wrong.
+
+- Data: `{card["data"]["path"]}`, {card["data"]["examples"]} hand-written examples,
+  sha256 `{card["data"]["sha256"]}`.
+- Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
+  learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs of batches of
+  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}, {card["fed_tokens"]:,} tokens fed.
+- Made by `make align`; `card.json` holds all of this for programs, with the loss of every step.
+- Licence: {card["licence"]}; see NOTICE.
+
+| steps | mean loss (nats a response token) |
+| --- | --- |
+{curve}
+"""

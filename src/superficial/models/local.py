@@ -1,0 +1,40 @@
+"""Models in a folder of the user's: safetensors only, linked or copied into results."""
+
+import os
+import shutil
+from pathlib import Path
+
+from superficial.errors import UserError
+from superficial.schema import LocalSource
+
+UNSAFE = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def copy_local(source: LocalSource, folder: Path) -> None:
+    """Fill `folder` with the model at `source.path`; weights are hard links where the file system can, else copies."""
+    origin = Path(source.path)
+    if not origin.is_dir():
+        raise UserError(
+            f"no folder {origin}", where="model source local, key path", remedy="give the folder of a model"
+        )
+    if not list(origin.glob("*.safetensors")):
+        pickled = [file.name for pattern in UNSAFE for file in origin.glob(pattern)]
+        why = f"only {pickled[0]}, which can run code when it is loaded" if pickled else "no weights"
+        raise UserError(
+            f"no safetensors in {origin}: {why}",
+            where="model source local, key path",
+            remedy="save the model again with model.save_pretrained(folder), which writes safetensors",
+        )
+    for file in sorted(origin.iterdir()):
+        if file.is_file() and not any(file.match(pattern) for pattern in UNSAFE):
+            _link_or_copy(file, folder / file.name)
+
+
+def _link_or_copy(file: Path, target: Path) -> None:
+    if file.suffix == ".safetensors":
+        try:
+            os.link(file.resolve(), target)
+            return
+        except OSError:
+            pass
+    shutil.copyfile(file, target)

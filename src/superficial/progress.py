@@ -1,0 +1,12 @@
+"""Progress of long work, on stderr, with its rate."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(label: str, total: int, unit: str) -> "tqdm[Any]":
+    """A bar that redraws often on a terminal, and about twice a minute in a log file."""
+    seconds = 0.5 if sys.stderr.isatty() else 20.0
+    return tqdm(total=total, desc=label, unit=f" {unit}", mininterval=seconds, dynamic_ncols=True, file=sys.stderr)

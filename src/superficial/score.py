@@ -1,0 +1,140 @@
+"""The score stage: one teacher-forced pass per (model, context) over a fixed set of responses.
+
+What is kept are the final hidden states (the input of the LM head) at every response position. From two such files any
+two models or contexts can be compared over the whole vocabulary without running a model body again.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from superficial.artifact import canonical, file_sha256, whole_file, write_sidecar
+from superficial.context import check_length, context_ids, require_chat_template
+from superficial.head import Head, check_head
+from superficial.models.load import Loaded, load_model
+from superficial.progress import progress
+from superficial.schema import MethodConfig, RuntimeConfig, ScoreStage
+from superficial.table import read_table
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Context and response of one example, as token ids."""
+
+    context: list[int]
+    response: list[int]
+
+    @property
+    def fed(self) -> list[int]:
+        """What the model reads: the last response token is only predicted."""
+        return (self.context + self.response)[:-1]
+
+
+def run(
+    cfg: ScoreStage, runtime: RuntimeConfig, *, pair: Path, model: Path, data: Path, responses: Path, out: Path
+) -> None:
+    """Write `out` (safetensors): `states` (N, H) for all response tokens in the order of `responses`, `lengths` (E,).
+
+    `pair` is the report that the vocabularies agree; it is read for nothing else.
+    """
+    started = time.monotonic()
+    loaded = load_model(model, runtime.device)
+    sequences = build_sequences(loaded, cfg.context, read_table(data), read_table(responses))
+    states = score(loaded, sequences, runtime.score_tokens)
+    about = {"model": loaded.key, "context": cfg.context.name, "responses": file_sha256(responses)}
+    lengths = torch.tensor([len(sequence.response) for sequence in sequences])
+    with whole_file(out) as partial:
+        # One metadata entry: several would be written in no fixed order, and equal runs must give equal bytes.
+        save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
+    seconds = time.monotonic() - started
+    facts = {
+        "device": str(loaded.device),
+        "dtype": str(loaded.dtype),
+        "response_tokens": len(states),
+        "fed_tokens": sum(len(sequence.fed) for sequence in sequences),
+        "response_tokens_per_second": round(len(states) / seconds, 2),
+    }
+    inputs = {"model": model, "data": data, "responses": responses}
+    write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
+    """`states` (N, H) and the response lengths that cut them into examples."""
+    with safe_open(path, framework="pt") as file:
+        return file.get_tensor("states"), file.get_tensor("lengths").tolist()
+
+
+def build_sequences(
+    loaded: Loaded, context: MethodConfig, data: pd.DataFrame, responses: pd.DataFrame
+) -> list[Sequence]:
+    """Put the context of this model before the response's token ids, which are reused as they were generated."""
+    if context.kind == "chat":
+        require_chat_template(loaded.tokenizer, loaded.manifest["name"])
+    instructions = dict(zip(data["id"], data["instruction"], strict=True))
+    sequences = []
+    for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
+        sequence = Sequence(context_ids(loaded.tokenizer, context, instructions[example]), [int(t) for t in tokens])
+        check_length(loaded, len(sequence.fed), example=example, what="context and response")
+        sequences.append(sequence)
+    return sequences
+
+
+def score(loaded: Loaded, sequences: list[Sequence], batch_tokens: int) -> torch.Tensor:
+    """Final hidden states (N, H) on the CPU that predict each response token; one forward pass per batch.
+
+    The first batch also checks that head(states) equals the model's own logits.
+    """
+    head = Head.of(loaded.model)
+    parts: dict[int, torch.Tensor] = {}
+    total = sum(len(sequence.response) for sequence in sequences)
+    with torch.inference_mode(), progress(f"scoring ({loaded.manifest['name']})", total, "tokens") as bar:
+        for rows in _batches(sequences, batch_tokens):
+            hidden = _forward(loaded, [sequences[row].fed for row in rows], head if not parts else None)
+            for row, states in zip(rows, hidden, strict=True):
+                first = len(sequences[row].context) - 1
+                length = len(sequences[row].response)
+                parts[row] = states[first : first + length].cpu()
+                bar.update(length)
+    return torch.cat([parts[row] for row in range(len(sequences))])
+
+
+def _forward(loaded: Loaded, rows: list[list[int]], head: Head | None) -> torch.Tensor:
+    """Hidden states (B, T, H) of right-padded rows; with `head`, check it on the last position of the same pass."""
+    width = max(map(len, rows))
+    pad = loaded.end_ids[0]  # never seen: attention is causal, and what lies right of a response is not read
+    inputs = {
+        "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=loaded.device),
+        "attention_mask": torch.tensor(
+            [[1] * len(row) + [0] * (width - len(row)) for row in rows], device=loaded.device
+        ),
+    }
+    body = loaded.model.base_model
+    if head is None:
+        hidden: torch.Tensor = body(**inputs, use_cache=False).last_hidden_state
+        return hidden
+    kept: list[torch.Tensor] = []
+    hook = body.register_forward_hook(lambda _module, _args, output: kept.append(output.last_hidden_state))
+    try:
+        logits = loaded.model(**inputs, use_cache=False, logits_to_keep=1).logits
+    finally:
+        hook.remove()
+    check_head(head, kept[0][:, -1], logits[:, -1], loaded.manifest["name"])
+    return kept[0]
+
+
+def _batches(sequences: list[Sequence], budget: int) -> Iterator[list[int]]:
+    """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
+    batch: list[int] = []
+    for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):
+        # Sorted, so this row is the longest of the batch.
+        if batch and (len(batch) + 1) * len(sequences[row].fed) > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch

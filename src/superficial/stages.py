@@ -1,0 +1,71 @@
+"""The stages of the workflow: the module that does each one, the configuration it reads, and the code it hangs on."""
+
+import ast
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from superficial import schema
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`run(cfg, runtime, **files)` of `module` makes the artifact."""
+
+    module: str
+    config: type[BaseModel]
+
+    @property
+    def run(self) -> Callable[..., None]:
+        """The stage's function; its module is imported on first use, so that light stages start fast."""
+        function: Callable[..., None] = importlib.import_module(self.module).run
+        return function
+
+
+STAGES: Mapping[str, Stage] = {
+    "model": Stage("superficial.models.fetch", schema.ModelConfig),
+    "data": Stage("superficial.dataset", schema.DatasetConfig),
+    "pair": Stage("superficial.pair", schema.Nothing),
+    "generate": Stage("superficial.generate", schema.GenerateStage),
+    "score": Stage("superficial.score", schema.ScoreStage),
+    "compare": Stage("superficial.compare", schema.CompareConfig),
+    "stats": Stage("superficial.stats.tables", schema.StatsConfig),
+    "align": Stage("superficial.align.stage", schema.AlignConfig),
+    "figures/shift_example": Stage("superficial.figures.shift_example", schema.FigureStage),
+    "figures/shift_ratio": Stage("superficial.figures.shift_ratio", schema.FigureStage),
+    "figures/shift_by_position": Stage("superficial.figures.shift_by_position", schema.FigureStage),
+}
+
+
+def code_of(stage: str) -> list[str]:
+    """Source files that the result of `stage` hangs on: its module and, transitively, what that imports from here.
+
+    Snakemake tracks no imported module by itself; declared as inputs, these files are compared by checksum.
+    """
+    found: set[Path] = set()
+    waiting = [_file(STAGES[stage].module)]
+    while waiting:
+        file = waiting.pop()
+        if file is None or file in found:
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                waiting += [_file(node.module), *(_file(f"{node.module}.{alias.name}") for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [_file(alias.name) for alias in node.names]
+    return sorted(map(str, found))
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module of this package, else None. Package files hold no code and the schema has its slices."""
+    parts = module.split(".")
+    if parts[0] != "superficial" or parts[-1] == "schema":
+        return None
+    file = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
+    return file if file.is_file() else None

@@ -1,0 +1,1 @@
+"""Statistics of the token table: tidy tables with intervals from a bootstrap over examples."""

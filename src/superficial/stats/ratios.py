@@ -1,0 +1,26 @@
+"""Shares of unshifted, marginal and shifted positions (paper, figure 3)."""
+
+import numpy as np
+import pandas as pd
+
+from superficial.category import CATEGORIES
+from superficial.stats.bootstrap import Bootstrap
+
+
+def ratios(table: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    """One row a level and category: share, low, high, tokens (of that category), examples.
+
+    Level `pooled` counts all positions alike (the paper's number); `per_example` averages the examples' own shares.
+    """
+    counts = pd.crosstab(table["example_id"], table["category"]).reindex(columns=list(CATEGORIES), fill_value=0)
+    found = counts.to_numpy(dtype=np.float64)  # (E, 3)
+    totals = np.repeat(found.sum(axis=1, keepdims=True), len(CATEGORIES), axis=1)
+    parts = []
+    for level, numerators, denominators in (
+        ("pooled", found, totals),
+        ("per_example", found / totals, np.ones_like(totals)),
+    ):
+        share, low, high = bootstrap.ratio(numerators, denominators)
+        columns = {"level": level, "category": CATEGORIES, "share": share, "low": low, "high": high}
+        parts.append(pd.DataFrame(columns).assign(tokens=found.sum(axis=0).astype(int), examples=len(found)))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,76 @@
+# Token distribution shift: both models score the same response tokens, each under its own context.
+def manifest(side):
+    return lambda wildcards: f"results/models/{getattr(PAIRS[wildcards.pair], side).name}/manifest.json"
+
+
+def responses(wildcards):
+    return f"results/responses/{wildcards.dataset}/{PAIRS[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
+
+
+rule pair:
+    input:
+        base=manifest("base"),
+        aligned=manifest("aligned"),
+        code=code_of("pair"),
+    output:
+        "results/pairs/{pair}.json",
+    params:
+        cfg=RUN.slice("pair"),
+    shell:
+        "{STAGE} pair --cfg {params.cfg:q} --runtime {RUNTIME:q} base={input.base} aligned={input.aligned} out={output}"
+
+
+rule score:
+    input:
+        pair="results/pairs/{pair}.json",
+        model=lambda wildcards: manifest(wildcards.side)(wildcards),
+        data="results/data/{dataset}.parquet",
+        responses=responses,
+        code=code_of("score"),
+    output:
+        "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
+    wildcard_constraints:
+        side="base|aligned",
+        seen=f"{RESPONSE}|{CONTEXT}",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
+    shell:
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        " model={input.model} data={input.data} responses={input.responses} out={output}"
+
+
+rule compare:
+    input:
+        base=manifest("base"),
+        aligned=manifest("aligned"),
+        responses=responses,
+        base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
+        aligned_score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
+        code=code_of("compare"),
+    output:
+        "results/shifts/{dataset}/{pair}/{context}.parquet",
+    threads: workflow.cores
+    params:
+        cfg=RUN.slice("compare"),
+    shell:
+        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        " base={input.base} aligned={input.aligned} responses={input.responses}"
+        " base_score={input.base_score} aligned_score={input.aligned_score} out={output}"
+
+
+rule stats:
+    input:
+        shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        responses=responses,
+        code=code_of("stats"),
+    output:
+        expand(
+            "results/stats/{{dataset}}/{{pair}}/{{context}}/{table}.csv",
+            table=["ratios", "positions", "tokens", "summary"],
+        ),
+    params:
+        cfg=RUN.slice("stats"),
+    shell:
+        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " shifts={input.shifts} responses={input.responses} out={output[3]}"
