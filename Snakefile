@@ -38,6 +38,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/responses.smk"
 include: "workflow/rules/shifts.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/browser.smk"
 
 
 rule:
@@ -46,6 +47,7 @@ rule:
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
+        BROWSER,
     localrule: True
 
 

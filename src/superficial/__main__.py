@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A model folder is all that a stage may read; the hub is never asked in passing.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if given.threads:
-        os.environ["OMP_NUM_THREADS"] = str(given.threads)
+        # `--cores 8` on a machine with two cores must not start eight threads: they would only wait for each other.
+        os.environ["OMP_NUM_THREADS"] = str(min(given.threads, os.cpu_count() or 1))
     stage = STAGES[given.stage]
-    # An input that a rule may lack (the base of a model that has none) arrives as an empty path.
-    files = {name: Path(path) for name, path in (entry.split("=", 1) for entry in given.files) if path}
+    files = named_files(given.files)
     try:
         cfg = stage.config.model_validate_json(given.cfg)
         stage.run(cfg, RuntimeConfig.model_validate_json(given.runtime), **files)
@@ -37,6 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _remember(f"error: {error}")
         return 2
     return 0
+
+
+def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
+    """Files by name: NAME=PATH, or NAME=PATH PATH ... for several; an empty path is an input that this job lacks.
+
+    >>> named_files(["a=x", "b=y", "z", "c="])
+    {'a': PosixPath('x'), 'b': [PosixPath('y'), PosixPath('z')], 'c': []}
+    """
+    found: dict[str, list[Path]] = {}
+    name = ""
+    for word in words:
+        if "=" in word:
+            name, word = word.split("=", 1)
+        found.setdefault(name, []).extend([Path(word)] if word else [])
+    return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
 
 
 def _remember(line: str) -> None:

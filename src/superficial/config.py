@@ -21,10 +21,13 @@ from pydantic import BaseModel, ValidationError
 from superficial.artifact import canonical
 from superficial.errors import UserError
 from superficial.schema import (
+    BrowserStage,
+    ComparedPair,
     FigureStage,
     GenerateStage,
     LoraSource,
     ModelConfig,
+    ModelTitle,
     PairConfig,
     PairTitle,
     ScoreStage,
@@ -105,12 +108,35 @@ class Experiment:
                 **settings.figure.model_dump(),
                 dataset=settings.dataset.name,
                 context=settings.context.name,
+                confidence=settings.stats.confidence,
                 reference=settings.reference,
                 pairs=[PairTitle(name=pair.name, title=pair.title) for pair in self.pairs.values()],
             )
+        elif stage == "browser":
+            part = self._browser()
         else:
             part = parts[stage]
         return canonical({} if part is None else part.model_dump(mode="json"))
+
+    def _browser(self) -> BrowserStage:
+        settings, look = self.settings, self.settings.figure
+        return BrowserStage(
+            dataset=settings.dataset.name,
+            response=settings.response.name,
+            context=settings.context,
+            pairs=[
+                ComparedPair(
+                    name=pair.name,
+                    title=pair.title,
+                    base=ModelTitle(name=pair.base.name, title=pair.base.title),
+                    aligned=ModelTitle(name=pair.aligned.name, title=pair.aligned.title),
+                )
+                for pair in self.pairs.values()
+            ],
+            unshifted=look.unshifted,
+            marginal=look.marginal,
+            shifted=look.shifted,
+        )
 
     def _method(self, name: str) -> Any:
         return {method.name: method for method in (self.settings.response, self.settings.context)}[name]
@@ -152,12 +178,15 @@ def validate(kind: type[Model], value: Any, *, where: str) -> Model:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A misspelt key is also a missing one; the misspelling is the better thing to tell.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         # The tag of a union (pypi, local, lora) appears in the location, but it is no key that a user wrote.
         path = [str(step) for step in first["loc"] if step not in ("pypi", "local", "lora")]
         key = ".".join(path)
         if first["type"] != "extra_forbidden":
-            raise UserError(f"{first['msg']} (it is {first['input']!r})", where=f"{where}, key {key}") from error
+            shown = f" (it is {first['input']!r})" if not isinstance(first["input"], dict) else ""
+            raise UserError(f"{first['msg']}{shown}", where=f"{where}, key {key}") from error
         valid = _keys_beside(kind, path)
         raise UserError(f"unknown key {key}", where=where, remedy=_nearest(path[-1], valid, "keys")) from error
 

@@ -116,7 +116,8 @@ class StatsConfig(Strict):
     resamples: int = Field(ge=100, description="bootstrap resamples, drawn over examples")
     confidence: float = Field(gt=0.5, lt=1.0, description="of every interval")
     seed: int
-    top_tokens: int = Field(ge=1, description="length of each list of frequent tokens")
+    top_tokens: int = Field(ge=1, description="length of each list of tokens")
+    min_occurrences: int = Field(ge=1, description="tokens listed by rate occur at least so often")
 
 
 class FigureConfig(Strict):
@@ -159,8 +160,35 @@ class FigureStage(FigureConfig):
 
     dataset: Name
     context: Name
+    confidence: float = Field(description="of the intervals in the tables that it draws")
     pairs: list[PairTitle]
     reference: ReferenceConfig
+
+
+class ModelTitle(Strict):
+    """A model as pages name it."""
+
+    name: Name
+    title: str
+
+
+class ComparedPair(PairTitle):
+    """A pair with the names of its models."""
+
+    base: ModelTitle
+    aligned: ModelTitle
+
+
+class BrowserStage(Strict):
+    """What the shift browser reads: which results it shows, the base's context, and the colours of the figures."""
+
+    dataset: Name
+    response: Name
+    context: MethodConfig
+    pairs: list[ComparedPair]
+    unshifted: str
+    marginal: str
+    shifted: str
 
 
 class AlignConfig(Strict):

@@ -35,10 +35,14 @@ STAGES: Mapping[str, Stage] = {
     "score": Stage("superficial.score", schema.ScoreStage),
     "compare": Stage("superficial.compare", schema.CompareConfig),
     "stats": Stage("superficial.stats.tables", schema.StatsConfig),
+    "kinds_agreement": Stage("superficial.kinds.agreement", schema.Nothing),
     "align": Stage("superficial.align.stage", schema.AlignConfig),
     "figures/shift_example": Stage("superficial.figures.shift_example", schema.FigureStage),
     "figures/shift_ratio": Stage("superficial.figures.shift_ratio", schema.FigureStage),
+    "figures/shift_browser": Stage("superficial.browser.site", schema.BrowserStage),
     "figures/shift_by_position": Stage("superficial.figures.shift_by_position", schema.FigureStage),
+    "figures/shift_by_topic": Stage("superficial.figures.shift_by_topic", schema.FigureStage),
+    "figures/shift_by_kind": Stage("superficial.figures.shift_by_kind", schema.FigureStage),
 }
 
 

@@ -5,6 +5,8 @@ FIGURES = {
     "shift_example": [f"results/data/{DATASET}.parquet", SHIFTS, f"{STATS}/tokens.csv"],
     "shift_ratio": [f"{STATS}/ratios.csv", f"{STATS}/tokens.csv"],
     "shift_by_position": [f"{STATS}/positions.csv", f"{STATS}/summary.csv"],
+    "shift_by_topic": [f"{STATS}/groups.csv"],
+    "shift_by_kind": [f"{STATS}/kinds.csv", f"{STATS}/summary.csv", "results/stats/kinds_agreement.csv"],
 }
 
 for figure, tables in FIGURES.items():

@@ -1,4 +1,7 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
+from superficial.kinds.lists import FILES as WORD_LISTS
+
+
 def manifest(side):
     return lambda wildcards: f"results/models/{getattr(PAIRS[wildcards.pair], side).name}/manifest.json"
 
@@ -63,14 +66,27 @@ rule stats:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         responses=responses,
+        data="results/data/{dataset}.parquet",
         code=code_of("stats"),
+        words=WORD_LISTS,
     output:
         expand(
             "results/stats/{{dataset}}/{{pair}}/{{context}}/{table}.csv",
-            table=["ratios", "positions", "tokens", "summary"],
+            table=["ratios", "positions", "tokens", "kinds", "groups", "clusters", "summary"],
         ),
     params:
         cfg=RUN.slice("stats"),
     shell:
         "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q}"
-        " shifts={input.shifts} responses={input.responses} out={output[3]}"
+        " shifts={input.shifts} responses={input.responses} data={input.data} out={output}"
+
+
+rule kinds_agreement:
+    input:
+        labelled="resources/kinds/labelled.csv",
+        code=code_of("kinds_agreement"),
+        words=WORD_LISTS,
+    output:
+        "results/stats/kinds_agreement.csv",
+    shell:
+        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} labelled={input.labelled} out={output}"

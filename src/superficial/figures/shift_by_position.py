@@ -8,16 +8,16 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from superficial.figures.style import WIDTH, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
 from superficial.table import read_table
 
+WIDE = "8"  # positions a point of the drawn lines
 PANELS = (
     ("kl_aligned_base", "KL(aligned ‖ base), nats"),
     ("log10_base_rank", "base rank (geometric mean)"),
     ("base_prob", "base probability"),
 )
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # Okabe-Ito
 
 
 def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
@@ -43,7 +43,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
         axes[0].text(0.5, 0.5, text, transform=axes[0].transAxes, ha="center", va="center")
     axes[0].set_title(
         f"Token distribution shift by position. Data: {cfg.dataset}; base context: {cfg.context}.\n"
-        "Dots: every position. Lines: means over 8 positions, 95 % intervals from a bootstrap over examples.",
+        f"Dots: every position. Lines: means over {WIDE} positions, {interval(cfg)}s from a bootstrap over examples.",
         loc="left",
     )
     figure.align_ylabels(axes)
@@ -59,7 +59,8 @@ def _plain_rank(value: float, _position: int | None) -> str:
 def _curves(cfg: FigureStage, results: Path, pair: str) -> pd.DataFrame:
     """The rows of one pair that the figure shows: enough examples still running, and within the x axis."""
     table = read_table(results / "stats" / cfg.dataset / pair / cfg.context / "positions.csv")
-    wanted = table["metric"].isin([metric for metric, _ in PANELS])
+    table["scale"] = table["scale"].astype(str)
+    wanted = table["metric"].isin([metric for metric, _ in PANELS]) & table["scale"].isin(["1", WIDE])
     seen = (table["examples"] >= cfg.min_examples) & (table["position"] < cfg.max_position)
     found = table[wanted & seen].copy()
     ranks = found["metric"] == "log10_base_rank"
@@ -76,12 +77,12 @@ def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, index:
     colour = LINES[index % len(LINES)]
     label = f"{cfg.pairs[index].title} (n = {rows['examples'].max()})"
     for axis, (metric, _) in zip(axes, PANELS, strict=False):
-        every = rows[(rows["metric"] == metric) & (rows["width"] == 1)]
-        bins = rows[(rows["metric"] == metric) & (rows["width"] > 1)]
-        middle = bins["position"] + bins["width"] / 2 - 0.5
+        every = rows[(rows["metric"] == metric) & (rows["scale"] == "1")]
+        bins = rows[(rows["metric"] == metric) & (rows["scale"] == WIDE)]
+        middle = bins["position"] + int(WIDE) / 2 - 0.5
         axis.plot(every["position"], every["mean"], ".", color=colour, alpha=0.25, markersize=2.5)
         axis.plot(middle, bins["mean"], color=colour, linewidth=1.3, label=label)
         axis.fill_between(middle, bins["low"], bins["high"], color=colour, alpha=0.2, linewidth=0)
-    count = rows[(rows["metric"] == PANELS[0][0]) & (rows["width"] == 1)]
+    count = rows[(rows["metric"] == PANELS[0][0]) & (rows["scale"] == "1")]
     axes[-1].plot(count["position"], count["examples"], color=colour, linewidth=1.3)
     return True

@@ -50,7 +50,9 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
             f"no instruction {example!r} in {cfg.dataset}", where="figure.example", remedy="give an id of it"
         )
     response = table[table["example_id"] == example]
-    frequent = read_table(results / "stats" / cfg.dataset / pair.name / cfg.context / "tokens.csv")
+    frequent = read_table(results / "stats" / cfg.dataset / pair.name / cfg.context / "tokens.csv").query(
+        "order == 'count'"
+    )
     shown = response.head(cfg.example_tokens)
     cells = layout(shown)
     _draw(cfg, pair, data.loc[example, "instruction"], response, cells, frequent, out, started)

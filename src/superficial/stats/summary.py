@@ -4,31 +4,31 @@ import numpy as np
 import pandas as pd
 
 from superficial.stats.bootstrap import Bootstrap, Floats
+from superficial.stats.token_table import TokenTable
+
+PER_TOKEN = ("kl_aligned_base", "kl_base_aligned", "js", "base_prob", "base_entropy", "aligned_entropy")
 
 
-def summary(table: pd.DataFrame, responses: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """Rows (measure, value, low, high): means over tokens or responses with their intervals."""
+def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    """Rows (measure, value, low, high): counts, means over tokens (nats where divergences), means over responses."""
     ids = responses["token_ids"]
-    row = pd.factorize(table["example_id"])[0]
-    per_token = {
-        "aligned_rank_1_share": table["aligned_rank"].to_numpy() == 1,
-        "kl_aligned_base_nats": table["kl_aligned_base"].to_numpy(),
-        "base_prob": table["base_prob"].to_numpy(),
-    }
+    rows: list[tuple[str, float, float | None, float | None]] = [
+        ("examples", table.examples, None, None),
+        ("tokens", int(table.lengths.sum()), None, None),
+    ]
+    lengths = table.lengths[:, None].astype(np.float64)
+    one = np.zeros_like(table.example)
+    per_token = [("aligned_rank_1_share", "aligned_rank"), *((name, name) for name in PER_TOKEN)]
+    for measure, column in per_token:
+        value = table.column(column)
+        value = value == 1 if column == "aligned_rank" else value
+        rows.append((measure, *_interval(bootstrap, table.sums(one, 1, value.astype(np.float64)), lengths)))
     per_response = {
         "response_tokens": ids.map(len).to_numpy(),
         "stopped_share": (responses["finish_reason"] == "stop").to_numpy(),
         "repeated_8gram_share": ids.map(repeated_ngrams).to_numpy(),
         "looping_share": ids.map(is_loop).to_numpy(),
     }
-    tokens = np.bincount(row).astype(np.float64)[:, None]
-    rows: list[tuple[str, float, float | None, float | None]] = [
-        ("examples", len(responses), None, None),
-        ("tokens", len(table), None, None),
-    ]
-    for measure, value in per_token.items():
-        sums = np.bincount(row, weights=value.astype(np.float64))[:, None].astype(np.float64)
-        rows.append((measure, *_interval(bootstrap, sums, tokens)))
     for measure, value in per_response.items():
         sums = value.astype(np.float64)[:, None]
         rows.append((measure, *_interval(bootstrap, sums, np.ones_like(sums))))

@@ -6,23 +6,36 @@ from pathlib import Path
 from superficial.artifact import write_sidecar
 from superficial.schema import RuntimeConfig, StatsConfig
 from superficial.stats.bootstrap import Bootstrap
+from superficial.stats.clusters import clusters
 from superficial.stats.frequent import frequent_tokens
+from superficial.stats.groups import groups
+from superficial.stats.kinds import kinds, token_kinds
 from superficial.stats.positions import positions
 from superficial.stats.ratios import ratios
 from superficial.stats.summary import summary
+from superficial.stats.token_table import TokenTable
 from superficial.table import read_table, write_table
 
 
-def run(cfg: StatsConfig, runtime: RuntimeConfig, *, shifts: Path, responses: Path, out: Path) -> None:
-    """Write ratios.csv, positions.csv, tokens.csv and summary.csv beside `out`, which is the last of them."""
+def run(
+    cfg: StatsConfig, runtime: RuntimeConfig, *, shifts: Path, responses: Path, data: Path, out: list[Path]
+) -> None:
+    """Write the tables, each to the file of `out` that has its name."""
     started = time.monotonic()
-    table, answers = read_table(shifts), read_table(responses)
-    bootstrap = Bootstrap.over(len(answers), cfg)
-    folder = out.parent
-    write_table(ratios(table, bootstrap), folder / "ratios.csv")
-    write_table(positions(table, bootstrap), folder / "positions.csv")
-    write_table(frequent_tokens(table, cfg.top_tokens), folder / "tokens.csv")
-    write_table(summary(table, answers, bootstrap), folder / "summary.csv")
-    inputs = {"shifts": shifts, "responses": responses}
+    table, answers = TokenTable.open(shifts), read_table(responses)
+    bootstrap = Bootstrap.over(table.examples, cfg)
+    made = {
+        "ratios": lambda: ratios(table, bootstrap),
+        "positions": lambda: positions(table, bootstrap),
+        "tokens": lambda: frequent_tokens(table, cfg.top_tokens, cfg.min_occurrences),
+        "kinds": lambda: kinds(table, token_kinds(table, answers), bootstrap),
+        "groups": lambda: groups(table, read_table(data), bootstrap),
+        "clusters": lambda: clusters(table, bootstrap),
+        "summary": lambda: summary(table, answers, bootstrap),
+    }
+    for path in out:
+        write_table(made[path.stem](), path)
+    inputs = {"shifts": shifts, "responses": responses, "data": data}
+    facts = {"tokens": int(table.lengths.sum())}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out, stage="stats", config=config, inputs=inputs, started=started, facts={"tokens": len(table)})
+    write_sidecar(out[-1], stage="stats", config=config, inputs=inputs, started=started, facts=facts)

@@ -1,0 +1,43 @@
+# Two commands: `make figures` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help figures test align lint bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--config 'hydra=[dataset.limit=10]'"
+	@$(SNAKEMAKE) figures/all $(ARGS)
+
+test: lint  ## lint, types and every test tier; says at the end what it skipped and why
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+align: $(READY)  ## train the aligned sibling from scratch and put its adapter into resources/adapters
+	@$(SNAKEMAKE) align $(ARGS)
+	cp results/adapters/gemma3_270m_chat/* resources/adapters/gemma3_270m_chat/
+	rm resources/adapters/gemma3_270m_chat/*.meta.json
+
+lint: $(READY)  ## formatting, lint and types alone
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+
+bench: $(READY)  ## measure speed: ratios taken in one run
+	$(BIN)/python -m superficial.bench
+
+clean:  ## delete everything that the workflow made
+	find results -mindepth 1 -not -name README.md -delete
+
+# torch comes first: where a CPU build of this version is offered it is taken, and nothing after it asks for another.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@

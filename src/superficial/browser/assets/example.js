@@ -1,0 +1,267 @@
+// One example: the response with its tokens, and everything about the one that is chosen.
+"use strict";
+
+(() => {
+  const { el, foreign, chip, whole, percent, nats, probability } = shift;
+  const data = shift.data();
+  const at = (id) => document.getElementById(id);
+  const SIDES = ["base", "aligned"];
+  const MEANING = { unshifted: "base rank 1", marginal: "base rank 2 or 3", shifted: "base rank above 3" };
+
+  const text = (position) => data.texts[data.token[position]];
+  const kind = (position) => data.categories[data.kinds[position]];
+  const count = data.token.length;
+  const links = []; // of the tokens, by position
+  const cells = []; // of the strip, by position
+  let chosen = -1; // position, or -1 for none
+
+  // --- the page as it is before a token is chosen ---
+
+  function buildHead() {
+    document.title = `${data.id} · Shift browser`;
+    at("name").append("Example ", foreign(data.id));
+    const tags = [data.category, ...data.tasks, ...data.topics].flatMap((tag) => [" · ", foreign(tag)]);
+    const ending = data.finish_reason === "stop" ? "" : " · cut at the length limit";
+    at("tags").append(foreign(data.pair), ...tags, ending);
+    at("instruction").textContent = data.instruction;
+    for (const way of ["previous", "next"]) {
+      if (data[way]) at(way).href = data[way];
+      else {
+        at(way).setAttribute("role", "link"); // without a target it would be no link to a screen reader
+        at(way).setAttribute("aria-disabled", "true");
+      }
+    }
+    at("legend").append(
+      ...data.categories.map((name, index) =>
+        el(
+          "li",
+          {},
+          el("span", { class: `mark ${name}` }, name),
+          ` ${whole(data.counts[index])} (${percent(data.counts[index] / count)})`,
+          el("span", { class: "quiet" }, ` ${MEANING[name]}`),
+        ),
+      ),
+    );
+  }
+
+  // Tokens are links to themselves: they wrap like text, and "copy link" on one gives its permalink.
+  function buildToken(position) {
+    const shown = text(position);
+    const name = kind(position);
+    const spoken = `${shown.trim() || "space"}${name === "unshifted" ? "" : `, ${name}`}`;
+    const link = el("a", { id: `t${position + 1}`, href: `#t${position + 1}`, class: name, "aria-label": spoken }, shown);
+    link.tabIndex = position === 0 ? 0 : -1; // one stop for the Tab key; the arrow keys go on from there
+    link.dataset.position = position;
+    links.push(link);
+    const breaks = shown.split("⏎").length - 1;
+    return breaks ? [link, "\n".repeat(breaks)] : [link];
+  }
+
+  function buildResponse() {
+    const nodes = data.token.flatMap((_, position) => buildToken(position));
+    at("response").append(...nodes);
+    at("response").addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      // With a modifier the browser does what it does with links: a new tab, a new window.
+      if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      choose(Number(link.dataset.position));
+    });
+  }
+
+  function buildStrip() {
+    data.token.forEach((_, position) => cells.push(el("span", { class: kind(position) })));
+    at("strip").append(...cells);
+    at("strip").addEventListener("click", (event) => {
+      const box = cells[0].getBoundingClientRect();
+      const end = cells[count - 1].getBoundingClientRect().right;
+      const part = (event.clientX - box.left) / (end - box.left);
+      choose(Math.min(count - 1, Math.max(0, Math.floor(part * count))));
+    });
+  }
+
+  function buildContexts() {
+    for (const side of SIDES) {
+      const title = el("summary", {}, side === "base" ? "Base" : "Aligned", " (", foreign(data.models[side]), ")");
+      const body = el("pre", { class: "scrolls", tabindex: "0", dir: "auto" }, data.contexts[side]);
+      at("contexts").append(el("details", {}, title, body));
+    }
+  }
+
+  // --- the token that is chosen ---
+
+  function sentence(position) {
+    const first = data.base_top[position][0];
+    const here = [chip(text(position)), ` is ${kind(position)}: `];
+    const own = probability(data.base_prob[position]);
+    if (data.base_rank[position] === 1) return [...here, `it is the base model’s first choice too (probability ${own}).`];
+    return [
+      ...here,
+      `the base model ranks it ${whole(data.base_rank[position])} (probability ${own}) and prefers `,
+      chip(data.texts[first]),
+      ` (${probability(data.base_top_prob[position][0])}).`,
+    ];
+  }
+
+  function facts(position) {
+    const entries = [
+      ["Base rank", whole(data.base_rank[position])],
+      ["Aligned rank", whole(data.aligned_rank[position])],
+      ["Base probability", probability(data.base_prob[position])],
+      ["Aligned probability", probability(data.aligned_prob[position])],
+      ["Base entropy", nats(data.base_entropy[position])],
+      ["Aligned entropy", nats(data.aligned_entropy[position])],
+      ["KL(base ‖ aligned)", nats(data.kl_base_aligned[position])],
+      ["KL(aligned ‖ base)", nats(data.kl_aligned_base[position])],
+      ["JS divergence", nats(data.js[position])],
+      ["Token id", data.ids[data.token[position]]],
+    ];
+    return el("dl", {}, ...entries.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  }
+
+  function candidate(rank, place, chance, emitted) {
+    const bar = el("span", { class: "chance", "aria-hidden": "true" }, el("span"));
+    bar.firstChild.style.inlineSize = `${100 * (chance ?? 0)}%`;
+    const note = emitted ? el("span", { class: "unseen" }, " (in the response)") : "";
+    return el(
+      "tr",
+      { class: emitted ? "emitted" : null },
+      el("td", {}, whole(rank)),
+      el("th", { scope: "row" }, chip(data.texts[place]), note),
+      el("td", { class: "id" }, data.ids[place]),
+      el("td", {}, bar, probability(chance)),
+    );
+  }
+
+  function candidates(side, position) {
+    const places = data[`${side}_top`][position];
+    const chances = data[`${side}_top_prob`][position];
+    const own = data.token[position];
+    const rows = places.map((place, index) => candidate(index + 1, place, chances[index], place === own));
+    if (!places.includes(own)) {
+      const row = candidate(data[`${side}_rank`][position], own, data[`${side}_prob`][position], true);
+      row.classList.add("beyond");
+      rows.push(row);
+    }
+    const heads = ["rank", "token", "id", "probability"].map((name) => el("th", { scope: "col" }, name));
+    const title = side === "base" ? "Base" : "Aligned";
+    const name = el("caption", {}, `${title} `, el("span", { class: "quiet" }, foreign(data.models[side])));
+    return el("table", { class: side }, name, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
+  }
+
+  function showDetail() {
+    at("panel").classList.toggle("empty", chosen < 0);
+    if (chosen < 0) {
+      at("panel-name").textContent = "Token";
+      at("sentence").textContent = "Choose a token of the response, or press n for the first shifted one.";
+      at("detail").replaceChildren();
+      return;
+    }
+    at("panel-name").textContent = `Token ${chosen + 1} of ${count}`;
+    at("sentence").replaceChildren(...sentence(chosen));
+    const units = `Divergences and entropies in nats, over the whole vocabulary. Position in the token table: ${chosen}.`;
+    const tables = SIDES.map((side) => candidates(side, chosen));
+    at("detail").replaceChildren(facts(chosen), el("p", { class: "quiet" }, units), ...tables);
+  }
+
+  function mark(position, on) {
+    if (position < 0) return;
+    cells[position].classList.toggle("chosen", on);
+    links[position].tabIndex = on ? 0 : -1;
+    if (on) links[position].setAttribute("aria-current", "true");
+    else links[position].removeAttribute("aria-current");
+  }
+
+  function choose(position, focus = true) {
+    mark(chosen, false);
+    chosen = position;
+    mark(chosen, true);
+    showDetail();
+    if (chosen < 0) links[0].tabIndex = 0;
+    else {
+      links[0].tabIndex = chosen === 0 ? 0 : -1;
+      if (focus) links[chosen].focus({ preventScroll: true });
+      links[chosen].scrollIntoView({ block: "nearest" });
+    }
+    keepPermalink();
+  }
+
+  // Safari refuses more than 100 changes of the URL in 30 seconds, so holding an arrow key makes one, at its end.
+  let timer = 0;
+  function keepPermalink() {
+    clearTimeout(timer);
+    timer = setTimeout(() => history.replaceState(null, "", chosen < 0 ? "#" : `#t${chosen + 1}`), 150);
+  }
+
+  function followPermalink() {
+    const found = /^#t(\d+)$/.exec(location.hash);
+    const position = found ? Number(found[1]) - 1 : -1;
+    if (position !== chosen) choose(position < count ? position : -1);
+  }
+
+  // --- moving about ---
+
+  function nextShifted(step) {
+    let position = chosen < 0 && step < 0 ? count : chosen;
+    do position += step;
+    while (position >= 0 && position < count && kind(position) !== "shifted");
+    if (position >= 0 && position < count) choose(position);
+    else at("sentence").textContent = `No shifted token ${step > 0 ? "after" : "before"} this one.`;
+  }
+
+  // The token above or below: the nearest by its middle on the nearest line that way.
+  function otherLine(step) {
+    const box = (link) => link.getClientRects()[0] || link.getBoundingClientRect();
+    const here = box(links[chosen]);
+    const middle = (rect) => rect.left + rect.width / 2;
+    let best = null;
+    links.forEach((link, position) => {
+      const there = box(link);
+      const down = (there.top - here.top) * step;
+      if (down < here.height / 2) return;
+      const distance = [down, Math.abs(middle(there) - middle(here))];
+      const nearer = !best || distance[0] < best.distance[0] - 2 ||
+        (distance[0] < best.distance[0] + 2 && distance[1] < best.distance[1]);
+      if (nearer) best = { position, distance };
+    });
+    if (best) choose(best.position);
+  }
+
+  const KEYS = {
+    ArrowRight: () => choose(Math.min(chosen + 1, count - 1)),
+    ArrowLeft: () => choose(Math.max(chosen - 1, 0)),
+    ArrowDown: () => otherLine(1),
+    ArrowUp: () => otherLine(-1),
+    Home: () => choose(0),
+    End: () => choose(count - 1),
+    n: () => nextShifted(1),
+    p: () => nextShifted(-1),
+    Escape: () => choose(-1),
+    "[": () => data.previous && location.assign(data.previous),
+    "]": () => data.next && location.assign(data.next),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    // AltGr, which some keyboards need for [ and ], arrives as Ctrl and Alt together.
+    const modified = (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+    if (modified || event.metaKey || !Object.hasOwn(KEYS, event.key)) return;
+    const moves = event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End";
+    if (moves && event.target.closest(".scrolls")) return; // these keys scroll a long text
+    if (chosen < 0 && /^Arrow(Up|Down)$/.test(event.key)) return; // and the page, while no token is chosen
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+
+  at("panel").addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-step]");
+    if (button) KEYS[button.dataset.step]();
+  });
+
+  buildHead();
+  buildResponse();
+  buildStrip();
+  buildContexts();
+  showDetail();
+  followPermalink();
+  window.addEventListener("hashchange", followPermalink);
+})();

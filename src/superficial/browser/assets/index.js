@@ -1,0 +1,146 @@
+// The index: all examples of a pair, filtered and sorted. The state of the form is the URL's hash, so that a filtered
+// list can be kept as a bookmark and is still there after a visit to an example.
+"use strict";
+
+(() => {
+  const { el, foreign, whole, percent } = shift;
+  const data = shift.data();
+  const form = document.getElementById("filters");
+  const list = document.getElementById("examples");
+  const fields = form.elements;
+  const SHIFTED = data.categories.indexOf("shifted");
+  const CUT = 300; // characters of an instruction that the list shows
+
+  const share = (example) => example.counts[SHIFTED] / example.tokens;
+  const SORTS = {
+    order: ["dataset order", (a, b) => a.number - b.number],
+    most: ["most shifted", (a, b) => share(b) - share(a)],
+    least: ["least shifted", (a, b) => share(a) - share(b)],
+    kl: ["highest mean KL", (a, b) => b.kl - a.kl],
+    long: ["longest response", (a, b) => b.tokens - a.tokens],
+    short: ["shortest response", (a, b) => a.tokens - b.tokens],
+  };
+
+  let examples = []; // of the pair that is shown
+  let shownPair = null;
+
+  function options(select, entries) {
+    select.replaceChildren(...entries.map(([value, label]) => el("option", { value }, label)));
+  }
+
+  function choices(select, values) {
+    const before = select.value;
+    options(select, [["", "all"], ...[...new Set(values)].sort().map((value) => [value, value])]);
+    select.value = before;
+    if (select.selectedIndex < 0) select.value = "";
+  }
+
+  // One line of shares: the widths are set through the style object, which the page's policy allows.
+  function sharesBar(counts, tokens) {
+    const bar = el("span", { class: "shares", "aria-hidden": "true" });
+    counts.forEach((count, kind) => {
+      const part = el("span", { class: data.categories[kind] });
+      part.style.inlineSize = `${(100 * count) / tokens}%`;
+      bar.append(part);
+    });
+    return bar;
+  }
+
+  function entry(example) {
+    const { instruction } = example;
+    const shown = instruction.length > CUT ? `${instruction.slice(0, CUT)}…` : instruction;
+    const tags = [example.category, ...example.tasks, ...example.topics].flatMap((tag) => [" · ", foreign(tag)]);
+    return el(
+      "li",
+      {},
+      el("a", { href: example.page, dir: "auto" }, shown),
+      el("p", { class: "quiet" }, foreign(example.id), ...tags),
+      el(
+        "p",
+        { class: "numbers" },
+        sharesBar(example.counts, example.tokens),
+        el("span", {}, `${percent(share(example))} shifted of ${whole(example.tokens)} tokens`),
+      ),
+    );
+  }
+
+  function showPair(name) {
+    const pair = data.pairs.find((each) => each.name === name) || data.pairs[0];
+    if (shownPair === pair) return;
+    shownPair = pair;
+    examples = pair.examples.map((example, index) => ({
+      ...example,
+      number: index + 1,
+      node: entry(example),
+      haystack: [example.id, example.instruction, example.text].join("\n").toLowerCase(),
+    }));
+    choices(fields.task, examples.flatMap((example) => example.tasks));
+    choices(fields.topic, examples.flatMap((example) => example.topics));
+    choices(fields.category, examples.map((example) => example.category));
+    document.getElementById("run").replaceChildren(
+      "Pair: ", foreign(pair.title), ` · data: ${data.dataset} · base context: ${data.context}`,
+    );
+  }
+
+  function matches(example) {
+    const words = fields.q.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const part = 100 * share(example);
+    return (
+      words.every((word) => example.haystack.includes(word)) &&
+      (!fields.task.value || example.tasks.includes(fields.task.value)) &&
+      (!fields.topic.value || example.topics.includes(fields.topic.value)) &&
+      (!fields.category.value || example.category === fields.category.value) &&
+      (fields.low.value === "" || part >= Number(fields.low.value)) &&
+      (fields.high.value === "" || part <= Number(fields.high.value))
+    );
+  }
+
+  function status(found) {
+    const counts = data.categories.map((_, kind) => found.reduce((sum, example) => sum + example.counts[kind], 0));
+    const tokens = counts.reduce((sum, count) => sum + count, 0);
+    const shares = counts.map((count, kind) => `${percent(count / tokens)} ${data.categories[kind]}`);
+    const text = `${whole(found.length)} of ${whole(examples.length)} examples`;
+    return tokens ? `${text}, ${whole(tokens)} tokens: ${shares.join(", ")}` : `${text} match`;
+  }
+
+  function show() {
+    showPair(fields.pair.value);
+    const found = examples.filter(matches).sort((SORTS[fields.sort.value] || SORTS.order)[1]);
+    list.replaceChildren(...found.map((example) => example.node));
+    document.getElementById("status").textContent = status(found);
+  }
+
+  // Safari refuses more than 100 changes of the URL in 30 seconds, so a burst of key strokes makes one.
+  let timer = 0;
+  function keep() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const state = [...new FormData(form)].filter(([name, value]) => value && value !== defaults[name]);
+      history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+    }, 150);
+  }
+
+  function restore() {
+    const state = new URLSearchParams(location.hash.slice(1));
+    const set = (name) => {
+      fields[name].value = state.get(name) ?? defaults[name];
+      if (fields[name].selectedIndex === -1) fields[name].value = defaults[name]; // a value that is no longer there
+    };
+    set("pair");
+    showPair(fields.pair.value); // its tasks and topics are what the other fields offer
+    Object.keys(defaults).forEach(set);
+    show();
+  }
+
+  options(fields.pair, data.pairs.map((pair) => [pair.name, pair.title]));
+  options(fields.sort, Object.entries(SORTS).map(([value, [label]]) => [value, label]));
+  document.getElementById("pair-field").hidden = data.pairs.length < 2;
+  const defaults = { pair: data.pairs[0].name, q: "", task: "", topic: "", category: "", low: "", high: "", sort: "order" };
+  form.addEventListener("submit", (event) => event.preventDefault());
+  // A select that is set by an assistive tool may report no input, only a change.
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => (show(), keep()));
+  // The reset event comes before the fields change.
+  form.addEventListener("reset", () => setTimeout(() => (show(), keep())));
+  window.addEventListener("hashchange", restore);
+  restore();
+})();

@@ -1,0 +1,83 @@
+"""The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from superficial.category import CATEGORIES, category_index
+from superficial.stats.bootstrap import Floats
+
+
+class TokenTable:
+    """Rows stand as the compare stage writes them: example after example, positions from 0 in each."""
+
+    def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
+        self._read = read
+
+    @classmethod
+    def open(cls, path: Path) -> "TokenTable":
+        """The table in a Parquet file; text columns are kept as dictionaries of their distinct values."""
+        texts = ["example_id", "token"]
+        return cls(lambda name: pq.read_table(path, columns=[name], read_dictionary=texts).column(name))
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "TokenTable":
+        """The table in memory."""
+        return cls(pa.Table.from_pandas(frame, preserve_index=False).column)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """All values of one column, (N,)."""
+        return np.asarray(self._read(name).to_numpy())
+
+    @cached_property
+    def position(self) -> NDArray[np.int32]:
+        """Position in the response, from 0, (N,)."""
+        return self.column("position").astype(np.int32)
+
+    @cached_property
+    def example(self) -> NDArray[np.int32]:
+        """Number of the example that each row belongs to, from 0 in the order of the table, (N,)."""
+        return (np.cumsum(self.position == 0) - 1).astype(np.int32)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Response length of each example in tokens, (E,)."""
+        return np.bincount(self.example)
+
+    @property
+    def examples(self) -> int:
+        """Number of examples E."""
+        return len(self.lengths)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Id of each example, in the order of the table."""
+        starts = np.flatnonzero(self.position == 0)
+        return [str(name) for name in self._read("example_id").take(pa.array(starts)).to_pylist()]
+
+    @cached_property
+    def category(self) -> NDArray[np.int8]:
+        """Category of each row as an index into CATEGORIES, (N,)."""
+        return category_index(self.column("base_rank")).astype(np.int8)
+
+    @cached_property
+    def category_counts(self) -> Floats:
+        """Tokens of each category by example, (E, 3)."""
+        return self.sums(self.category, len(CATEGORIES))
+
+    def texts(self, rows: NDArray[np.int64]) -> list[str]:
+        """Token text of some rows."""
+        return [str(text) for text in self._read("token").take(pa.array(rows)).to_pylist()]
+
+    def sums(self, bins: NDArray[Any], size: int, weights: NDArray[Any] | None = None) -> Floats:
+        """Sums of `weights` (by default counts) by example and bin, (E, size)."""
+        flat = self.example.astype(np.int64) * size + bins
+        found = np.bincount(flat, weights=weights, minlength=self.examples * size)
+        return found.reshape(self.examples, size).astype(np.float64)

@@ -1,0 +1,94 @@
+"""A user's project in a temporary folder: the tree of this repository with tiny models configured."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from tiny import make_model
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ["How", "do", "I", "keep", "a", "plant", "alive", "in", "a", "dark", "room", "without", "much", "water"]
+
+
+class Project:
+    """A folder to run the workflow in."""
+
+    def __init__(self, folder: Path, models: Path) -> None:
+        self.folder = folder
+        for name in ("config", "workflow", "profiles", "resources"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("adapters", ".snakemake"))
+        shutil.copy(ROOT / "Snakefile", folder)
+        self.add_model("tiny_base", {"kind": "local", "path": str(models / "base")})
+        self.add_model("tiny_aligned", {"kind": "local", "path": str(models / "aligned")})
+        self.add_pair("tiny", "tiny_base", "tiny_aligned")
+        self.add_dataset("tiny", 6)
+        self.add("experiment/smoke", {"pair": None})
+        (folder / "config/experiment/smoke.yaml").write_text(
+            "# @package _global_\ndefaults:\n  - override /pair: tiny\n  - override /dataset: tiny\n"
+            "generate:\n  max_new_tokens: 24\nfigure:\n  min_examples: 3\n"
+        )
+
+    def add(self, name: str, value: object) -> None:
+        (self.folder / f"config/{name}.yaml").parent.mkdir(exist_ok=True)
+        (self.folder / f"config/{name}.yaml").write_text(yaml.safe_dump(value))
+
+    def add_model(self, name: str, source: dict[str, object]) -> None:
+        self.add(f"model/{name}", {"name": name, "title": name, "licence": "none", "source": source})
+
+    def add_pair(self, name: str, base: str, aligned: str) -> None:
+        defaults = [{"/model@base": base}, {"/model@aligned": aligned}]
+        self.add(f"pair/{name}", {"defaults": defaults, "name": name, "title": f"{base} → {aligned}"})
+
+    def add_dataset(self, name: str, size: int) -> Path:
+        """`size` instructions of growing length."""
+        path = self.folder / f"resources/datasets/{name}.jsonl"
+        rows = [
+            {
+                "id": f"{name}-{index}", "instruction": " ".join(WORDS[: 3 + index % len(WORDS)]) + f" {index}?",
+                "category": "safety" if index % 3 == 2 else "regular", "subset": "test", "tasks": ["info-seek"],
+                "topics": ["nature"],
+            }
+            for index in range(size)
+        ]  # fmt: skip
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.add(f"dataset/{name}", {"name": name, "path": str(path.relative_to(self.folder)), "limit": None})
+        return path
+
+    def command(self, *targets: str, hydra: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> list[str]:
+        overrides = ",".join(("experiment=smoke", *hydra))
+        config = ["--config", f"hydra=[{overrides}]"]
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *targets, *config]
+
+    def run(
+        self, *targets: str, hydra: tuple[str, ...] = (), arguments: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the workflow; stdout holds everything that was printed."""
+        return subprocess.run(
+            self.command(*targets, hydra=hydra, arguments=arguments), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "2"},
+        )  # fmt: skip
+
+    def made(self, *targets: str, hydra: tuple[str, ...] = ()) -> "Project":
+        """Run and insist on success."""
+        result = self.run(*(targets or ("figures/all",)), hydra=hydra)
+        assert result.returncode == 0, result.stdout[-4000:]
+        return self
+
+    def planned(self, *targets: str, hydra: tuple[str, ...] = ()) -> set[str]:
+        """Names of the rules that a dry run would execute."""
+        result = self.run(*(targets or ("figures/all",)), hydra=hydra, arguments=("--dry-run",))
+        assert result.returncode == 0, result.stdout[-4000:]
+        return set(re.findall(r"^([a-z_/]+) +\d+$", result.stdout, flags=re.M)) - {"total", "figures/all"}
+
+
+def make_models(folder: Path) -> Path:
+    """A base model, an aligned sibling of it, and one with another vocabulary."""
+    make_model(folder / "base", seed=1)
+    make_model(folder / "aligned", seed=1, shift=0.06, chat=True)
+    make_model(folder / "other", seed=1, chat=True, seed_text="quite other words in the vocabulary")
+    return folder

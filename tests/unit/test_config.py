@@ -1,0 +1,93 @@
+"""The configuration: every file composes, slices are canonical, and the tree keeps its own rules."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from superficial.config import Experiment
+from superficial.errors import UserError
+from superficial.stages import STAGES, code_of
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "config"
+
+
+@pytest.mark.parametrize("group", ["pair", "dataset", "figure", "align", "experiment"])
+def test_every_file_of_a_group_composes(group: str):
+    for file in (CONFIG / group).glob("*.yaml"):
+        Experiment(CONFIG, [f"{group}={file.stem}"]).slice("figure")
+
+
+def test_every_model_file_is_named_as_it_names_itself():
+    run = Experiment(CONFIG)
+    for file in (CONFIG / "model").glob("*.yaml"):
+        assert run.model(file.stem).name == file.stem
+
+
+def test_slices_are_canonical_json():
+    run = Experiment(CONFIG)
+    for stage, name in (("generate", "aligned"), ("score", "zero_shot"), ("figure", ""), ("model", "gemma3_270m_chat")):
+        text = run.slice(stage, name)
+        assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_several_pairs_take_the_other_overrides():
+    run = Experiment(CONFIG, ["pairs=[gemma3_270m]", "pair.title=mine", "stats.seed=5"])
+    assert run.pairs["gemma3_270m"].title == "mine"
+
+
+def test_an_unknown_key_inside_a_union_is_named():
+    with pytest.raises(UserError, match=r"unknown key pair\.base\.source\.membrs.*did you mean members"):
+        Experiment(CONFIG, ["+pair.base.source.membrs=[x]"])
+
+
+def test_stages_name_real_code():
+    for name in STAGES:
+        assert callable(STAGES[name].run)
+        files = {Path(file).name for file in code_of(name)}
+        assert "artifact.py" in files  # followed through imports
+        assert "schema.py" not in files  # a new key of one stage must not rerun the others
+
+
+def test_code_of_a_stage_leaves_out_other_stages():
+    assert not any("figures" in file or "align" in file for file in code_of("score"))
+
+
+def test_versions_stand_in_three_places_and_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert environment["name"] == "superficial"
+    assert [entry for entry in pip if "==" in entry] == project["dependencies"]
+    locked = dict(
+        line.strip().split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    )
+    direct = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    for requirement in direct:
+        name, version = requirement.split("==")
+        assert locked[name] == version, requirement
+    assert f"torch=={locked['torch']}" in (ROOT / "Makefile").read_text()
+    python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python"))
+    assert project["requires-python"] in python
+
+
+def test_the_tree_keeps_its_size():
+    """House rules: a Snakefile of at most 80 lines, rules of at most 25, source files of at most 300."""
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 80
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"(?m)^ *(?=rule\b)", file.read_text())[1:]:
+            body = re.split(r"\n(?=\S)", rule)[0]
+            assert len(body.splitlines()) <= 25, rule
+    for file in (ROOT / "src").rglob("*.py"):
+        assert len(file.read_text().splitlines()) <= 300, file
+
+
+def test_the_package_is_plain_python():
+    for file in (ROOT / "src").rglob("*.py"):
+        text = file.read_text()
+        assert not re.search(r"^\s*(import|from) snakemake", text, re.M), file
+        assert file.name == "config.py" or not re.search(r"^\s*(import|from) hydra", text, re.M), file

@@ -1,0 +1,124 @@
+"""Teacher forcing: one pass equals the loop, and is one pass."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from superficial.context import context_ids, one_bos
+from superficial.generate import answer, greedy
+from superficial.head import Head
+from superficial.models.fetch import run as fetch
+from superficial.models.load import Loaded, load_model
+from superficial.schema import LocalSource, MethodConfig, ModelConfig, RuntimeConfig
+from superficial.score import Sequence, score
+from superficial.store import Store
+
+RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
+ZERO_SHOT = MethodConfig(
+    name="zero_shot", kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n"
+)
+CHAT = MethodConfig(name="aligned", kind="chat")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Loaded:
+    out = tmp_path_factory.mktemp("model") / "aligned" / "manifest.json"
+    source = LocalSource(kind="local", path=str(tiny_models / "aligned"))
+    fetch(ModelConfig(name="aligned", title="t", licence="none", source=source), RUNTIME, out=out)
+    return load_model(out, "cpu")
+
+
+@pytest.fixture
+def sequences(loaded: Loaded) -> list[Sequence]:
+    generator = torch.Generator().manual_seed(0)
+    lengths = [(3, 1), (12, 30), (5, 17), (40, 2), (7, 7)]
+    ids = lambda count: torch.randint(5, 300, (count,), generator=generator).tolist()  # noqa: E731
+    return [Sequence(ids(context), ids(response)) for context, response in lengths]
+
+
+def loop(loaded: Loaded, sequence: Sequence) -> torch.Tensor:
+    """Log-probabilities (T, V) by the token-by-token loop: a whole forward pass for every response token."""
+    rows = []
+    for position in range(len(sequence.response)):
+        seen = torch.tensor([sequence.context + sequence.response[:position]])
+        with torch.inference_mode():
+            rows.append(loaded.model(seen).logits[0, -1].log_softmax(dim=-1))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("budget", [1, 60, 10_000])
+def test_one_pass_equals_the_loop(loaded: Loaded, sequences: list[Sequence], budget: int):
+    head = Head.of(loaded.model)
+    states = score(loaded, sequences, budget)
+    found = head.logits(states).log_softmax(dim=1)
+    exact = torch.cat([loop(loaded, sequence) for sequence in sequences])
+    torch.testing.assert_close(found, exact, atol=1e-4, rtol=0)
+    tokens = torch.tensor([token for sequence in sequences for token in sequence.response])[:, None]
+    ranks = [(values > values.gather(1, tokens)).sum(dim=1) for values in (found, exact)]
+    assert ranks[0].tolist() == ranks[1].tolist()
+
+
+def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence], monkeypatch: pytest.MonkeyPatch):
+    """Forward passes are counted: context + T tokens for each response, however long it is, and one pass a batch."""
+    fed: list[tuple[int, int]] = []
+    hook = loaded.model.base_model.register_forward_pre_hook(
+        lambda _module, _args, inputs: fed.append((len(inputs["input_ids"]), int(inputs["attention_mask"].sum()))),
+        with_kwargs=True,
+    )
+    try:
+        score(loaded, sequences, 1)
+        assert sum(tokens for _, tokens in fed) == sum(len(one.context) + len(one.response) - 1 for one in sequences)
+        assert [rows for rows, _ in fed] == [1] * len(sequences)
+        fed.clear()
+        score(loaded, sequences, 10_000)
+        assert [rows for rows, _ in fed] == [len(sequences)]
+    finally:
+        hook.remove()
+
+
+def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: Loaded):
+    prompts = [context_ids(loaded.tokenizer, CHAT, text) for text in ("How do I", "keep plants alive in the dark", "a")]
+    together = greedy(loaded, prompts, 20)
+    assert together == [greedy(loaded, [prompt], 20)[0] for prompt in prompts]
+    sequences = [Sequence(prompt, tokens) for prompt, tokens in zip(prompts, together, strict=True)]
+    logits = Head.of(loaded.model).logits(score(loaded, sequences, 1000))
+    assert logits.argmax(dim=1).tolist() == [token for tokens in together for token in tokens]
+
+
+def test_a_response_is_cut_after_the_end_of_turn(loaded: Loaded):
+    for tokens in greedy(loaded, [context_ids(loaded.tokenizer, CHAT, f"How {n}") for n in range(12)], 40):
+        assert len(tokens) <= 40
+        assert not set(tokens[:-1]) & set(loaded.end_ids)
+
+
+def test_answers_in_the_store_are_not_decoded_again(loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from superficial.generate import Request
+
+    requests = [Request(str(n), context_ids(loaded.tokenizer, CHAT, f"plants {n}"), f"key{n}") for n in range(5)]
+    store = Store(tmp_path / "store.jsonl")
+    assert answer(loaded, requests[:3], 8, 2, store) > 0
+    calls: list[int] = []
+    original = loaded.model.generate
+    monkeypatch.setattr(
+        loaded.model, "generate", lambda **given: (calls.append(len(given["input_ids"])), original(**given))[1]
+    )
+    answer(loaded, requests, 8, 2, Store(tmp_path / "store.jsonl"))
+    assert sum(calls) == 2
+
+
+def test_contexts_have_one_bos_and_keep_the_instruction(loaded: Loaded):
+    for method in (ZERO_SHOT, CHAT):
+        for instruction in ("plain", "{braces} {instruction} {}", "# Query: ```code```"):
+            ids = context_ids(loaded.tokenizer, method, instruction)
+            assert ids.count(loaded.tokenizer.bos_token_id) == 1
+            assert ids[0] == loaded.tokenizer.bos_token_id
+            assert instruction in loaded.tokenizer.decode(ids)
+    assert one_bos(loaded.tokenizer, [0, 0, 0, 7]) == [0, 7]
+
+
+def test_the_zero_shot_template_is_the_papers():
+    """The configured one, letter by letter (DESIGN: the response follows directly)."""
+    from superficial.config import Experiment
+
+    assert Experiment(Path("config")).settings.context.template == "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
