@@ -74,8 +74,8 @@ def loop(base: Loaded, aligned: Loaded, sequence: Sequence) -> None:
 
 def flops(loaded: Loaded, sequences: list[Sequence]) -> float:
     """Floating point operations of one pass: two for each weight and token, the head at response positions only."""
-    head = loaded.model.get_output_embeddings().weight.numel()
-    body = sum(weight.numel() for weight in loaded.model.parameters()) - head
+    head: int = loaded.model.get_output_embeddings().weight.numel()
+    body: int = sum(weight.numel() for weight in loaded.model.parameters()) - head
     fed = sum(len(sequence.fed) for sequence in sequences)
     return 2.0 * (body * fed + head * sum(len(sequence.response) for sequence in sequences))
 

@@ -51,6 +51,17 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path):
     assert [file.name for file in tmp_path.rglob("*")] == ["model", "new"]
 
 
+def test_what_a_kill_left_behind_is_not_taken_over(tmp_path: Path):
+    """A partial folder of a killed run is emptied, never completed."""
+    with whole_folder(tmp_path / "model") as partial:
+        name = partial.name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "half").touch()
+    with whole_folder(tmp_path / "model") as partial:
+        (partial / "new").touch()
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["model", "new"]
+
+
 def test_tokens_that_look_like_missing_values_survive_csv(tmp_path: Path):
     table = pd.DataFrame({"token": ["None", "NA", "null", "nan", '"', " a", "1.0"], "x": [1.5, None, 3, 4, 5, 6, 7]})
     write_table(table, tmp_path / "t.csv")

@@ -26,7 +26,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     table = pd.concat([_curves(cfg, results, name) for name in (pair.name for pair in cfg.pairs)], ignore_index=True)
     figure, axes = plt.subplots(4, 1, figsize=(WIDTH, 6.6), sharex=True, height_ratios=[3, 3, 3, 1.3])
-    drawn = [_draw_pair(axes, cfg, table, index) for index in range(len(cfg.pairs))]
+    ranks = [_aligned_rank(cfg, results, pair.name) for pair in cfg.pairs]
+    drawn = [_draw_pair(axes, cfg, table, ranks, index) for index in range(len(cfg.pairs))]
     for axis, (_, label) in zip(axes, PANELS, strict=False):
         axis.set_ylabel(label)
     axes[1].set_yscale("log")
@@ -69,13 +70,19 @@ def _curves(cfg: FigureStage, results: Path, pair: str) -> pd.DataFrame:
     return found
 
 
-def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, index: int) -> bool:
+def _aligned_rank(cfg: FigureStage, results: Path, pair: str) -> str:
+    """How many response tokens are the aligned model's own first choice: all but rounding, when it decoded greedily."""
+    table = read_table(results / "stats" / cfg.dataset / pair / cfg.context / "summary.csv").set_index("measure")
+    return f"aligned rank 1 at {100 * table.loc['aligned_rank_1_share', 'value']:.1f} % of tokens"
+
+
+def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, ranks: list[str], index: int) -> bool:
     """Draw one pair into all panels; returns whether there was anything to draw."""
     rows = table[table["pair"] == cfg.pairs[index].name]
     if rows.empty:
         return False
     colour = LINES[index % len(LINES)]
-    label = f"{cfg.pairs[index].title} (n = {rows['examples'].max()})"
+    label = f"{cfg.pairs[index].title} (n = {rows['examples'].max()}, {ranks[index]})"
     for axis, (metric, _) in zip(axes, PANELS, strict=False):
         every = rows[(rows["metric"] == metric) & (rows["scale"] == "1")]
         bins = rows[(rows["metric"] == metric) & (rows["scale"] == WIDE)]
