@@ -37,8 +37,10 @@ wildcard_constraints:
 include: "workflow/rules/models.smk"
 include: "workflow/rules/responses.smk"
 include: "workflow/rules/shifts.smk"
+include: "workflow/rules/handoff.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/browser.smk"
+include: "workflow/rules/tables.smk"
 
 
 rule:

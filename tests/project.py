@@ -30,7 +30,7 @@ class Project:
         self.add("experiment/smoke", {"pair": None})
         (folder / "config/experiment/smoke.yaml").write_text(
             "# @package _global_\ndefaults:\n  - override /pair: tiny\n  - override /dataset: tiny\n"
-            "generate:\n  max_new_tokens: 24\nfigure:\n  min_examples: 3\n"
+            "generate:\n  max_new_tokens: 24\nhandoff:\n  examples: 4\nfigure:\n  min_examples: 3\n"
         )
 
     def add(self, name: str, value: object) -> None:

@@ -23,13 +23,16 @@ from superficial.errors import UserError
 from superficial.schema import (
     BrowserStage,
     ComparedPair,
+    DefinitionsTable,
     FigureStage,
     GenerateStage,
+    HandoffStage,
     LoraSource,
     ModelConfig,
     ModelTitle,
     PairConfig,
     PairTitle,
+    RescoreStage,
     ScoreStage,
     Settings,
 )
@@ -88,7 +91,10 @@ class Experiment:
         return validate(ModelConfig, composed["chosen"], where=f"config/model/{name}.yaml")
 
     def slice(self, stage: str, name: str = "") -> str:
-        """What `stage` reads, as canonical JSON; `name` is a model (stage model) or a method (generate, score)."""
+        """What `stage` reads, as canonical JSON.
+
+        `name` is a model (stage model), a method (generate, score) or a change of the base's context (rescore).
+        """
         settings = self.settings
         parts: Mapping[str, Any] = {
             "data": settings.dataset,
@@ -103,6 +109,10 @@ class Experiment:
             part = GenerateStage(**settings.generate.model_dump(), method=self._method(name))
         elif stage == "score":
             part = ScoreStage(context=self._method(name))
+        elif stage == "handoff":
+            part = HandoffStage(**settings.handoff.model_dump(), context=settings.context)
+        elif stage == "rescore":
+            part = RescoreStage(change=name, context=settings.context if name == "two_bos" else None)
         elif stage == "figure":
             part = FigureStage(
                 **settings.figure.model_dump(),
@@ -110,13 +120,19 @@ class Experiment:
                 context=settings.context.name,
                 confidence=settings.stats.confidence,
                 reference=settings.reference,
-                pairs=[PairTitle(name=pair.name, title=pair.title) for pair in self.pairs.values()],
+                pairs=self._titles(),
             )
+        elif stage == "definitions_table":
+            names = {"dataset": settings.dataset.name, "context": settings.context.name}
+            part = DefinitionsTable(**settings.stats.model_dump(), **names, pairs=self._titles())
         elif stage == "browser":
             part = self._browser()
         else:
             part = parts[stage]
         return canonical({} if part is None else part.model_dump(mode="json"))
+
+    def _titles(self) -> list[PairTitle]:
+        return [PairTitle(name=pair.name, title=pair.title) for pair in self.pairs.values()]
 
     def _browser(self) -> BrowserStage:
         settings, look = self.settings, self.settings.figure

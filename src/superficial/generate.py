@@ -36,7 +36,7 @@ def run(cfg: GenerateStage, runtime: RuntimeConfig, *, model: Path, data: Path, 
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
     requests = build_requests(loaded, cfg, read_table(data))
-    store = Store(out.parents[2] / ".responses" / f"{digest([loaded.key, cfg.max_new_tokens])[:32]}.jsonl")
+    store = Store(out.parents[3] / ".responses" / f"{digest([loaded.key, cfg.max_new_tokens])[:32]}.jsonl")
     made = answer(loaded, requests, cfg.max_new_tokens, runtime.generate_batch, store)
     write_table(pd.DataFrame([_row(loaded, request, store[request.key]) for request in requests]), out)
     seconds = time.monotonic() - started

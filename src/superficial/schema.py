@@ -104,10 +104,37 @@ class ScoreStage(Strict):
     context: MethodConfig
 
 
+class RescoreStage(Strict):
+    """What the rescore stage reads: the one thing that differs for the base, and the context in which it does."""
+
+    change: Literal["two_bos", "aligned_context"]
+    context: MethodConfig | None = Field(description="null: the ids that the aligned model was asked with")
+
+
 class CompareConfig(Strict):
     """The token table."""
 
     top_k: int = Field(ge=1, le=100, description="candidates kept for each side of every position")
+
+
+class HandoffConfig(Strict):
+    """How far the base model follows the aligned response when it is handed the first tokens of it."""
+
+    prefixes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="response tokens handed over, rising")
+    max_new_tokens: int = Field(ge=1, description="tokens that the base decodes after them: the window of comparison")
+    examples: int | None = Field(ge=1, description="the first so many regular instructions; null: all of them")
+
+    @model_validator(mode="after")
+    def _prefixes_rise(self) -> "HandoffConfig":
+        if self.prefixes != sorted(set(self.prefixes)):
+            raise ValueError("prefixes must rise, each once")
+        return self
+
+
+class HandoffStage(HandoffConfig):
+    """What the handoff stage reads: its bounds, and the base's context."""
+
+    context: MethodConfig
 
 
 class StatsConfig(Strict):
@@ -165,6 +192,14 @@ class FigureStage(FigureConfig):
     reference: ReferenceConfig
 
 
+class DefinitionsTable(StatsConfig):
+    """What the table of definitions reads: its intervals, and which results it shows."""
+
+    dataset: Name
+    context: Name
+    pairs: list[PairTitle]
+
+
 class ModelTitle(Strict):
     """A model as pages name it."""
 
@@ -191,6 +226,14 @@ class BrowserStage(Strict):
     shifted: str
 
 
+class SettleConfig(Strict):
+    """A last pass in mixed batches, with fewer refusals: it settles how readily the small model refuses."""
+
+    learning_rate: float = Field(gt=0)
+    refusals_every: int = Field(ge=1, description="of the safety examples, only every so many-th")
+    seed: int
+
+
 class AlignConfig(Strict):
     """LoRA training of the aligned sibling."""
 
@@ -207,6 +250,7 @@ class AlignConfig(Strict):
     batch_size: int = Field(ge=1, description="examples a step")
     warmup_share: float = Field(ge=0, lt=1, description="share of the steps with rising learning rate")
     seed: int
+    settle: SettleConfig
 
 
 class Nothing(Strict):
@@ -232,6 +276,7 @@ class Settings(Strict):
     context: MethodConfig = Field(description="how the base model sees the same instruction")
     generate: GenerateConfig
     compare: CompareConfig
+    handoff: HandoffConfig
     stats: StatsConfig
     figure: FigureConfig
     reference: ReferenceConfig

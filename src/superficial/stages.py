@@ -33,8 +33,12 @@ STAGES: Mapping[str, Stage] = {
     "pair": Stage("superficial.pair", schema.Nothing),
     "generate": Stage("superficial.generate", schema.GenerateStage),
     "score": Stage("superficial.score", schema.ScoreStage),
+    "rescore": Stage("superficial.definitions.rescore", schema.RescoreStage),
     "compare": Stage("superficial.compare", schema.CompareConfig),
+    "definitions": Stage("superficial.definitions.variants", schema.Nothing),
     "stats": Stage("superficial.stats.tables", schema.StatsConfig),
+    "handoff": Stage("superficial.handoff", schema.HandoffStage),
+    "handoff_stats": Stage("superficial.stats.handoff", schema.StatsConfig),
     "kinds_agreement": Stage("superficial.kinds.agreement", schema.Nothing),
     "align": Stage("superficial.align.stage", schema.AlignConfig),
     "figures/shift_example": Stage("superficial.figures.shift_example", schema.FigureStage),
@@ -43,6 +47,8 @@ STAGES: Mapping[str, Stage] = {
     "figures/shift_by_position": Stage("superficial.figures.shift_by_position", schema.FigureStage),
     "figures/shift_by_topic": Stage("superficial.figures.shift_by_topic", schema.FigureStage),
     "figures/shift_by_kind": Stage("superficial.figures.shift_by_kind", schema.FigureStage),
+    "figures/prefix_handoff": Stage("superficial.figures.prefix_handoff", schema.FigureStage),
+    "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 
 

@@ -111,7 +111,7 @@ def test_two_cold_runs_are_bit_identical(tmp_path: Path):
         assert first == second, file
 
 
-FIGURES = ("shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind")
+FIGURES = ("shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff")
 
 
 def cold_run(folder: Path) -> Path:

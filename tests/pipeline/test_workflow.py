@@ -35,7 +35,7 @@ COLUMNS = [
     "aligned_top_ids",
     "aligned_top_probs",
 ]
-FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind"]
+FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_two_cold_runs_are_bit_identical(finished: Project, project: Project):
 
 DRAWN = {f"figures/{name}" for name in FIGURES}
 PAGES = DRAWN | {"figures/shift_browser"}
-FROM_COMPARE = {"compare", "stats"} | PAGES
+FROM_COMPARE = {"compare", "stats", "handoff", "handoff_stats"} | PAGES
 FROM_GENERATE = {"generate", "score"} | FROM_COMPARE
 
 
@@ -104,9 +104,10 @@ FROM_GENERATE = {"generate", "score"} | FROM_COMPARE
     [
         ("figure.dpi=100", DRAWN),
         ("figure.shifted=black", PAGES),
-        ("stats.seed=1", {"stats"} | DRAWN),
-        ("stats.resamples=200", {"stats"} | DRAWN),
+        ("stats.seed=1", {"stats", "handoff_stats"} | DRAWN),
+        ("stats.resamples=200", {"stats", "handoff_stats"} | DRAWN),
         ("compare.top_k=5", FROM_COMPARE),
+        ("handoff.max_new_tokens=8", {"handoff", "handoff_stats", "figures/prefix_handoff"}),
         ("generate.max_new_tokens=12", FROM_GENERATE),
         ("dataset.limit=4", {"data"} | FROM_GENERATE),
         ("runtime.generate_batch=1", set()),
@@ -116,7 +117,7 @@ FROM_GENERATE = {"generate", "score"} | FROM_COMPARE
         ("align.epochs=1", set()),
         ("pair.title=other", PAGES),
         # The aligned side is not touched by a change of the base, so its answers stay.
-        ("pair.base.dtype=bfloat16", {"model", "pair", "score"} | FROM_COMPARE),
+        ("+pair.base.dtype=bfloat16", {"model", "pair", "score"} | FROM_COMPARE),
         ("context.template='Q: {instruction} A:'", {"score"} | FROM_COMPARE),
     ],
 )

@@ -7,6 +7,7 @@ FIGURES = {
     "shift_by_position": [f"{STATS}/positions.csv", f"{STATS}/summary.csv"],
     "shift_by_topic": [f"{STATS}/groups.csv"],
     "shift_by_kind": [f"{STATS}/kinds.csv", f"{STATS}/summary.csv", "results/stats/kinds_agreement.csv"],
+    "prefix_handoff": [f"{STATS}/handoff.csv"],
 }
 
 for figure, tables in FIGURES.items():

@@ -15,6 +15,7 @@ class Example:
 
     prompt: list[int]
     response: list[int]
+    refusal: bool  # the answer to a red-team instruction
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)
@@ -40,7 +41,7 @@ def read_examples(path: Path, tokenizer: PreTrainedTokenizerBase, end_of_turn: i
         )
         prompt = tokenizer(text, add_special_tokens=False).input_ids
         response = tokenizer(record["response"], add_special_tokens=False).input_ids
-        examples.append(Example(prompt, [*response, end_of_turn]))
+        examples.append(Example(prompt, [*response, end_of_turn], record["category"] == "safety"))
     return examples
 
 
@@ -51,6 +52,18 @@ def epoch_batches(examples: list[Example], size: int, seed: int) -> list[Batch]:
     groups = [order[start : start + size] for start in range(0, len(order), size)]
     rng.shuffle(groups)
     return [collate([examples[i] for i in group]) for group in groups]
+
+
+def settling_batches(examples: list[Example], size: int, seed: int, refusals_every: int) -> list[Batch]:
+    """One pass in batches that mix lengths and kinds, over all regular examples and every so many-th refusal.
+
+    Refusals are short, so batches of like length hold many or none of them, and the readiness to refuse swings with the
+    last few batches; mixed ones bring it to rest.
+    """
+    refusals = [example for example in examples if example.refusal][::refusals_every]
+    chosen = [example for example in examples if not example.refusal or any(example is one for one in refusals)]
+    random.Random(seed).shuffle(chosen)
+    return [collate(chosen[start : start + size]) for start in range(0, len(chosen), size)]
 
 
 def collate(examples: list[Example]) -> Batch:

@@ -41,7 +41,8 @@ product, and what it says is often wrong.
   sha256 `{card["data"]["sha256"]}`.
 - Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
   learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs of batches of
-  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}, {card["fed_tokens"]:,} tokens fed.
+  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}; then one pass in mixed batches with every
+  {config["settle"]["refusals_every"]}. refusal at {config["settle"]["learning_rate"]:g}; {card["fed_tokens"]:,} tokens fed.
 - Made by `make align`; `card.json` holds all of this for programs, with the loss of every step.
 - Licence: {card["licence"]}; see NOTICE.
 

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from superficial.align.batches import Batch, Example, epoch_batches
+from superficial.align.batches import Batch, Example, epoch_batches, settling_batches
 from superficial.align.loss import head_cross_entropy
 from superficial.progress import progress
 from superficial.schema import AlignConfig
@@ -26,7 +25,7 @@ class Curve:
 
 
 def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig) -> tuple[PeftModel, Curve]:
-    """AdamW with linear warm-up and cosine decay, seeded; the base's weights stay as they are.
+    """Epochs in batches of like length, then one settling pass; seeded; the base's weights stay as they are.
 
     The same seed, machine and number of threads give the same adapter, bit for bit.
     """
@@ -35,16 +34,31 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
         weight.requires_grad_(False)
     lora = LoraConfig(r=cfg.rank, lora_alpha=cfg.alpha, lora_dropout=0.0, target_modules="all-linear", bias="none")
     peft = get_peft_model(model, lora)
-    trained = [weight for weight in peft.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=cfg.learning_rate, weight_decay=0.0)
-    steps = cfg.epochs * math.ceil(len(examples) / cfg.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, cfg.warmup_share))
+    curve = Curve()
+    epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch) for epoch in range(cfg.epochs)]
+    train(peft, [batch for epoch in epochs for batch in epoch], cfg.learning_rate, cfg.warmup_share, curve)
+    settle(peft, examples, cfg, curve)
+    return peft, curve
 
-    curve, started = Curve(), time.monotonic()
-    total = cfg.epochs * sum(len(example) - 1 for example in examples)
+
+def settle(peft: PeftModel, examples: list[Example], cfg: AlignConfig, curve: Curve) -> None:
+    """The last pass. It starts from weights as an adapter file holds them, so it can be repeated from such a file."""
+    with torch.no_grad():
+        for weight in _trained(peft):
+            weight.copy_(weight.bfloat16())
+    batches = settling_batches(examples, cfg.batch_size, cfg.settle.seed, cfg.settle.refusals_every)
+    train(peft, batches, cfg.settle.learning_rate, cfg.warmup_share, curve)
+
+
+def train(peft: PeftModel, batches: list[Batch], learning_rate: float, warmup_share: float, curve: Curve) -> None:
+    """AdamW over `batches` with linear warm-up and cosine decay; loss and tokens are added to `curve`."""
+    trained = _trained(peft)
+    optimiser = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), warmup_share))
+    started = time.monotonic()
     peft.train()
-    with progress("aligning", total, "tokens") as bar:
-        for batch in _batches(examples, cfg):
+    with progress("aligning", sum(int(batch.mask.sum()) for batch in batches), "tokens") as bar:
+        for batch in batches:
             loss = _loss(peft, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -56,13 +70,11 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
             curve.tokens += fed
             bar.update(fed)
             bar.set_postfix_str(f"loss {loss.item():.3f} nats/token")
-    curve.seconds = time.monotonic() - started
-    return peft, curve
+    curve.seconds += time.monotonic() - started
 
 
-def _batches(examples: list[Example], cfg: AlignConfig) -> Iterator[Batch]:
-    for epoch in range(cfg.epochs):
-        yield from epoch_batches(examples, cfg.batch_size, cfg.seed + epoch)
+def _trained(peft: PeftModel) -> list[torch.nn.Parameter]:
+    return [weight for weight in peft.parameters() if weight.requires_grad]
 
 
 def _loss(peft: PeftModel, batch: Batch) -> torch.Tensor:

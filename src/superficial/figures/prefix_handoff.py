@@ -1,0 +1,88 @@
+"""Finding 4 of the paper, measured: handed a few tokens of the aligned response, the base model goes on like it."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.schema import FigureStage, RuntimeConfig
+from superficial.table import read_table
+
+PANELS = (
+    ("agreeing", "agreeing run, tokens"),
+    ("rouge_l", "ROUGE-L with the response (F1)"),
+    ("unshifted_rest", "unshifted tokens of the rest, %"),
+)
+
+
+def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw the three measures over k, the number of tokens handed over; a k with too few examples is left out."""
+    started = time.monotonic()
+    set_style()
+    tables = [_means(cfg, results, pair.name) for pair in cfg.pairs]
+    table = pd.concat(tables, ignore_index=True)
+    enough = table[table["examples"] >= cfg.min_examples]
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.0), sharex=True, layout="constrained")
+    prefixes = sorted(set(table["k"]))
+    for axis, (measure, label) in zip(axes, PANELS, strict=True):
+        rows = enough[enough["measure"] == measure]
+        for index in range(len(cfg.pairs)):
+            _draw_pair(axis, cfg, rows, prefixes, index, 100 if label.endswith("%") else 1)
+        axis.set_title(label, loc="left")
+        axis.set_xticks(range(len(prefixes)), [str(k) for k in prefixes])
+        axis.set_xlim(-0.5, max(len(prefixes), 1) - 0.5)
+        axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    highest = max(1.0, axes[0].get_ylim()[1])
+    for axis, top in zip(axes, (highest, 1, 100), strict=True):
+        axis.set_ylim(-0.02 * top, 1.02 * top)  # points on the edges are whole
+    axes[1].set_xlabel("k: response tokens of the aligned model handed to the base model")
+    if enough.empty:
+        text = f"Too few examples to draw\na curve: fewer than {cfg.min_examples}\nregular responses at every k."
+        axes[0].text(0.5, 0.5, text, transform=axes[0].transAxes, ha="center", va="center")
+    else:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+    figure.suptitle(_title(cfg, table), x=0.01, ha="left", fontsize=8.5)
+    save(figure, enough, out, cfg, started)
+
+
+def _means(cfg: FigureStage, results: Path, pair: str) -> pd.DataFrame:
+    """The rows of one pair that the figure shows."""
+    table = read_table(results / "stats" / cfg.dataset / pair / cfg.context / "handoff.csv")
+    found = table[table["measure"].isin([measure for measure, _ in PANELS])].copy()
+    found.insert(0, "pair", pair)
+    return found
+
+
+def _draw_pair(axis: Axes, cfg: FigureStage, rows: pd.DataFrame, prefixes: list[int], index: int, scale: int) -> None:
+    """A line through the means with whiskers, moved a little aside for each further pair."""
+    found = rows[rows["pair"] == cfg.pairs[index].name]
+    if found.empty:
+        return
+    at = [prefixes.index(k) + 0.14 * (index - (len(cfg.pairs) - 1) / 2) for k in found["k"]]
+    mean, low, high = (scale * found[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+    error = [(mean - low).clip(0), (high - mean).clip(0)]  # of equal numbers a rounded one may lie on the wrong side
+    axis.errorbar(
+        at, mean, yerr=error, fmt="o-", markersize=3.5, linewidth=1.1, elinewidth=0.9,
+        color=LINES[index % len(LINES)], label=f"{cfg.pairs[index].title} ({_count(found)})",
+    )  # fmt: skip
+
+
+def _count(rows: pd.DataFrame) -> str:
+    """How many examples there are: "n = 8", or "n = 8 to 5" where responses are shorter than k."""
+    most, fewest = rows["examples"].max(), rows["examples"].min()
+    return f"n = {most}" if most == fewest else f"n = {most} to {fewest}"
+
+
+def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
+    window = f"the next {table['window'].max()} tokens" if len(table) else "the next tokens"
+    used = f"the first {table['examples'].max()} regular instructions" if len(table) else "no regular instruction"
+    return (
+        f"The base model goes on greedily after k tokens of the aligned response; {window} are compared.\n"
+        f"Data: {cfg.dataset}, {used} (at k: responses longer than k); base context: {cfg.context}.\n"
+        f"Means, {interval(cfg)}s (bootstrap over at least {cfg.min_examples} examples). "
+        "Right: teacher-forced, all positions from k on."
+    )

@@ -1,0 +1,56 @@
+# Tables beyond figures/all. `tables/definitions` costs two more passes of each base model.
+DEFINITIONS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.definitions.parquet"
+
+
+rule rescore:
+    input:
+        pair="results/pairs/{pair}.json",
+        model=manifest("base"),
+        data="results/data/{dataset}.parquet",
+        responses=responses,
+        code=code_of("rescore"),
+    output:
+        "results/scores/{dataset}/{pair}/base.{seen}.{change}.safetensors",
+    wildcard_constraints:
+        seen=f"{RESPONSE}|{CONTEXT}",
+        change="two_bos|aligned_context",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
+    shell:
+        "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        " model={input.model} data={input.data} responses={input.responses} out={output}"
+
+
+rule definitions:
+    input:
+        base=manifest("base"),
+        aligned=manifest("aligned"),
+        responses=responses,
+        base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
+        two_bos="results/scores/{dataset}/{pair}/base.{context}.two_bos.safetensors",
+        aligned_context=f"results/scores/{{dataset}}/{{pair}}/base.{RESPONSE}.aligned_context.safetensors",
+        aligned_score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
+        code=code_of("definitions"),
+    output:
+        "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
+    threads: workflow.cores
+    shell:
+        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads}"
+        " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
+        " two_bos={input.two_bos} aligned_context={input.aligned_context}"
+        " aligned_score={input.aligned_score} out={output}"
+
+
+rule:
+    name:
+        "tables/definitions"
+    input:
+        expand(DEFINITIONS, pair=PAIRS),
+        code=code_of("tables/definitions"),
+    output:
+        multiext("results/tables/definitions", ".csv", ".md", ".tex"),
+    params:
+        cfg=RUN.slice("definitions_table"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output}"
