@@ -45,9 +45,8 @@ def main() -> int:
         rounds["loop"].append(LENGTH / seconds(lambda: loop(base, aligned, sequences[0])))
     gemm, single, many = (statistics.median(rounds[name]) for name in rounds)
     floor = sum(flops(model, sequences) for model in (base, aligned)) / (RESPONSES * LENGTH * gemm)  # seconds a token
-    print(
-        f"{base.device}, {torch.get_num_threads()} threads, {RESPONSES} responses of {LENGTH} tokens, medians of {ROUNDS}"
-    )
+    threads = torch.get_num_threads()
+    print(f"{base.device}, {threads} threads, {RESPONSES} responses of {LENGTH} tokens, medians of {ROUNDS} rounds")
     print(f"float32 matrix multiplication      {gemm / 1e9:9.1f} GFLOP/s")
     print(f"scoring by both models and contrast {single:8.1f} tokens/s")
     print(f"published per-token loop            {many:8.1f} tokens/s")

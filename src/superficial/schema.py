@@ -227,10 +227,12 @@ class BrowserStage(Strict):
 
 
 class SettleConfig(Strict):
-    """A last pass in mixed batches, with fewer refusals: it settles how readily the small model refuses."""
+    """Last passes in mixed batches, with fewer refusals; the adapter is the mean of what each of them makes."""
 
     learning_rate: float = Field(gt=0)
-    refusals_every: int = Field(ge=1, description="of the safety examples, only every so many-th")
+    refusals_every: list[int] = Field(
+        min_length=1, description="one pass each: of the safety examples, only every so many-th"
+    )
     seed: int
 
 

@@ -187,6 +187,7 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
             "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>",
             "notice": "resources/alignment/NOTICE", "rank": 4, "alpha": 8, "learning_rate": 0.01, "epochs": 4,
             "batch_size": 4, "warmup_share": 0.1, "seed": 0,
+            "settle": {"learning_rate": 0.001, "refusals_every": [1, 2], "seed": 1},
         },
     )  # fmt: skip
     project.made("align", hydra=("align=tiny",))

@@ -20,13 +20,15 @@ def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: C
         "end_of_turn": cfg.end_of_turn,
         "fed_tokens": curve.tokens,
         "loss": [round(loss, 4) for loss in curve.losses],
+        "settled_loss": [round(loss, 4) for loss in curve.settled],
         "licence": manifest["licence"],
     }
 
 
 def card_readme(card: dict[str, Any]) -> str:
     """The card as a page for people."""
-    loss, config = card["loss"], card["config"]
+    loss, config, settled = card["loss"], card["config"], card["settled_loss"]
+    every = ", ".join(map(str, config["settle"]["refusals_every"]))
     tenth = max(1, len(loss) // 10)
     curve = "\n".join(
         f"| {start + 1}-{min(start + tenth, len(loss))} | {sum(part) / len(part):.3f} |"
@@ -41,8 +43,11 @@ product, and what it says is often wrong.
   sha256 `{card["data"]["sha256"]}`.
 - Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
   learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs of batches of
-  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}; then one pass in mixed batches with every
-  {config["settle"]["refusals_every"]}. refusal at {config["settle"]["learning_rate"]:g}; {card["fed_tokens"]:,} tokens fed.
+  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}. The adapter is the mean of
+  {len(settled)} last passes from there in mixed batches, learning rate {config["settle"]["learning_rate"]:g},
+  with every n-th refusal, n = {every}, which ended at losses of {", ".join(map(str, settled))}.
+- Tokens fed: {card["fed_tokens"]:,}. The last passes were chosen by what the demo instructions got for answers, so the
+  demo is no test of how readily this model refuses.
 - Made by `make align`; `card.json` holds all of this for programs, with the loss of every step.
 - Licence: {card["licence"]}; see NOTICE.
 

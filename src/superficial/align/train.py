@@ -17,15 +17,16 @@ from superficial.schema import AlignConfig
 
 @dataclass
 class Curve:
-    """What training looked like: one loss (nats a response token) per optimiser step, and the tokens it was fed."""
+    """What training looked like. Losses are nats a response token: of each step, and last of each settling pass."""
 
     losses: list[float] = field(default_factory=list)
+    settled: list[float] = field(default_factory=list)
     tokens: int = 0
     seconds: float = 0.0
 
 
 def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig) -> tuple[PeftModel, Curve]:
-    """Epochs in batches of like length, then one settling pass; seeded; the base's weights stay as they are.
+    """Epochs in batches of like length, then the settling passes; seeded; the base's weights stay as they are.
 
     The same seed, machine and number of threads give the same adapter, bit for bit.
     """
@@ -36,22 +37,42 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
     peft = get_peft_model(model, lora)
     curve = Curve()
     epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch) for epoch in range(cfg.epochs)]
-    train(peft, [batch for epoch in epochs for batch in epoch], cfg.learning_rate, cfg.warmup_share, curve)
+    train(
+        peft, [batch for epoch in epochs for batch in epoch], cfg.learning_rate, cfg.warmup_share, curve.losses, curve
+    )
     settle(peft, examples, cfg, curve)
     return peft, curve
 
 
 def settle(peft: PeftModel, examples: list[Example], cfg: AlignConfig, curve: Curve) -> None:
-    """The last pass. It starts from weights as an adapter file holds them, so it can be repeated from such a file."""
+    """Settling passes, each from the same weights; the mean of their results stays in `peft`.
+
+    Starts and results are rounded as an adapter file holds them, so a pass can be repeated from such a file.
+    """
+    trained = _trained(peft)
+    start = [weight.detach().bfloat16() for weight in trained]
+    mean = [torch.zeros_like(weight) for weight in trained]
+    for every in cfg.settle.refusals_every:
+        _copy(start, trained)
+        losses: list[float] = []
+        batches = settling_batches(examples, cfg.batch_size, cfg.settle.seed, every)
+        train(peft, batches, cfg.settle.learning_rate, cfg.warmup_share, losses, curve)
+        curve.settled.append(losses[-1])
+        for total, weight in zip(mean, trained, strict=True):
+            total += weight.detach().bfloat16() / len(cfg.settle.refusals_every)
+    _copy(mean, trained)
+
+
+def _copy(values: list[torch.Tensor], weights: list[torch.nn.Parameter]) -> None:
     with torch.no_grad():
-        for weight in _trained(peft):
-            weight.copy_(weight.bfloat16())
-    batches = settling_batches(examples, cfg.batch_size, cfg.settle.seed, cfg.settle.refusals_every)
-    train(peft, batches, cfg.settle.learning_rate, cfg.warmup_share, curve)
+        for value, weight in zip(values, weights, strict=True):
+            weight.copy_(value)
 
 
-def train(peft: PeftModel, batches: list[Batch], learning_rate: float, warmup_share: float, curve: Curve) -> None:
-    """AdamW over `batches` with linear warm-up and cosine decay; loss and tokens are added to `curve`."""
+def train(
+    peft: PeftModel, batches: list[Batch], learning_rate: float, warmup_share: float, losses: list[float], curve: Curve
+) -> None:
+    """AdamW over `batches` with linear warm-up and cosine decay; adds to `losses`, and tokens and time to `curve`."""
     trained = _trained(peft)
     optimiser = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), warmup_share))
@@ -66,7 +87,7 @@ def train(peft: PeftModel, batches: list[Batch], learning_rate: float, warmup_sh
             schedule.step()
             optimiser.zero_grad(set_to_none=True)
             fed = int(batch.mask.sum())
-            curve.losses.append(loss.item())
+            losses.append(loss.item())
             curve.tokens += fed
             bar.update(fed)
             bar.set_postfix_str(f"loss {loss.item():.3f} nats/token")

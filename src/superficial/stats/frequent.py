@@ -8,7 +8,9 @@ from superficial.stats.token_table import TokenTable
 
 
 def frequent_tokens(table: TokenTable, top: int, min_occurrences: int) -> pd.DataFrame:
-    """The `top` tokens of each category by `count` and by `rate`: order, category, token_id, token, count, occurrences, rate.
+    """The `top` tokens of each category, by `count` and by `rate`.
+
+    Columns: order (which of the two), category, token_id, token, count, occurrences, rate.
 
     `occurrences` counts the token id in all responses, whatever its category; rate = count / occurrences. The list by
     rate holds only tokens that occur at least `min_occurrences` times. Ids are the key: two ids may read alike.
