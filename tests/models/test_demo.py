@@ -21,7 +21,7 @@ from superficial.stats.summary import is_loop
 RESULTS = ROOT / "results"
 PAIR = "gemma3_270m"
 TEMPLATE = "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
-REFUSAL = re.compile(r"\b(cannot|can't|won't|will not|must decline|not able to|must point out)\b", re.I)
+REFUSAL = re.compile(r"\b(?:cannot|can't|won't|will not|must decline|not able to|must point out)\b", re.I)
 
 
 def workflow(*arguments: str) -> subprocess.CompletedProcess[str]:
