@@ -23,6 +23,9 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     for axis, grouping in zip(axes, PANELS, strict=True):
         _draw_panel(axis, cfg, table[table["grouping"] == grouping])
         axis.set_title(grouping, loc="left")
+    # One axis for all panels, wide enough for the widest interval of any of them.
+    widest = table.loc[table["examples"] >= cfg.min_examples, "high"].max()
+    axes[0].set_xlim(0, 105 * widest if widest > 0 else 100)
     axes[1].set_xlabel(f"shifted response tokens, % ({interval(cfg)}, bootstrap over examples)")
     if len(cfg.pairs) > 1:
         axes[2].legend(frameon=False, fontsize=6.5)
@@ -57,6 +60,4 @@ def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
     labels = [f"{name} ({count})" for name, count in zip(names, first["examples"], strict=True)]
     axis.set_yticks(range(len(names)), labels)
     axis.set_ylim(-0.6, max(len(names) - 0.4, 0.6))
-    axis.margins(x=0.06)
-    axis.set_xlim(left=0)
     axis.grid(axis="x", linewidth=0.4, color="#DDDDDD")
