@@ -36,7 +36,7 @@ def run(cfg: GenerateStage, runtime: RuntimeConfig, *, model: Path, data: Path, 
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
     requests = build_requests(loaded, cfg, read_table(data))
-    store = Store(out.parents[3] / ".responses" / f"{digest([loaded.key, cfg.max_new_tokens])[:32]}.jsonl")
+    store = open_store(loaded, cfg.max_new_tokens, out.parents[3])
     made = answer(loaded, requests, cfg.max_new_tokens, runtime.generate_batch, store)
     write_table(pd.DataFrame([_row(loaded, request, store[request.key]) for request in requests]), out)
     seconds = time.monotonic() - started
@@ -60,8 +60,18 @@ def build_requests(loaded: Loaded, cfg: GenerateStage, data: pd.DataFrame) -> li
     for example, instruction in zip(data["id"], data["instruction"], strict=True):
         prompt = context_ids(loaded.tokenizer, cfg.method, instruction)
         check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what="prompt and response")
-        requests.append(Request(example, prompt, digest([loaded.key, prompt, cfg.max_new_tokens, "greedy"])))
+        requests.append(greedy_request(loaded, example, prompt, cfg.max_new_tokens))
     return requests
+
+
+def greedy_request(loaded: Loaded, example: str, prompt: list[int], max_new_tokens: int) -> Request:
+    """A request whose key holds everything that decides its greedy answer."""
+    return Request(example, prompt, digest([loaded.key, prompt, max_new_tokens, "greedy"]))
+
+
+def open_store(loaded: Loaded, max_new_tokens: int, results: Path) -> Store:
+    """The store of all answers of one model at one length, shared by the stages that decode."""
+    return Store(results / ".responses" / f"{digest([loaded.key, max_new_tokens])[:32]}.jsonl")
 
 
 def answer(loaded: Loaded, requests: list[Request], max_new_tokens: int, batch: int, store: Store) -> int:

@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from superficial.artifact import digest, write_sidecar
+from superficial.artifact import write_sidecar
 from superficial.category import CATEGORIES
 from superficial.context import check_length, context_ids, require_chat_template
-from superficial.generate import Request, answer
+from superficial.generate import Request, answer, greedy_request, open_store
 from superficial.models.load import Loaded, load_model
 from superficial.schema import HandoffStage, RuntimeConfig
 from superficial.stats.token_table import TokenTable
-from superficial.store import Store
 from superficial.table import read_table, write_table
 
 COLUMNS = ["example_id", "k", "window", "continuation", "agreeing", "agreeing_share", "rouge_l", "unshifted_rest"]
@@ -51,7 +50,7 @@ def run(
     loaded = load_model(model, runtime.device)
     answers = read_table(responses)
     handoffs = build_handoffs(loaded, cfg, read_table(data), answers)
-    store = Store(out.parents[3] / ".responses" / f"{digest([loaded.key, cfg.max_new_tokens])[:32]}.jsonl")
+    store = open_store(loaded, cfg.max_new_tokens, out.parents[3])
     requests = [handoff.request for handoff in handoffs]
     made = answer(loaded, requests, cfg.max_new_tokens, runtime.generate_batch, store)
     flags, ends = unshifted(TokenTable.open(shifts)), end_tokens(answers)
@@ -83,7 +82,7 @@ def build_handoffs(loaded: Loaded, cfg: HandoffStage, data: pd.DataFrame, respon
             prompt, rest = context + response[:k], response[k : k + cfg.max_new_tokens]
             what = "prompt and handoff.max_new_tokens"
             check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what=what)
-            request = Request(example, prompt, digest([loaded.key, prompt, cfg.max_new_tokens, "greedy"]))
+            request = greedy_request(loaded, example, prompt, cfg.max_new_tokens)
             cut_off = reason == "length" and len(response) <= k + cfg.max_new_tokens
             handoffs.append(Handoff(request, k, rest, cut_off))
     return handoffs
