@@ -3,12 +3,11 @@
 The workflow sees builtins only: a slice is one canonical JSON string, because Snakemake compares that reliably.
 """
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -16,28 +15,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ValidationError
 
 from superficial.artifact import canonical
 from superficial.errors import UserError
-from superficial.schema import (
-    BrowserStage,
-    ComparedPair,
-    DefinitionsTable,
-    FigureStage,
-    GenerateStage,
-    HandoffStage,
-    LoraSource,
-    ModelConfig,
-    ModelTitle,
-    PairConfig,
-    PairTitle,
-    RescoreStage,
-    ScoreStage,
-    Settings,
-)
-
-Model = TypeVar("Model", bound=BaseModel)
+from superficial.schema import LoraSource, MethodConfig, ModelConfig, PairConfig, Settings
+from superficial.slices import SLICES
+from superficial.validation import keys_beside, nearest, validate
 
 
 class Experiment:
@@ -46,7 +29,7 @@ class Experiment:
     def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
         self._folder = folder
         self._overrides = list(overrides)
-        self.settings = validate(Settings, _compose(folder, self._overrides), where="config")
+        self.settings: Settings = validate(Settings, _compose(folder, self._overrides), where="config")
 
     @cached_property
     def pairs(self) -> dict[str, PairConfig]:
@@ -90,72 +73,18 @@ class Experiment:
         composed = _compose(self._folder, [f"+model@chosen={name}"])
         return validate(ModelConfig, composed["chosen"], where=f"config/model/{name}.yaml")
 
-    def slice(self, stage: str, name: str = "") -> str:
-        """What `stage` reads, as canonical JSON.
-
-        `name` is a model (stage model), a method (generate, score) or a change of the base's context (rescore).
-        """
+    def method(self, name: str) -> MethodConfig:
+        """A method of this run, or else the one in config/method/{name}.yaml."""
         settings = self.settings
-        parts: Mapping[str, Any] = {
-            "data": settings.dataset,
-            "pair": None,
-            "compare": settings.compare,
-            "stats": settings.stats,
-            "align": settings.align,
-        }
-        if stage == "model":
-            part: Any = self.model(name)
-        elif stage == "generate":
-            part = GenerateStage(**settings.generate.model_dump(), method=self._method(name))
-        elif stage == "score":
-            part = ScoreStage(context=self._method(name))
-        elif stage == "handoff":
-            part = HandoffStage(**settings.handoff.model_dump(), context=settings.context)
-        elif stage == "rescore":
-            part = RescoreStage(change=name, context=settings.context if name == "two_bos" else None)
-        elif stage == "figure":
-            part = FigureStage(
-                **settings.figure.model_dump(),
-                dataset=settings.dataset.name,
-                context=settings.context.name,
-                confidence=settings.stats.confidence,
-                reference=settings.reference,
-                pairs=self._titles(),
-            )
-        elif stage == "definitions_table":
-            names = {"dataset": settings.dataset.name, "context": settings.context.name}
-            part = DefinitionsTable(**settings.stats.model_dump(), **names, pairs=self._titles())
-        elif stage == "browser":
-            part = self._browser()
-        else:
-            part = parts[stage]
-        return canonical({} if part is None else part.model_dump(mode="json"))
+        for method in (settings.response, settings.context):
+            if method.name == name:
+                return method
+        composed = _compose(self._folder, [f"+method@chosen={name}"])
+        return validate(MethodConfig, composed["chosen"], where=f"config/method/{name}.yaml")
 
-    def _titles(self) -> list[PairTitle]:
-        return [PairTitle(name=pair.name, title=pair.title) for pair in self.pairs.values()]
-
-    def _browser(self) -> BrowserStage:
-        settings, look = self.settings, self.settings.figure
-        return BrowserStage(
-            dataset=settings.dataset.name,
-            response=settings.response.name,
-            context=settings.context,
-            pairs=[
-                ComparedPair(
-                    name=pair.name,
-                    title=pair.title,
-                    base=ModelTitle(name=pair.base.name, title=pair.base.title),
-                    aligned=ModelTitle(name=pair.aligned.name, title=pair.aligned.title),
-                )
-                for pair in self.pairs.values()
-            ],
-            unshifted=look.unshifted,
-            marginal=look.marginal,
-            shifted=look.shifted,
-        )
-
-    def _method(self, name: str) -> Any:
-        return {method.name: method for method in (self.settings.response, self.settings.context)}[name]
+    def slice(self, stage: str, name: str = "") -> str:
+        """What `stage` reads, as canonical JSON; `name` is the model, method or change that the job is about."""
+        return canonical(SLICES[stage](self, name).model_dump(mode="json"))
 
 
 def split_overrides(value: str | Sequence[str] | None) -> list[str]:
@@ -189,44 +118,6 @@ def split_overrides(value: str | Sequence[str] | None) -> list[str]:
     return [entry.strip() for entry in [*entries, text[start:]] if entry.strip()]
 
 
-def validate(kind: type[Model], value: Any, *, where: str) -> Model:
-    """Build a `kind` from builtins; the first mistake becomes one line with the key and the nearest valid one."""
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        found = error.errors()
-        # A misspelt key is also a missing one; the misspelling is the better thing to tell.
-        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-        # The tag of a union (pypi, local, lora) appears in the location, but it is no key that a user wrote.
-        path = [str(step) for step in first["loc"] if step not in ("pypi", "local", "lora")]
-        key = ".".join(path)
-        if first["type"] != "extra_forbidden":
-            shown = f" (it is {first['input']!r})" if not isinstance(first["input"], dict) else ""
-            raise UserError(f"{first['msg']}{shown}", where=f"{where}, key {key}") from error
-        valid = _keys_beside(kind, path)
-        raise UserError(f"unknown key {key}", where=where, remedy=_nearest(path[-1], valid, "keys")) from error
-
-
-def _keys_beside(kind: type[BaseModel], path: Sequence[str]) -> list[str]:
-    """All keys that are valid at the last step of `path`, over every member of a union on the way."""
-    level: list[type[BaseModel]] = [kind]
-    for step in path[:-1]:
-        annotations = [model.model_fields[step].annotation for model in level if step in model.model_fields]
-        level = [model for annotation in annotations for model in _models_of(annotation)]
-    return sorted({name for model in level for name in model.model_fields})
-
-
-def _models_of(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models_of(inner)]
-
-
-def _nearest(word: str, valid: Sequence[str], what: str) -> str:
-    near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"valid {what}: {', '.join(valid)}"
-
-
 def _compose(folder: Path, overrides: Sequence[str]) -> Any:
     GlobalHydra.instance().clear()
     try:
@@ -249,10 +140,10 @@ def _explain(folder: Path, overrides: Sequence[str], error: Exception) -> UserEr
         if group.is_dir() and not (group / f"{value}.yaml").is_file():
             valid = sorted(file.stem for file in group.glob("*.yaml"))
             return UserError(
-                f"no {key} named {value!r}", where=f"config/{group.name}/", remedy=_nearest(value, valid, "names")
+                f"no {key} named {value!r}", where=f"config/{group.name}/", remedy=nearest(value, valid, "names")
             )
         path = key.split(".")
-        valid = _keys_beside(Settings, path) or sorted(Settings.model_fields)
+        valid = keys_beside(Settings, path) or sorted(Settings.model_fields)
         if value and not group.is_dir() and path[-1] not in valid:
-            return UserError(f"unknown key {key}", where="--config hydra", remedy=_nearest(path[-1], valid, "keys"))
+            return UserError(f"unknown key {key}", where="--config hydra", remedy=nearest(path[-1], valid, "keys"))
     return UserError(str(error).split("\n")[0], where="config", remedy="see config/config.yaml for the keys")

@@ -75,7 +75,7 @@ def code_of(stage: str) -> list[str]:
 def _file(module: str) -> Path | None:
     """The file of a module of this package, else None. Package files hold no code and the schema has its slices."""
     parts = module.split(".")
-    if parts[0] != "superficial" or parts[-1] == "schema":
+    if parts[0] != "superficial" or parts[1:2] == ["schema"]:
         return None
     file = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
     return file if file.is_file() else None

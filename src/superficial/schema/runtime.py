@@ -1,0 +1,14 @@
+"""What decides speed and memory but no result."""
+
+from pydantic import Field
+
+from superficial.schema.base import Strict
+
+
+class RuntimeConfig(Strict):
+    """What decides speed and memory but no result: it is read by stages, and changing it reruns nothing."""
+
+    device: str = Field(description="auto, cpu, cuda, cuda:1, mps")
+    generate_batch: int = Field(ge=1, description="responses decoded together")
+    score_tokens: int = Field(ge=1, description="tokens of one teacher-forced batch, padding included")
+    position_chunk: int = Field(ge=1, description="positions whose logits are held at a time")

@@ -1,0 +1,57 @@
+"""Token distribution shift: scoring, comparing, statistics."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from superficial.schema.base import Strict
+from superficial.schema.method import MethodConfig
+
+
+class ScoreStage(Strict):
+    """What the score stage reads: the context under which the model sees the responses."""
+
+    context: MethodConfig
+
+
+class RescoreStage(Strict):
+    """What the rescore stage reads: the one thing that differs for the base, and the context in which it does."""
+
+    change: Literal["two_bos", "aligned_context"]
+    context: MethodConfig | None = Field(description="null: the ids that the aligned model was asked with")
+
+
+class CompareConfig(Strict):
+    """The token table."""
+
+    top_k: int = Field(ge=1, le=100, description="candidates kept for each side of every position")
+
+
+class HandoffConfig(Strict):
+    """How far the base model follows the aligned response when it is handed the first tokens of it."""
+
+    prefixes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="response tokens handed over, rising")
+    max_new_tokens: int = Field(ge=1, description="tokens that the base decodes after them: the window of comparison")
+    examples: int | None = Field(ge=1, description="the first so many regular instructions; null: all of them")
+
+    @model_validator(mode="after")
+    def _prefixes_rise(self) -> "HandoffConfig":
+        if self.prefixes != sorted(set(self.prefixes)):
+            raise ValueError("prefixes must rise, each once")
+        return self
+
+
+class HandoffStage(HandoffConfig):
+    """What the handoff stage reads: its bounds, and the base's context."""
+
+    context: MethodConfig
+
+
+class StatsConfig(Strict):
+    """Intervals and lists."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples, drawn over examples")
+    confidence: float = Field(gt=0.5, lt=1.0, description="of every interval")
+    seed: int
+    top_tokens: int = Field(ge=1, description="length of each list of tokens")
+    min_occurrences: int = Field(ge=1, description="tokens listed by rate occur at least so often")
