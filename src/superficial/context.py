@@ -4,20 +4,20 @@ from transformers import PreTrainedTokenizerBase
 
 from superficial.errors import UserError
 from superficial.models.load import Loaded
-from superficial.schema import MethodConfig
+from superficial.schema import PromptConfig
 
 
-def context_ids(tokenizer: PreTrainedTokenizerBase, method: MethodConfig, instruction: str) -> list[int]:
-    """Token ids of `instruction` under `method`, with exactly one BOS if the tokenizer uses one, else none."""
-    if method.kind == "chat":
+def context_ids(tokenizer: PreTrainedTokenizerBase, prompt: PromptConfig, instruction: str) -> list[int]:
+    """Token ids of `instruction` under `prompt`, with exactly one BOS if the tokenizer uses one, else none."""
+    if prompt.kind == "chat":
         # A chat template writes its own BOS, so the tokenizer must not add a second one.
         text = tokenizer.apply_chat_template(
             [{"role": "user", "content": instruction}], add_generation_prompt=True, tokenize=False
         )
         return one_bos(tokenizer, tokenizer(text, add_special_tokens=False).input_ids)
-    assert method.template is not None
+    assert prompt.template is not None
     # Not str.format: an instruction may hold braces.
-    text = method.template.replace("{instruction}", instruction)
+    text = prompt.template.replace("{instruction}", instruction)
     return one_bos(tokenizer, tokenizer(text).input_ids)
 
 
@@ -34,7 +34,7 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, model: str) -> Non
     if not tokenizer.chat_template:
         raise UserError(
             f"model {model} has no chat template",
-            where="config, key response.kind",
+            where="config, key response.prompt.kind",
             remedy="add chat_template.jinja to its folder, or use it with a completion method",
         )
 

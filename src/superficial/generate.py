@@ -54,11 +54,11 @@ def run(cfg: GenerateStage, runtime: RuntimeConfig, *, model: Path, data: Path, 
 
 def build_requests(loaded: Loaded, cfg: GenerateStage, data: pd.DataFrame) -> list[Request]:
     """One request an instruction, each checked against the model's length before anything is decoded."""
-    if cfg.method.kind == "chat":
+    if cfg.method.prompt.kind == "chat":
         require_chat_template(loaded.tokenizer, loaded.manifest["name"])
     requests = []
     for example, instruction in zip(data["id"], data["instruction"], strict=True):
-        prompt = context_ids(loaded.tokenizer, cfg.method, instruction)
+        prompt = context_ids(loaded.tokenizer, cfg.method.prompt, instruction)
         check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what="prompt and response")
         requests.append(greedy_request(loaded, example, prompt, cfg.max_new_tokens))
     return requests

@@ -14,12 +14,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from superficial.artifact import canonical, file_sha256, whole_file, write_sidecar
+from superficial.artifact import canonical, digest, file_sha256, whole_file, write_sidecar
 from superficial.context import check_length, context_ids, require_chat_template
 from superficial.head import Head, check_head
 from superficial.models.load import Loaded, load_model
 from superficial.progress import progress
-from superficial.schema import MethodConfig, RuntimeConfig, ScoreStage
+from superficial.schema import PromptConfig, RuntimeConfig, ScoreStage
 from superficial.table import read_table
 
 
@@ -47,7 +47,11 @@ def run(
     loaded = load_model(model, runtime.device)
     sequences = build_sequences(loaded, cfg.context, read_table(data), read_table(responses))
     states = score(loaded, sequences, runtime.score_tokens)
-    about = {"model": loaded.key, "context": cfg.context.name, "responses": file_sha256(responses)}
+    about = {
+        "model": loaded.key,
+        "context": digest(cfg.context.model_dump(mode="json")),
+        "responses": file_sha256(responses),
+    }
     lengths = torch.tensor([len(sequence.response) for sequence in sequences])
     with whole_file(out) as partial:
         # One metadata entry: several would be written in no fixed order, and equal runs must give equal bytes.
@@ -71,7 +75,7 @@ def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
 
 
 def build_sequences(
-    loaded: Loaded, context: MethodConfig, data: pd.DataFrame, responses: pd.DataFrame
+    loaded: Loaded, context: PromptConfig, data: pd.DataFrame, responses: pd.DataFrame
 ) -> list[Sequence]:
     """Put the context of this model before the response's token ids, which are reused as they were generated."""
     if context.kind == "chat":

@@ -22,17 +22,17 @@ def generate(run: Experiment, method: str) -> schema.GenerateStage:
 
 def score(run: Experiment, method: str) -> schema.ScoreStage:
     """The context under which the responses are scored."""
-    return schema.ScoreStage(context=run.method(method))
+    return schema.ScoreStage(context=run.method(method).prompt)
 
 
 def rescore(run: Experiment, change: str) -> schema.RescoreStage:
     """One change of the base's context."""
-    return schema.RescoreStage(change=change, context=run.settings.context if change == "two_bos" else None)
+    return schema.RescoreStage(change=change, context=run.settings.context.prompt if change == "two_bos" else None)
 
 
 def handoff(run: Experiment, _: str) -> schema.HandoffStage:
     """The bounds of the hand-off, and the base's context."""
-    return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context)
+    return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context.prompt)
 
 
 def figure(run: Experiment, _: str) -> schema.FigureStage:

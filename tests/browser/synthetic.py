@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from superficial.browser.payload import Example
-from superficial.schema import BrowserStage, ComparedPair, MethodConfig, ModelTitle
+from superficial.schema import BrowserStage, ComparedPair, MethodConfig, ModelTitle, PromptConfig
 
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",
@@ -74,7 +74,9 @@ def stage(*pairs: str) -> BrowserStage:
     return BrowserStage(
         dataset="tiny",
         response="aligned",
-        context=MethodConfig(name="zero_shot", kind="completion", template="Q: {instruction}\nA:"),
+        context=MethodConfig(
+            name="zero_shot", title="Zero-shot", prompt=PromptConfig(kind="completion", template="Q: {instruction}\nA:")
+        ),
         pairs=[ComparedPair(name=name, title=f"Pair {name}", **sides) for name in pairs],
         unshifted="#56B4E9",
         marginal="orange",

@@ -14,7 +14,7 @@ from project import ROOT
 
 from superficial.head import Head
 from superficial.models.load import Loaded, load_model
-from superficial.schema import MethodConfig
+from superficial.schema import PromptConfig
 from superficial.score import Sequence, build_sequences, read_states
 from superficial.stats.summary import is_loop
 
@@ -78,7 +78,7 @@ def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
     """Ranks identical and log-probabilities within 1e-4, for the first 24 tokens of two responses."""
     data = pd.read_parquet(RESULTS / "data/demo.parquet")
     responses = pd.read_parquet(RESULTS / f"responses/demo/{PAIR}_chat/aligned.parquet")
-    method = MethodConfig(name="zero_shot", kind="completion", template=TEMPLATE)
+    method = PromptConfig(kind="completion", template=TEMPLATE)
     sequences = build_sequences(base, method, data, responses)
     states, lengths = read_states(RESULTS / f"scores/demo/{PAIR}/base.zero_shot.safetensors")
     table = pd.read_parquet(RESULTS / f"shifts/demo/{PAIR}/zero_shot.parquet")
@@ -148,7 +148,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
     model, aligned = (RESULTS / f"models/{name}/manifest.json" for name in (PAIR, f"{PAIR}_chat"))
     weights = (model.parent / "model.safetensors").stat().st_size
     runtime = json.dumps({"device": "cpu", "generate_batch": 20, "score_tokens": 2048, "position_chunk": 256})
-    context = {"context": {"name": "zero_shot", "kind": "completion", "template": TEMPLATE}}
+    context = {"context": {"kind": "completion", "template": TEMPLATE}}
     files = [f"{name}={tmp_path / name}.parquet" for name in ("data", "responses")]
     score = [
         "score",
@@ -186,6 +186,6 @@ def test_the_small_judge_can_be_fetched_and_speaks():
     assert result.returncode == 0, result.stdout[-4000:]
     judge = load_model(ROOT / target, "cpu")
     assert judge.manifest["parameters"] == pytest.approx(135e6, rel=0.05)
-    prompt = context_ids(judge.tokenizer, MethodConfig(name="aligned", kind="chat"), "Is water wet? Answer in a word.")
+    prompt = context_ids(judge.tokenizer, PromptConfig(kind="chat"), "Is water wet? Answer in a word.")
     (tokens,) = greedy(judge, [prompt], 24)
     assert len(judge.tokenizer.decode(tokens)) > 1

@@ -19,9 +19,9 @@ from superficial.models.load import load_model
 from superficial.schema import (
     DefinitionsTable,
     LocalSource,
-    MethodConfig,
     ModelConfig,
     PairTitle,
+    PromptConfig,
     RescoreStage,
     RuntimeConfig,
     StatsConfig,
@@ -218,7 +218,7 @@ def test_contexts_differ_in_one_thing(tmp_path: Path, tiny_models: Path):
     loaded = load_model(out, "cpu")
     data = pd.DataFrame({"id": ["x"], "instruction": ["keep plants"]})
     responses = pd.DataFrame({"id": ["x"], "prompt_ids": [np.array([0, 3, 9, 4])], "token_ids": [np.array([7, 8])]})
-    method = MethodConfig(name="m", kind="completion", template="Q: {instruction}")
+    method = PromptConfig(kind="completion", template="Q: {instruction}")
     (twice,) = changed_sequences(loaded, RescoreStage(change="two_bos", context=method), data, responses)
     assert twice.context == [0, *loaded.tokenizer("Q: keep plants").input_ids]
     assert twice.context[:2] == [0, 0]

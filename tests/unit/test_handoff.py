@@ -19,9 +19,9 @@ from superficial.schema import (
     FigureStage,
     HandoffStage,
     LocalSource,
-    MethodConfig,
     ModelConfig,
     PairTitle,
+    PromptConfig,
     ReferenceConfig,
     RuntimeConfig,
     StatsConfig,
@@ -32,8 +32,8 @@ from superficial.stats.ratios import ratios
 from superficial.stats.token_table import TokenTable
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=4, score_tokens=100, position_chunk=16)
-ZERO_SHOT = MethodConfig(name="zero_shot", kind="completion", template="Q: {instruction}\nA: ")
-CHAT = MethodConfig(name="aligned", kind="chat")
+ZERO_SHOT = PromptConfig(kind="completion", template="Q: {instruction}\nA: ")
+CHAT = PromptConfig(kind="chat")
 PREFIXES = [0, 1, 2, 4, 8, 16]
 STATS = StatsConfig(resamples=300, confidence=0.95, seed=0, top_tokens=3, min_occurrences=2)
 TEXTS = ["How do I keep plants alive?", "What can I do", "list", "Here is a thing that you can keep", "plants?", "a"]
@@ -68,9 +68,9 @@ class Study:
         for name in ("data", "responses", "shifts"):
             getattr(self, name).to_parquet(folder / f"{name}.parquet")
 
-    def made(self, side: str, context: MethodConfig, examples: int | None = None, window: int = WINDOW) -> pd.DataFrame:
+    def made(self, side: str, context: PromptConfig, examples: int | None = None, window: int = WINDOW) -> pd.DataFrame:
         cfg = HandoffStage(prefixes=PREFIXES, max_new_tokens=window, examples=examples, context=context)
-        out = self.folder / f"handoff/tiny/{side}/{context.name}.parquet"
+        out = self.folder / f"handoff/tiny/{side}/{context.kind}.parquet"
         files = {name: self.folder / f"{name}.parquet" for name in ("data", "responses", "shifts")}
         handoff(cfg, RUNTIME, model=self.manifests[side], out=out, **files)
         return pd.read_parquet(out)

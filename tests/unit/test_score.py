@@ -10,15 +10,13 @@ from superficial.generate import answer, greedy
 from superficial.head import Head
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
-from superficial.schema import LocalSource, MethodConfig, ModelConfig, RuntimeConfig
+from superficial.schema import LocalSource, ModelConfig, PromptConfig, RuntimeConfig
 from superficial.score import Sequence, score
 from superficial.store import Store
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
-ZERO_SHOT = MethodConfig(
-    name="zero_shot", kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n"
-)
-CHAT = MethodConfig(name="aligned", kind="chat")
+ZERO_SHOT = PromptConfig(kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n")
+CHAT = PromptConfig(kind="chat")
 
 
 @pytest.fixture(scope="module")
@@ -121,4 +119,7 @@ def test_the_zero_shot_template_is_the_papers():
     """The configured one, letter by letter (DESIGN: the response follows directly)."""
     from superficial.config import Experiment
 
-    assert Experiment(Path("config")).settings.context.template == "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
+    assert (
+        Experiment(Path("config")).settings.context.prompt.template
+        == "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
+    )

@@ -18,7 +18,7 @@ class PairExamples:
     """The examples of one pair in the order of its token table, built one at a time."""
 
     def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
-        self._method = cfg.context
+        self._prompt = cfg.context.prompt
         self._data = read_table(results / "data" / f"{cfg.dataset}.parquet").set_index("id")
         answers = results / "responses" / cfg.dataset / pair.aligned.name / f"{cfg.response}.parquet"
         self._answers = read_table(answers).set_index("id")
@@ -40,7 +40,7 @@ class PairExamples:
     def _example(self, rows: dict[str, list[Any]]) -> Example:
         name = rows["example_id"][0]
         entry, answer = self._data.loc[name], self._answers.loc[name]
-        base = context_ids(self._base, self._method, entry["instruction"])
+        base = context_ids(self._base, self._prompt, entry["instruction"])
         return Example(
             id=name,
             instruction=entry["instruction"],

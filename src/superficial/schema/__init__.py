@@ -12,7 +12,15 @@ from superficial.schema.figure import (
     PublishedShift,
     ReferenceConfig,
 )
-from superficial.schema.method import GenerateConfig, GenerateStage, MethodConfig
+from superficial.schema.method import (
+    DecodingConfig,
+    ExamplesConfig,
+    GenerateConfig,
+    GenerateStage,
+    MethodConfig,
+    NeighboursConfig,
+    PromptConfig,
+)
 from superficial.schema.model import LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
 from superficial.schema.runtime import RuntimeConfig
 from superficial.schema.settings import Settings
@@ -24,7 +32,9 @@ __all__ = [
     "CompareConfig",
     "ComparedPair",
     "DatasetConfig",
+    "DecodingConfig",
     "DefinitionsTable",
+    "ExamplesConfig",
     "FigureConfig",
     "FigureStage",
     "GenerateConfig",
@@ -36,9 +46,11 @@ __all__ = [
     "MethodConfig",
     "ModelConfig",
     "ModelTitle",
+    "NeighboursConfig",
     "Nothing",
     "PairConfig",
     "PairTitle",
+    "PromptConfig",
     "PublishedShift",
     "PypiSource",
     "ReferenceConfig",

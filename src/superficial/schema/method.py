@@ -1,4 +1,4 @@
-"""How a model sees an instruction and answers it."""
+"""Methods: how a model sees an instruction, and how it answers (paper, section 3)."""
 
 from typing import Literal
 
@@ -7,20 +7,61 @@ from pydantic import Field, model_validator
 from superficial.schema.base import Name, Strict
 
 
-class MethodConfig(Strict):
-    """How a model sees an instruction: through its chat template, or as text to complete."""
+class ExamplesConfig(Strict):
+    """In-context examples that are the same for every instruction."""
 
-    name: Name
-    kind: Literal["chat", "completion"]
+    file: str = Field(description="JSONL with id, instruction, restyled and plain")
+    ids: list[str] = Field(min_length=1, description="which examples, in this order")
+    style: Literal["restyled", "plain"] = Field(description="which of the two responses is shown")
+
+
+class NeighboursConfig(Strict):
+    """In-context examples that are looked up for each instruction: the nearest of a corpus."""
+
+    index: Name = Field(description="a file of config/index/")
+    k: int = Field(ge=1, description="examples")
+
+
+class PromptConfig(Strict):
+    """What a model reads before its response."""
+
+    kind: Literal["chat", "completion"] = Field(description="the model's own chat template, or text to complete")
     template: str | None = Field(default=None, description="completion only: text with {instruction} in it")
+    closing: str = Field(default="", description="completion only: text after the response of an example")
+    system: str | None = Field(default=None, description="text file that comes first, or is the chat's system message")
+    examples: ExamplesConfig | None = None
+    neighbours: NeighboursConfig | None = None
+    published: str | None = Field(
+        default=None, description="file of the paper's own prompt, which prompt_source=published uses instead"
+    )
 
     @model_validator(mode="after")
-    def _template_fits_kind(self) -> "MethodConfig":
+    def _parts_fit_kind(self) -> "PromptConfig":
         if (self.kind == "completion") != (self.template is not None):
             raise ValueError("template belongs to kind=completion, and to no other")
         if self.template is not None and self.template.count("{instruction}") != 1:
             raise ValueError("template must hold {instruction} exactly once")
+        if self.examples is not None and self.neighbours is not None:
+            raise ValueError("examples are fixed or neighbours, not both")
         return self
+
+
+class DecodingConfig(Strict):
+    """What decides a greedy answer beside the prompt and the length."""
+
+    repetition_penalty: float = Field(default=1.0, ge=1.0, description="as in transformers, over prompt and answer")
+    stop: Literal["end_of_turn", "fence"] = Field(
+        default="end_of_turn", description="fence: also at the fence that closes the answer, or at the next query"
+    )
+
+
+class MethodConfig(Strict):
+    """A way to get an answer from a model: a prompt and decoding arguments."""
+
+    name: Name
+    title: str = Field(description="as figures print it")
+    prompt: PromptConfig
+    decoding: DecodingConfig = DecodingConfig()
 
 
 class GenerateConfig(Strict):

@@ -5,20 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from superficial.schema.base import Strict
-from superficial.schema.method import MethodConfig
+from superficial.schema.method import PromptConfig
 
 
 class ScoreStage(Strict):
     """What the score stage reads: the context under which the model sees the responses."""
 
-    context: MethodConfig
+    context: PromptConfig
 
 
 class RescoreStage(Strict):
     """What the rescore stage reads: the one thing that differs for the base, and the context in which it does."""
 
     change: Literal["two_bos", "aligned_context"]
-    context: MethodConfig | None = Field(description="null: the ids that the aligned model was asked with")
+    context: PromptConfig | None = Field(description="null: the ids that the aligned model was asked with")
 
 
 class CompareConfig(Strict):
@@ -44,7 +44,7 @@ class HandoffConfig(Strict):
 class HandoffStage(HandoffConfig):
     """What the handoff stage reads: its bounds, and the base's context."""
 
-    context: MethodConfig
+    context: PromptConfig
 
 
 class StatsConfig(Strict):
