@@ -20,7 +20,7 @@ DATASET = RUN.settings.dataset.name
 CONTEXT = RUN.settings.context.name
 RESPONSE = RUN.settings.response.name
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
-RUNTIME = RUN.settings.runtime.model_dump_json()
+RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"
 # Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
 ERRORS = Path(os.environ.setdefault("SUPERFICIAL_ERRORS", os.path.join(tempfile.mkdtemp(), "errors.txt")))
@@ -30,17 +30,36 @@ wildcard_constraints:
     model="|".join(MODELS),
     pair="|".join(PAIRS),
     dataset=DATASET,
-    method=RESPONSE,
+    method="|".join(RUN.method_names),
     context=CONTEXT,
+    judge=r"\w+",
 
 
 include: "workflow/rules/models.smk"
+include: "workflow/rules/retrieval.smk"
+include: "workflow/rules/prompts.smk"
 include: "workflow/rules/responses.smk"
 include: "workflow/rules/shifts.smk"
 include: "workflow/rules/handoff.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/browser.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/published.smk"
+include: "workflow/rules/judgments.smk"
+include: "workflow/rules/judging.smk"
+include: "workflow/rules/methods.smk"
+
+
+# What `figures/all` makes, by what the run is about.
+ALL = {
+    "models": [
+        *expand("results/figures/{figure}.pdf", figure=FIGURES),
+        "results/figures/dataset_stats.pdf",
+        BROWSER,
+        *(JUDGING + METHODS),
+    ],
+    "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],
+}
 
 
 rule:
@@ -48,8 +67,7 @@ rule:
         "figures/all"
     default_target: True
     input:
-        expand("results/figures/{figure}.pdf", figure=FIGURES),
-        BROWSER,
+        ALL[RUN.settings.subject],
     localrule: True
 
 

@@ -25,11 +25,17 @@ class Project:
         shutil.copy(ROOT / "Snakefile", folder)
         self.add_model("tiny_base", {"kind": "local", "path": str(models / "base")})
         self.add_model("tiny_aligned", {"kind": "local", "path": str(models / "aligned")})
+        self.add_model("tiny_judge", {"kind": "local", "path": str(models / "judge")})
         self.add_pair("tiny", "tiny_base", "tiny_aligned")
+        judge = yaml.safe_load((folder / "config/judge/smollm2_local.yaml").read_text())
+        self.add("judge/tiny", judge | {"name": "tiny", "title": "tiny judge", "model": "tiny_judge"})
         self.add_dataset("tiny", 6)
         self.add("experiment/smoke", {"pair": None})
         (folder / "config/experiment/smoke.yaml").write_text(
             "# @package _global_\ndefaults:\n  - override /pair: tiny\n  - override /dataset: tiny\n"
+            "  - override /judge: tiny\ncanaries:\n  examples: 2\n"
+            "methods: [zero_shot, urial_k3]\n"
+            "pairwise:\n  examples: 2\n  systems:\n    - {a: base.urial_k3, b: aligned}\n    - {a: base.urial_k3, b: base.zero_shot}\n"
             "generate:\n  max_new_tokens: 24\nhandoff:\n  examples: 4\nfigure:\n  min_examples: 3\n"
         )
 
@@ -88,7 +94,8 @@ class Project:
 
 def make_models(folder: Path) -> Path:
     """A base model, an aligned sibling of it, and one with another vocabulary."""
-    make_model(folder / "base", seed=1)
+    make_model(folder / "base", seed=1, positions=8192)  # a prompt with three examples is 3,500 tokens to it
     make_model(folder / "aligned", seed=1, shift=0.06, chat=True)
+    make_model(folder / "judge", seed=5, chat=True)
     make_model(folder / "other", seed=1, chat=True, seed_text="quite other words in the vocabulary")
     return folder

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from superficial.prompts.builder import PromptBuilder
+from superficial.schema import PromptConfig
 
 CHAT = (
     "{{ bos_token }}{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
@@ -35,6 +38,11 @@ def make_tokenizer(*, chat: bool, seed_text: str = "") -> PreTrainedTokenizerFas
     if chat:
         tokenizer.chat_template = CHAT
     return tokenizer
+
+
+def context_ids(tokenizer: PreTrainedTokenizerBase, prompt: PromptConfig, instruction: str) -> list[int]:
+    """Token ids of one instruction under a prompt that needs no files."""
+    return PromptBuilder(prompt, tokenizer, model="tiny").build(instruction).ids
 
 
 def make_model(

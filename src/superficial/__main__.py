@@ -1,37 +1,55 @@
-"""`python -m superficial STAGE`: what the workflow's rules call. Errors of the user's end in one line, exit code 2."""
+"""`python -m superficial STAGE`: what the workflow's rules call; `prompt` is a command for people.
+
+Errors of the user's end in one line, exit code 2.
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from superficial.errors import UserError
-from superficial.schema import RuntimeConfig
+from superficial.schema import Runtime
 from superficial.stages import STAGES
 
 ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m superficial", description="Run one stage of the workflow.")
+    """Run one stage, or the command `prompt`; returns the exit code."""
+    # A model folder is all that may be read; the hub is never asked in passing, only by models/hub.py, as the user set.
+    os.environ.setdefault("SUPERFICIAL_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["prompt"]:
+        from superficial.prompts.command import main as prompt
+
+        return _told(lambda: prompt(words[1:]))
+    parser = argparse.ArgumentParser(
+        prog="python -m superficial",
+        description="Run one stage of the workflow.",
+        epilog="For people: python -m superficial prompt pair=NAME method=NAME instructions=FILE",
+    )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
     parser.add_argument("--runtime", required=True, help="device and batch sizes, JSON")
     parser.add_argument("--threads", type=int, help="CPU threads for the numerical libraries")
     parser.add_argument("files", nargs="*", metavar="NAME=PATH", help="inputs and outputs by name")
-    given = parser.parse_intermixed_args(arguments)
-    # A model folder is all that a stage may read; the hub is never asked in passing.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    given = parser.parse_intermixed_args(words)
     if given.threads:
         # `--cores 8` on a machine with two cores must not start eight threads: they would only wait for each other.
         os.environ["OMP_NUM_THREADS"] = str(min(given.threads, os.cpu_count() or 1))
     stage = STAGES[given.stage]
     files = named_files(given.files)
+    cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
+    return _told(lambda: stage.run(cfg, runtime, **files))
+
+
+def _told(work: Callable[[], None]) -> int:
+    """Do it; an error of the user's is told in one line."""
     try:
-        cfg = stage.config.model_validate_json(given.cfg)
-        stage.run(cfg, RuntimeConfig.model_validate_json(given.runtime), **files)
+        work()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         _remember(f"error: {error}")

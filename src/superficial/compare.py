@@ -1,19 +1,22 @@
 """The compare stage: two score files become the token table, one row a response token."""
 
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from superficial.artifact import write_sidecar
 from superficial.category import category
-from superficial.contrast import Contrast, Side, Workspace, contrast
+from superficial.contrast import Contrast, Side, SideView, Workspace, contrast
 from superficial.errors import UserError
 from superficial.head import Head
 from superficial.models.load import load_model
+from superficial.pair.pairing import Pairing
 from superficial.progress import progress
 from superficial.schema import CompareConfig, RuntimeConfig
 from superficial.score import read_states
@@ -25,6 +28,7 @@ def run(
     cfg: CompareConfig,
     runtime: RuntimeConfig,
     *,
+    pair: Path,
     base: Path,
     aligned: Path,
     responses: Path,
@@ -32,37 +36,58 @@ def run(
     aligned_score: Path,
     out: Path,
 ) -> None:
-    """Write the token table: ranks, probabilities, divergences, entropies, and the top candidates of both sides."""
+    """Write the token table: ranks, probabilities, divergences, entropies, and the top candidates of both sides.
+
+    Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for `base_excluded`
+    and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
+    """
     started = time.monotonic()
-    answers = read_table(responses)
-    tokens = torch.tensor(np.concatenate(answers["token_ids"].to_numpy()))
-    sides = [
-        _side(manifest, score, runtime.device) for manifest, score in ((base, base_score), (aligned, aligned_score))
-    ]
-    table = compare(sides[0], sides[1], tokens, cfg.top_k, runtime.position_chunk)
-    lengths = [len(ids) for ids in answers["token_ids"]]
-    table.insert(0, "example_id", np.repeat(answers["id"].to_numpy(), lengths))
-    table.insert(1, "position", np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]))
+    pairing, answers = Pairing.read(pair), read_table(responses)
+    tokens = pairing.places(answers)
+    (left,) = base_sides(pairing, base, [base_score], runtime.device)
+    right = aligned_side(pairing, aligned, aligned_score, runtime.device)
+    table = pairing.named(compare(left, right, tokens, cfg.top_k, runtime.position_chunk))
+    for at, (name, values) in enumerate(positions(answers).items()):
+        table.insert(at, name, values)
     text = TokenText(aligned)
     table.insert(3, "token", text.show_all(table["token_id"]))
     for side in ("base", "aligned"):
         table[f"{side}_top_tokens"] = [text.show_all(ids) for ids in table[f"{side}_top_ids"]]
     write_table(table, out)
-    inputs = {"base": base, "aligned": aligned, "responses": responses}
+    inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
     facts = {"tokens": len(table), "tokens_per_second": round(len(table) / (time.monotonic() - started), 2)}
+    for side in ("base_excluded", "aligned_excluded"):
+        facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="compare", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def _side(manifest: Path, score: Path, device: str) -> Side:
-    loaded = load_model(manifest, device)
-    head = Head.of(loaded.model)  # the body is dropped on return
-    return Side(head, read_states(score)[0])
+def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[Side]:
+    """The base under each of its contexts, its head over the shared tokens."""
+    head = pairing.base_head(Head.of(load_model(manifest, device).model))  # the body is dropped
+    return [Side(head, read_states(score)[0]) for score in scores]
+
+
+def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> Side:
+    """The aligned model, its head over the shared tokens."""
+    return Side(pairing.aligned_head(Head.of(load_model(manifest, device).model)), read_states(score)[0])
+
+
+def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Columns (N,) that say where each response token stands: example_id, position."""
+    lengths = responses["token_ids"].map(len)
+    return {
+        "example_id": np.repeat(responses["id"].to_numpy(), lengths),
+        "position": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+    }
 
 
 def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
-    """Token-table columns for all N positions, `chunk` positions at a time; heads on their device, states anywhere."""
+    """Token-table columns for all N positions, `chunk` positions at a time; heads on their device, states anywhere.
+
+    Both heads score the same S tokens in the same order; `tokens` (N,) and all ids that come back count in that order.
+    """
     if base.head.vocabulary != aligned.head.vocabulary:
         raise UserError(
             f"the models score {base.head.vocabulary} and {aligned.head.vocabulary} tokens",
@@ -77,12 +102,24 @@ def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: 
             part = slice(start, start + chunk)
             here = tokens[part].to(device)
             both = [Side(side.head, side.states[part].to(device)) for side in (base, aligned)]
-            parts.append(_columns(here, contrast(both[0], both[1], here, top_k, workspace)))
+            found = contrast(both[0], both[1], here, top_k, workspace)
+            excluded = [outside(both[0], found.base), outside(both[1], found.aligned)]
+            parts.append(_columns(here, found, excluded))
             bar.update(len(here))
     return pd.concat(parts, ignore_index=True)
 
 
-def _columns(tokens: torch.Tensor, found: Contrast) -> pd.DataFrame:
+def outside(side: Side, view: SideView) -> torch.Tensor:
+    """Probability (N,) that the whole head gives to the tokens which a cut left out; the error is that of softmax."""
+    head, likeliest = side.head, view.top_ids[:, 0]
+    if head.outside is None:
+        return torch.zeros_like(view.prob)
+    # The likeliest token's logit and probability give back the log-sum of the shared tokens.
+    inside = head.logit(side.states, likeliest).double() - view.top_probs[:, 0].double().log()
+    return torch.sigmoid(head.outside.logits(side.states).double().logsumexp(dim=1) - inside).float()
+
+
+def _columns(tokens: torch.Tensor, found: Contrast, excluded: Sequence[torch.Tensor]) -> pd.DataFrame:
     ranks = found.base.rank.cpu().numpy().astype(np.int32)
     columns: dict[str, Any] = {
         "token_id": tokens.cpu().numpy().astype(np.int32),
@@ -95,6 +132,8 @@ def _columns(tokens: torch.Tensor, found: Contrast) -> pd.DataFrame:
         "js": found.js.cpu().numpy(),
         "base_entropy": found.base.entropy.cpu().numpy(),
         "aligned_entropy": found.aligned.entropy.cpu().numpy(),
+        "base_excluded": excluded[0].cpu().numpy(),
+        "aligned_excluded": excluded[1].cpu().numpy(),
         "category": category(ranks),
     }
     for name, side in (("base", found.base), ("aligned", found.aligned)):

@@ -18,7 +18,23 @@ from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifact import canonical
 from superficial.errors import UserError
-from superficial.schema import LoraSource, MethodConfig, ModelConfig, PairConfig, Settings
+from superficial.judge.slices import check_judges
+from superficial.methods import placed, split_changes, with_prompt_source
+from superficial.pair.custom import check_custom, model_name, pair_name
+from superficial.prompts.files import check_prompt, prompt_files
+from superficial.schema import (
+    EmbeddingConfig,
+    IndexConfig,
+    JudgeConfig,
+    JudgeFile,
+    LoraSource,
+    MethodConfig,
+    ModelConfig,
+    NeighboursConfig,
+    PairConfig,
+    Runtime,
+    Settings,
+)
 from superficial.slices import SLICES
 from superficial.validation import keys_beside, nearest, validate
 
@@ -28,8 +44,21 @@ class Experiment:
 
     def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
         self._folder = folder
-        self._overrides = list(overrides)
-        self.settings: Settings = validate(Settings, _compose(folder, self._overrides), where="config")
+        self._overrides, self._changes = split_changes(overrides)
+        for name in self._changes:
+            self._require_method(name, "--config hydra")
+        self.settings: Settings = self._settings()
+
+    def _settings(self) -> Settings:
+        settings = validate(Settings, _compose(self._folder, self._overrides), where="config")
+        roles = {"response": settings.response.name, "context": settings.context.name}
+        changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
+        if changes:
+            settings = validate(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
+        for name in settings.methods:
+            self._require_method(name, "config, key methods")
+        source = settings.prompt_source
+        return settings.model_copy(update={role: with_prompt_source(getattr(settings, role), source) for role in roles})
 
     @cached_property
     def pairs(self) -> dict[str, PairConfig]:
@@ -37,10 +66,11 @@ class Experiment:
         if not self.settings.pairs:
             return {self.settings.pair.name: self.settings.pair}
         others = [entry for entry in self._overrides if not re.match(r"(pair|pairs)=", entry)]
-        return {
-            name: validate(Settings, _compose(self._folder, [*others, f"pair={name}"]), where="config").pair
+        found = [
+            validate(Settings, _compose(self._folder, [*others, f"pair={name}"]), where="config").pair
             for name in self.settings.pairs
-        }
+        ]
+        return {pair.name: pair for pair in found}
 
     @cached_property
     def model_names(self) -> list[str]:
@@ -58,20 +88,45 @@ class Experiment:
                 waiting.append(model.source.base)
         return found
 
+    @property
+    def instructions(self) -> str | None:
+        """The local file of instructions: the dataset's own, else the one in published_dir; null: on the hub."""
+        dataset, folder = self.settings.dataset, self.settings.published_dir
+        if dataset.path is None and dataset.published is not None and folder is not None:
+            file = Path(folder) / dataset.published
+            return str(file) if file.is_file() else None
+        return dataset.path
+
     def check_files(self) -> None:
-        """Stop before any work when the dataset is not where the configuration says."""
-        path = self.settings.dataset.path
-        if not Path(path).is_file():
+        """Stop before any work when files are not where the configuration says."""
+        path, folder = self.instructions, self.settings.published_dir
+        if path is not None and not Path(path).is_file():
+            raise UserError(f"no file {path}", where="config, key dataset.path", remedy="give a file of instructions")
+        if self.settings.subject == "published" and folder is None:
+            raise UserError("it is not set", where="config, key published_dir", remedy="published_dir=FOLDER")
+        if folder is not None and not Path(folder).is_dir():
             raise UserError(
-                f"no file {path}", where="config, key dataset.path", remedy="give a JSONL file of instructions"
+                f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
             )
+        for name in {*self.settings.methods, self.settings.response.name, self.settings.context.name}:
+            check_prompt(self.method(name).prompt)
+        check_custom(self.settings, self.pairs)
+        check_judges(self)
 
     def model(self, name: str) -> ModelConfig:
         """A model of this run, or else the one in config/model/{name}.yaml."""
         if name in self._models_in_use:
             return self._models_in_use[name]
-        composed = _compose(self._folder, [f"+model@chosen={name}"])
-        return validate(ModelConfig, composed["chosen"], where=f"config/model/{name}.yaml")
+        return validate(ModelConfig, self._choose("model", name), where=f"config/model/{name}.yaml")
+
+    def judge(self, name: str) -> JudgeConfig:
+        """The judge of this run, or else the one in config/judge/{name}.yaml."""
+        if name == self.settings.judge.name:
+            return self.settings.judge
+        if not (self._folder / "judge" / f"{name}.yaml").is_file():
+            valid = sorted(file.stem for file in (self._folder / "judge").glob("*.yaml"))
+            raise UserError(f"no judge named {name!r}", where="config/judge/", remedy=nearest(name, valid, "names"))
+        return validate(JudgeFile, {"judge": self._choose("judge", name)}, where=f"config/judge/{name}.yaml").judge
 
     def method(self, name: str) -> MethodConfig:
         """A method of this run, or else the one in config/method/{name}.yaml."""
@@ -79,8 +134,73 @@ class Experiment:
         for method in (settings.response, settings.context):
             if method.name == name:
                 return method
-        composed = _compose(self._folder, [f"+method@chosen={name}"])
-        return validate(MethodConfig, composed["chosen"], where=f"config/method/{name}.yaml")
+        self._require_method(name, "config/method/")
+        where = f"config/method/{name}.yaml"
+        changes = placed(self._changes.get(name, ()), "chosen")
+        found = validate(MethodConfig, self._choose("method", name, changes), where=where)
+        if found.name != name:
+            raise UserError(f"it names itself {found.name!r}", where=where, remedy=f"write name: {name}")
+        return with_prompt_source(found, settings.prompt_source)
+
+    @cached_property
+    def method_names(self) -> list[str]:
+        """Every method that has a file in config/method/."""
+        return sorted(file.stem for file in (self._folder / "method").glob("*.yaml"))
+
+    @cached_property
+    def systems(self) -> list[tuple[str, str]]:
+        """Who answers in this run, (model, method): of every pair the base by each method, then the aligned model."""
+        settings = self.settings
+        found = [
+            (model, method)
+            for pair in self.pairs.values()
+            for model, methods in ((pair.base.name, settings.methods), (pair.aligned.name, [settings.response.name]))
+            for method in methods
+        ]
+        return list(dict.fromkeys(found))  # two pairs may share a base
+
+    def prompt_files(self, method: str) -> list[str]:
+        """Every file that the prompt of a method reads, for rules: `input: prompt_files=`."""
+        return prompt_files(self.method(method).prompt, self.settings.dataset.name, method)
+
+    def _require_method(self, name: str, where: str) -> None:
+        if name not in self.method_names:
+            raise UserError(f"no method named {name!r}", where=where, remedy=nearest(name, self.method_names, "names"))
+
+    @cached_property
+    def _chosen(self) -> dict[str, Any]:
+        return {}
+
+    def _choose(self, group: str, name: str, changes: Sequence[str] = ()) -> Any:
+        """One file of a group with `changes` to it, composed once: rules ask for it again and again."""
+        choice = f"+{group}@chosen={name}"
+        if choice not in self._chosen:
+            self._chosen[choice] = _compose(self._folder, [choice, *changes])["chosen"]
+        return self._chosen[choice]
+
+    def index(self, name: str) -> IndexConfig:
+        """The index in config/index/{name}.yaml."""
+        return validate(IndexConfig, self._choose("index", name), where=f"config/index/{name}.yaml")
+
+    def embedding(self, name: str) -> EmbeddingConfig:
+        """The embedding model in config/embedding/{name}.yaml."""
+        return validate(EmbeddingConfig, self._choose("embedding", name), where=f"config/embedding/{name}.yaml")
+
+    def neighbours(self, method: str) -> NeighboursConfig:
+        """What a method looks up for each instruction."""
+        asked = self.method(method).prompt.neighbours
+        if asked is None:
+            raise UserError(
+                f"method {method} looks up no neighbours",
+                where=f"config/method/{method}.yaml, key prompt.neighbours",
+                remedy="give it an index and k, or ask for the neighbours of another method",
+            )
+        return asked
+
+    @property
+    def runtime(self) -> str:
+        """What every stage is handed beside its slice, as JSON: it decides no result, so that no rule reads it."""
+        return Runtime(**dict(self.settings.runtime), engine=self.settings.engine).model_dump_json()
 
     def slice(self, stage: str, name: str = "") -> str:
         """What `stage` reads, as canonical JSON; `name` is the model, method or change that the job is about."""
@@ -118,6 +238,10 @@ def split_overrides(value: str | Sequence[str] | None) -> list[str]:
     return [entry.strip() for entry in [*entries, text[start:]] if entry.strip()]
 
 
+OmegaConf.register_new_resolver("model_name", model_name, replace=True)
+OmegaConf.register_new_resolver("pair_name", pair_name, replace=True)
+
+
 def _compose(folder: Path, overrides: Sequence[str]) -> Any:
     GlobalHydra.instance().clear()
     try:
@@ -129,7 +253,10 @@ def _compose(folder: Path, overrides: Sequence[str]) -> Any:
         problem = getattr(error, "problem", None) or "not YAML"
         raise UserError(f"malformed YAML: {problem}", where=place, remedy="mend the line") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise _explain(folder, overrides, error) from error
+        told: BaseException | None = error
+        while told is not None and not isinstance(told, UserError):
+            told = told.__cause__ or told.__context__
+        raise (told or _explain(folder, overrides, error)) from error
 
 
 def _explain(folder: Path, overrides: Sequence[str], error: Exception) -> UserError:

@@ -1,24 +1,9 @@
-"""Contexts: the token ids that a model sees before the first response token (paper, section 2.1)."""
+"""What every context obeys: one BOS, a chat template where one is asked for, room in the model's positions."""
 
 from transformers import PreTrainedTokenizerBase
 
 from superficial.errors import UserError
 from superficial.models.load import Loaded
-from superficial.schema import PromptConfig
-
-
-def context_ids(tokenizer: PreTrainedTokenizerBase, prompt: PromptConfig, instruction: str) -> list[int]:
-    """Token ids of `instruction` under `prompt`, with exactly one BOS if the tokenizer uses one, else none."""
-    if prompt.kind == "chat":
-        # A chat template writes its own BOS, so the tokenizer must not add a second one.
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": instruction}], add_generation_prompt=True, tokenize=False
-        )
-        return one_bos(tokenizer, tokenizer(text, add_special_tokens=False).input_ids)
-    assert prompt.template is not None
-    # Not str.format: an instruction may hold braces.
-    text = prompt.template.replace("{instruction}", instruction)
-    return one_bos(tokenizer, tokenizer(text).input_ids)
 
 
 def one_bos(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
@@ -41,9 +26,14 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, model: str) -> Non
 
 def check_length(loaded: Loaded, tokens: int, *, example: str, what: str) -> None:
     """Refuse an example that does not fit into the model's positions."""
-    if tokens > loaded.max_length:
+    require_room(loaded.manifest["name"], loaded.max_length, tokens, example=example, what=what)
+
+
+def require_room(model: str, positions: int, tokens: int, *, example: str, what: str) -> None:
+    """Refuse an example that needs more `tokens` than the model has `positions`."""
+    if tokens > positions:
         raise UserError(
-            f"{what} needs {tokens} tokens, and model {loaded.manifest['name']} has positions for {loaded.max_length}",
+            f"{what} needs {tokens} tokens, and model {model} has positions for {positions}",
             where=f"instruction {example}",
-            remedy="shorten the instruction, or lower generate.max_new_tokens",
+            remedy="shorten the instruction, show fewer examples, or lower generate.max_new_tokens",
         )

@@ -1,12 +1,15 @@
 """Two next-token distributions, compared exactly over the whole vocabulary (paper, section 2.1)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from superficial.head import Head
 
-BLOCK = 8192  # vocabulary entries that are worked on while they lie in the processor's cache
+BLOCK = 2048  # vocabulary entries that are worked on while they lie in the processor's cache
+GROUP = 32  # of these only the highest logit is kept when the top candidates are looked for; divides BLOCK
+NOTHING = -1e30  # logit of the rows that fill the last group up: no probability, and yet finite
 
 
 @dataclass(frozen=True)
@@ -40,39 +43,53 @@ class Contrast:
 
 
 class Workspace:
-    """The two logit buffers (N, V), allocated once and reused: the only large memory of a comparison."""
+    """Two buffers of logits (V, N), allocated once and reused: the only large memory of a comparison."""
 
     def __init__(self, positions: int, vocabulary: int, device: torch.device) -> None:
-        self._buffers = [torch.empty(positions, vocabulary, dtype=torch.float32, device=device) for _ in range(2)]
+        rows = -(-vocabulary // GROUP) * GROUP
+        self._buffers = torch.empty(2, rows * positions, dtype=torch.float32, device=device)
+        self._shape = rows, vocabulary
 
     def views(self, positions: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both buffers, cut to (positions, V)."""
-        base, aligned = (buffer[:positions] for buffer in self._buffers)
+        """Both buffers for `positions` columns; rows beyond the vocabulary hold NOTHING."""
+        rows, vocabulary = self._shape
+        base, aligned = (buffer[: rows * positions].view(rows, positions) for buffer in self._buffers)
+        base[vocabulary:], aligned[vocabulary:] = NOTHING, NOTHING
         return base, aligned
 
 
 class _Logits:
-    """Logits of one side, with what a single pass over them yields."""
+    """Logits (V, N) of one side, with what passes over them yield."""
 
     def __init__(self, side: Side, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int) -> None:
         self.values = buffer
-        tops = [side.head.fill(side.states, buffer, block).amax(dim=1) for block in _blocks(buffer.shape[1])]
-        self.high = torch.stack(tops).amax(dim=0)[:, None]  # (N, 1)
-        self.gold = buffer.gather(1, tokens[:, None])  # (N, 1)
-        self.top = buffer.topk(top_k, dim=1)
-        self.above = torch.zeros(buffer.shape[0], dtype=torch.long, device=buffer.device)
-        self.sum = torch.zeros(buffer.shape[0], dtype=torch.float64, device=buffer.device)
-        self.weighted = torch.zeros_like(self.sum)  # sum of exp(l - high) * (l - high)
-        self.gap = torch.zeros_like(self.sum)  # sum of exp(l - high) * (own - other logit, each minus its high)
+        for block in _blocks(side.head.vocabulary):
+            side.head.fill(side.states, buffer, block)
+        highest = torch.cat([buffer[block].view(-1, GROUP, len(tokens)).amax(dim=1) for block in _blocks(len(buffer))])
+        self.high = highest.amax(dim=0)
+        self.gold = buffer.gather(0, tokens[None])[0]
+        self.top_values, self.top_ids = self._top(highest, top_k)
+        zeros = torch.zeros(len(tokens), dtype=torch.float64, device=buffer.device)
+        self.above = zeros.long()
+        self.sum = zeros.clone()
+        self.weighted = zeros.clone()  # sum of exp(l - high) * (l - high)
+        self.gap = zeros.clone()  # sum of exp(l - high) * (own - other logit, each minus its high)
+
+    def _top(self, highest: torch.Tensor, top_k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The highest logits and their tokens, each (N, K): they lie in the K groups of the highest `highest`."""
+        groups = highest.T.topk(min(top_k, len(highest)), dim=1).indices
+        tokens = (groups[:, :, None] * GROUP + torch.arange(GROUP, device=groups.device)).flatten(1)
+        values, places = self.values.gather(0, tokens.T).T.topk(top_k, dim=1)
+        return values, tokens.gather(1, places)
 
     def view(self) -> SideView:
         log_sum = self.sum.log()
-        tops = (self.top.values - self.high).double() - log_sum[:, None]
+        tops = (self.top_values - self.high[:, None]).double() - log_sum[:, None]
         return SideView(
             rank=1 + self.above,
-            prob=((self.gold - self.high)[:, 0].double() - log_sum).exp().float(),
+            prob=((self.gold - self.high).double() - log_sum).exp().float(),
             entropy=(log_sum - self.weighted / self.sum).clamp_min(0).float(),
-            top_ids=self.top.indices,
+            top_ids=self.top_ids,
             top_probs=tops.exp().float(),
         )
 
@@ -87,20 +104,23 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
     buffers = workspace.views(len(tokens))
     sides = [_Logits(side, buffer, tokens, top_k) for side, buffer in zip((base, aligned), buffers, strict=True)]
     left, right = sides
-    for block in _blocks(left.values.shape[1]):
-        for side in sides:
-            side.above += torch.count_nonzero(side.values[:, block] > side.gold, dim=1)
-        shifted = [side.values[:, block].sub_(side.high) for side in sides]
-        gap = shifted[0] - shifted[1]
+    shifted = torch.empty(2, min(BLOCK, len(buffers[0])), len(tokens), device=tokens.device)
+    gap, scratch = torch.empty_like(shifted)
+    for block in _blocks(len(buffers[0])):
+        size = len(buffers[0][block])
+        for side, logits in zip(sides, shifted, strict=True):
+            # Ones in float32, because they are added up faster than truth values; a block is short enough to be exact.
+            side.above += torch.gt(side.values[block], side.gold, out=scratch[:size]).sum(dim=0).long()
+            torch.sub(side.values[block], side.high, out=logits[:size])
+        torch.sub(shifted[0, :size], shifted[1, :size], out=gap[:size])
         for side, logits, sign in zip(sides, shifted, (1, -1), strict=True):
-            weights = logits.exp()
-            side.sum += weights.sum(dim=1)
-            side.weighted += torch.linalg.vecdot(weights, logits)
-            side.gap += sign * torch.linalg.vecdot(weights, gap)
-            logits.copy_(weights)
+            weights = torch.exp(logits[:size], out=side.values[block])
+            side.sum += weights.sum(dim=0)
+            side.weighted += torch.mul(weights, logits[:size], out=scratch[:size]).sum(dim=0)
+            side.gap += sign * torch.mul(weights, gap[:size], out=scratch[:size]).sum(dim=0)
     log_ratio = left.sum.log() - right.sum.log()
     entropies = sum(side.sum.log() - side.weighted / side.sum for side in sides)
-    js = _mixture_entropy(left, right) - entropies / 2
+    js = _mixture_entropy(left, right, gap, scratch) - entropies / 2
     return Contrast(
         base=left.view(),
         aligned=right.view(),
@@ -110,17 +130,18 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
     )
 
 
-def _mixture_entropy(left: _Logits, right: _Logits) -> torch.Tensor:
+def _mixture_entropy(left: _Logits, right: _Logits, logs: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
     """Entropy (N,) of the mean of both distributions, from the weights that the buffers hold by now."""
     entropy = torch.zeros_like(left.sum)
-    scales = [(0.5 / side.sum).float()[:, None] for side in (left, right)]
-    for block in _blocks(left.values.shape[1]):
-        mixture = left.values[:, block] * scales[0]
-        mixture.addcmul_(right.values[:, block], scales[1])
+    scales = [(0.5 / side.sum).float() for side in (left, right)]
+    for block in _blocks(len(left.values)):
+        size = len(left.values[block])
+        mixture = torch.mul(left.values[block], scales[0], out=scratch[:size])
+        mixture.addcmul_(right.values[block], scales[1])
         # Below the smallest normal float the product is 0 anyway; the bound keeps 0 * log 0 from becoming nan.
-        entropy -= torch.linalg.vecdot(mixture.clamp_min(1e-37).log_(), mixture)
+        entropy -= torch.clamp_min(mixture, 1e-37, out=logs[:size]).log_().mul_(mixture).sum(dim=0)
     return entropy
 
 
-def _blocks(vocabulary: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, vocabulary)) for start in range(0, vocabulary, BLOCK)]
+def _blocks(vocabulary: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, vocabulary)) for start in range(0, vocabulary, BLOCK))

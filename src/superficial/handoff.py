@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 
 from superficial.artifact import write_sidecar
 from superficial.category import CATEGORIES
-from superficial.context import check_length, context_ids, require_chat_template
-from superficial.generate import Request, answer, greedy_request, open_store
+from superficial.context import check_length
+from superficial.dataset.dialogue import last_turns
+from superficial.finish import EOS
+from superficial.generate.answer import Greedy
+from superficial.generate.requests import Request, answer, open_store, request
 from superficial.models.load import Loaded, load_model
+from superficial.pair.pairing import Pairing
+from superficial.prompts.builder import PromptBuilder
 from superficial.schema import HandoffStage, RuntimeConfig
 from superficial.stats.token_table import TokenTable
 from superficial.table import read_table, write_table
@@ -33,11 +38,20 @@ class Handoff:
     request: Request
     k: int
     rest: list[int]  # the response after position k, cut to the window; never empty
-    cut_off: bool  # the response ends within the window because its own limit was reached, so what follows is unknown
+    cut_off: bool  # the response ends within the window without an end token, so what follows is unknown
 
 
 def run(
-    cfg: HandoffStage, runtime: RuntimeConfig, *, model: Path, data: Path, responses: Path, shifts: Path, out: Path
+    cfg: HandoffStage,
+    runtime: RuntimeConfig,
+    *,
+    pair: Path,
+    model: Path,
+    data: Path,
+    responses: Path,
+    shifts: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
 ) -> None:
     """Write one row an example and k: the continuation's token_ids and how far it follows the response.
 
@@ -48,49 +62,49 @@ def run(
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
-    answers = read_table(responses)
-    handoffs = build_handoffs(loaded, cfg, read_table(data), answers)
-    store = open_store(loaded, cfg.max_new_tokens, out.parents[3])
-    requests = [handoff.request for handoff in handoffs]
-    made = answer(loaded, requests, cfg.max_new_tokens, runtime.generate_batch, store)
+    # Ids are the base's throughout: it reads the first ones, and the others are held against what it writes.
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
+    prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
+    handoffs = build_handoffs(loaded, cfg, prompts, read_table(data), answers)
+    greedy, requests = Greedy(cfg.max_new_tokens), [handoff.request for handoff in handoffs]
+    store = open_store(loaded, greedy, out.parents[3])
+    found = answer(loaded, greedy, requests, runtime.generate_batch, store)
     flags, ends = unshifted(TokenTable.open(shifts)), end_tokens(answers)
-    rows = [_row(loaded, cfg, one, store[one.request.key], ends, flags[one.request.example]) for one in handoffs]
+    rows = [
+        _row(loaded, cfg, one, reply.token_ids, ends, flags[one.request.example])
+        for one, reply in zip(handoffs, found.answers, strict=True)
+    ]
     write_table(pd.DataFrame(rows, columns=COLUMNS), out)
-    facts = {
-        "device": str(loaded.device),
-        "dtype": str(loaded.dtype),
-        "new_tokens": made,
-        "tokens_per_second": round(made / (time.monotonic() - started), 2),
-    }
-    inputs = {"model": model, "data": data, "responses": responses, "shifts": shifts}
+    inputs = {"pair": pair, "model": model, "data": data, "responses": responses, "shifts": shifts, **prompts.files}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out, stage="handoff", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="handoff", config=config, inputs=inputs, started=started, facts=found.facts)
 
 
-def build_handoffs(loaded: Loaded, cfg: HandoffStage, data: pd.DataFrame, responses: pd.DataFrame) -> list[Handoff]:
+def build_handoffs(
+    loaded: Loaded, cfg: HandoffStage, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> list[Handoff]:
     """Every k for the first `cfg.examples` regular instructions; responses that hold no token after k are left out."""
-    if cfg.context.kind == "chat":
-        require_chat_template(loaded.tokenizer, loaded.manifest["name"])
     chosen = data[data["category"] == "regular"].head(len(data) if cfg.examples is None else cfg.examples)
     answers = responses.set_index("id").loc[chosen["id"]]
-    handoffs = []
-    for example, instruction, tokens, reason in zip(
-        chosen["id"], chosen["instruction"], answers["token_ids"], answers["finish_reason"], strict=True
-    ):
-        context, response = context_ids(loaded.tokenizer, cfg.context, instruction), [int(token) for token in tokens]
+    turns, handoffs = last_turns(chosen, responses), []
+    for example, tokens, reason in zip(chosen["id"], answers["token_ids"], answers["finish_reason"], strict=True):
+        query, before = turns[example]
+        context = prompts.build(query, example=example, history=before).ids
+        response = [int(token) for token in tokens]
         for k in [k for k in cfg.prefixes if k < len(response)]:
             prompt, rest = context + response[:k], response[k : k + cfg.max_new_tokens]
             what = "prompt and handoff.max_new_tokens"
             check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what=what)
-            request = greedy_request(loaded, example, prompt, cfg.max_new_tokens)
-            cut_off = reason == "length" and len(response) <= k + cfg.max_new_tokens
-            handoffs.append(Handoff(request, k, rest, cut_off))
+            # The response of a method may have been cut by a rule on its text as well: only an end token is an end.
+            cut_off = reason != EOS and len(response) <= k + cfg.max_new_tokens
+            asked = request(loaded, Greedy(cfg.max_new_tokens), example, prompt)
+            handoffs.append(Handoff(asked, k, rest, cut_off))
     return handoffs
 
 
 def end_tokens(responses: pd.DataFrame) -> set[int]:
     """Tokens with which the aligned model ended its responses: they end the base's continuation too."""
-    return {int(tokens[-1]) for tokens in responses["token_ids"][responses["finish_reason"] == "stop"]}
+    return {int(tokens[-1]) for tokens in responses["token_ids"][responses["finish_reason"] == EOS]}
 
 
 def unshifted(table: TokenTable) -> dict[str, NDArray[np.bool_]]:

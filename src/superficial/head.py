@@ -1,6 +1,6 @@
 """The LM head on its own: from final hidden states to logits, as the model does it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,16 @@ from superficial.errors import UserError
 
 @dataclass(frozen=True)
 class Head:
-    """logits = softcap(scale * (states @ weight.T + bias)); weight (V, H), bias (V,) or None."""
+    """logits = softcap(scale * (states @ weight.T + bias)); weight (V, H), bias (V,) or None.
+
+    `outside` is the head of the rows that a cut left out.
+    """
 
     weight: torch.Tensor
     bias: torch.Tensor | None
     scale: float
     softcap: float | None
+    outside: "Head | None" = None
 
     @classmethod
     def of(cls, model: Any) -> "Head":
@@ -32,24 +36,49 @@ class Head:
         return self.weight.shape[0]
 
     def fill(self, states: torch.Tensor, logits: torch.Tensor, tokens: slice) -> torch.Tensor:
-        """Write the logits of states (N, H) for a block of `tokens` into that block of (N, V), and return it."""
-        block = logits[:, tokens]
+        """Write the logits of states (N, H) for a block of `tokens` into those rows of `logits` (V, N), and return it.
+
+        The vocabulary comes first because the product is a third faster so, measured at N = 256.
+        """
+        block = logits[tokens]
         if self.weight.dtype == torch.float32:
-            torch.mm(states, self.weight[tokens].T, out=block)
+            torch.mm(self.weight[tokens], states.T, out=block)
         else:
-            block.copy_(states @ self.weight[tokens].T)  # logits are float32 whatever the weights are
-        if self.bias is not None:
-            block.add_(self.bias[tokens])
+            block.copy_(self.weight[tokens] @ states.T)  # logits are float32 whatever the weights are
+        return self._finish(block, None if self.bias is None else self.bias[tokens, None])
+
+    def _finish(self, logits: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """What comes after the product, in place."""
+        if bias is not None:
+            logits.add_(bias)
         if self.scale != 1.0:
-            block.mul_(self.scale)
+            logits.mul_(self.scale)
         if self.softcap is not None:
-            block.div_(self.softcap).tanh_().mul_(self.softcap)
-        return block
+            logits.div_(self.softcap).tanh_().mul_(self.softcap)
+        return logits
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """float32 logits (N, V) of states (N, H)."""
-        logits = torch.empty(states.shape[0], self.vocabulary, dtype=torch.float32, device=states.device)
-        return self.fill(states, logits, slice(0, self.vocabulary))
+        logits = torch.empty(self.vocabulary, states.shape[0], dtype=torch.float32, device=states.device)
+        return self.fill(states, logits, slice(0, self.vocabulary)).T
+
+    def logit(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 logits (N,) of one token a position: `tokens` (N,) after states (N, H)."""
+        products = torch.bmm(states[:, None, :], self.weight[tokens][:, :, None])[:, 0, 0].float()
+        return self._finish(products, None if self.bias is None else self.bias[tokens])
+
+    def cut(self, rows: torch.Tensor) -> "Head":
+        """The head of some `rows` (S,) in this order, on the same device; what it leaves out is its `outside`."""
+        left_out = torch.ones(self.vocabulary, dtype=torch.bool)
+        left_out[rows] = False
+        others = left_out.nonzero()[:, 0]
+        return replace(self._only(rows), outside=self._only(others) if len(others) else None)
+
+    def _only(self, rows: torch.Tensor) -> "Head":
+        """Leading rows are a view of the weight, not a copy: a head may be half of a small model."""
+        leading = torch.equal(rows, torch.arange(len(rows)))
+        chosen = slice(0, len(rows)) if leading else rows.to(self.weight.device)
+        return replace(self, weight=self.weight[chosen], bias=None if self.bias is None else self.bias[chosen])
 
 
 def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:

@@ -6,6 +6,7 @@ two models or contexts can be compared over the whole vocabulary without running
 
 import time
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from superficial.artifact import canonical, digest, file_sha256, whole_file, write_sidecar
-from superficial.context import check_length, context_ids, require_chat_template
+from superficial.context import check_length
+from superficial.dataset.dialogue import last_turns
 from superficial.head import Head, check_head
 from superficial.models.load import Loaded, load_model
+from superficial.pair.pairing import Pairing
 from superficial.progress import progress
-from superficial.schema import PromptConfig, RuntimeConfig, ScoreStage
+from superficial.prompts.builder import PromptBuilder
+from superficial.schema import RuntimeConfig, ScoreStage
 from superficial.table import read_table
 
 
@@ -37,19 +41,29 @@ class Sequence:
 
 
 def run(
-    cfg: ScoreStage, runtime: RuntimeConfig, *, pair: Path, model: Path, data: Path, responses: Path, out: Path
+    cfg: ScoreStage,
+    runtime: RuntimeConfig,
+    *,
+    pair: Path,
+    model: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Several[Path] = (),
+    out: Path,
 ) -> None:
     """Write `out` (safetensors): `states` (N, H) for all response tokens in the order of `responses`, `lengths` (E,).
 
-    `pair` is the report that the vocabularies agree; it is read for nothing else.
+    `pair` is the report of the pair stage: it says which ids the base is fed where its vocabulary differs.
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
-    sequences = build_sequences(loaded, cfg.context, read_table(data), read_table(responses))
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
+    prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
+    sequences = build_sequences(loaded, prompts, read_table(data), answers)
     states = score(loaded, sequences, runtime.score_tokens)
     about = {
         "model": loaded.key,
-        "context": digest(cfg.context.model_dump(mode="json")),
+        "context": digest([sequence.context for sequence in sequences]),
         "responses": file_sha256(responses),
     }
     lengths = torch.tensor([len(sequence.response) for sequence in sequences])
@@ -64,7 +78,7 @@ def run(
         "fed_tokens": sum(len(sequence.fed) for sequence in sequences),
         "response_tokens_per_second": round(len(states) / seconds, 2),
     }
-    inputs = {"model": model, "data": data, "responses": responses}
+    inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
     write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
 
 
@@ -75,15 +89,14 @@ def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
 
 
 def build_sequences(
-    loaded: Loaded, context: PromptConfig, data: pd.DataFrame, responses: pd.DataFrame
+    loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
 ) -> list[Sequence]:
     """Put the context of this model before the response's token ids, which are reused as they were generated."""
-    if context.kind == "chat":
-        require_chat_template(loaded.tokenizer, loaded.manifest["name"])
-    instructions = dict(zip(data["id"], data["instruction"], strict=True))
-    sequences = []
+    turns, sequences = last_turns(data, responses), []
     for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
-        sequence = Sequence(context_ids(loaded.tokenizer, context, instructions[example]), [int(t) for t in tokens])
+        query, before = turns[example]
+        prompt = prompts.build(query, example=example, history=before)
+        sequence = Sequence(prompt.ids, [int(token) for token in tokens])
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
         sequences.append(sequence)
     return sequences

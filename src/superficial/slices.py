@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from superficial import schema
+from superficial.judge import slices as judging
+from superficial.responses import slices as answering
 
 if TYPE_CHECKING:
     from superficial.config import Experiment
@@ -16,8 +18,20 @@ Slice = Callable[["Experiment", str], BaseModel]
 
 
 def generate(run: Experiment, method: str) -> schema.GenerateStage:
-    """The decoding arguments and the method."""
-    return schema.GenerateStage(**dict(run.settings.generate), method=run.method(method))
+    """Prompt and decoding of the method, and who answers."""
+    chosen, engine = run.method(method), run.settings.engine
+    server = None
+    if isinstance(engine, schema.ServerEngine):
+        server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
+    return schema.GenerateStage(
+        **dict(run.settings.generate), prompt=chosen.prompt, decoding=chosen.decoding, server=server
+    )
+
+
+def retrieve(run: Experiment, method: str) -> schema.RetrieveStage:
+    """How many neighbours, and which examples are too near."""
+    asked = run.neighbours(method)
+    return schema.RetrieveStage(k=asked.k, duplicates=run.index(asked.index).duplicates)
 
 
 def score(run: Experiment, method: str) -> schema.ScoreStage:
@@ -78,16 +92,80 @@ def browser(run: Experiment, _: str) -> schema.BrowserStage:
     )
 
 
+def published_table(run: Experiment, _: str) -> schema.PublishedTable:
+    """Intervals, and what N/A means."""
+    return schema.PublishedTable(**dict(run.settings.stats), na_as_five=run.settings.na_as_five)
+
+
+def judged(run: Experiment, _: str) -> schema.JudgedStage:
+    """Intervals, what N/A means, and whose judgments are read."""
+    view = judged_view(run)
+    return schema.JudgedStage(
+        **dict(run.settings.stats),
+        na_as_five=view.na_as_five,
+        judge=view.judge.name,
+        systems=[system.name for system in view.systems],
+    )
+
+
+def judged_view(run: Experiment) -> schema.JudgedView:
+    """Whose scores tables and figures show: those of this run's systems, or the published ones."""
+    settings = run.settings
+    if settings.subject == "published":
+        judge, systems = schema.JudgeTitle(name="published", title="published judgments", caveat=""), []
+    else:
+        asked = settings.judge
+        judge = schema.JudgeTitle(name=asked.name, title=asked.title, caveat=asked.caveat)
+        systems = [
+            schema.SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
+            for model, method in run.systems
+        ]
+    return schema.JudgedView(
+        dataset=settings.dataset.name,
+        confidence=settings.stats.confidence,
+        na_as_five=settings.na_as_five,
+        judge=judge,
+        systems=systems,
+    )
+
+
+def export(run: Experiment, model: str) -> schema.ExportStage:
+    """The model as the exported file names it."""
+    return schema.ExportStage(generator=run.model(model).title, dataset=run.settings.dataset.name)
+
+
 def titles(run: Experiment) -> list[schema.PairTitle]:
     """The pairs of the run, as figures name them."""
     return [schema.PairTitle(name=pair.name, title=pair.title) for pair in run.pairs.values()]
 
 
 SLICES: Mapping[str, Slice] = {
+    "judge": judging.judge_stage,
+    "canaries": judging.canaries,
+    "pairwise": judging.pairwise,
+    "trust": judging.trust,
+    "trust_figure": lambda run, _: schema.TrustFigure(**dict(run.settings.figure), **dict(judged_view(run))),
+    "pairwise_table": judging.pairwise_table,
+    "cases": judging.cases,
+    "published": lambda run, _: schema.PublishedStage(folder=run.settings.published_dir),
+    "published_table": published_table,
+    "export": export,
+    "judged": judged,
+    "judged_figure": lambda run, _: schema.JudgedFigure(**dict(run.settings.figure), **dict(judged_view(run))),
+    "scores_table": lambda run, _: schema.ScoresTable(
+        **dict(judged_view(run)), published=run.settings.reference.scores
+    ),
+    "dataset_figure": lambda run, _: schema.DatasetFigure(
+        **dict(run.settings.figure), dataset=run.settings.dataset.name, shares=run.settings.reference.shares
+    ),
     "model": lambda run, name: run.model(name),
     "data": lambda run, _: run.settings.dataset,
     "pair": lambda run, _: schema.Nothing(),
+    "published_prompt": lambda run, file: schema.PublishedPromptStage(file=file),
     "generate": generate,
+    "embedding_model": lambda run, name: run.embedding(name),
+    "index": lambda run, name: schema.IndexStage(corpus=run.index(name).corpus),
+    "retrieve": retrieve,
     "score": score,
     "rescore": rescore,
     "compare": lambda run, _: run.settings.compare,
@@ -97,4 +175,8 @@ SLICES: Mapping[str, Slice] = {
     "figure": figure,
     "browser": browser,
     "definitions_table": definitions_table,
+    "response_stats": answering.response_stats,
+    "responses_table": answering.responses_view,
+    "failures_figure": answering.failures_figure,
+    "methods_example": answering.methods_example,
 }

@@ -1,6 +1,7 @@
 """Builtins into types: the first mistake becomes one line that names the key and the nearest valid one."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +10,19 @@ from pydantic import BaseModel, ValidationError
 from superficial.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
+# Values of `kind` that say which member of a union is meant.
+TAGS = (
+    "pypi",
+    "local",
+    "lora",
+    "hub",
+    "local_probabilities",
+    "openai",
+    "imported",
+    "votes",
+    "transformers",
+    "openai_server",
+)
 
 
 def validate(kind: type[Model], value: Any, *, where: str) -> Model:
@@ -19,14 +33,21 @@ def validate(kind: type[Model], value: Any, *, where: str) -> Model:
         found = error.errors()
         # A misspelt key is also a missing one; the misspelling is the better thing to tell.
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-        # The tag of a union (pypi, local, lora) appears in the location, but it is no key that a user wrote.
-        path = [str(step) for step in first["loc"] if step not in ("pypi", "local", "lora")]
+        # The tag of a union appears in the location, but it is no key that a user wrote.
+        path = [str(step) for step in first["loc"] if step not in TAGS]
         key = ".".join(path)
         if first["type"] != "extra_forbidden":
             shown = f" (it is {first['input']!r})" if not isinstance(first["input"], dict) else ""
-            raise UserError(f"{first['msg']}{shown}", where=f"{where}, key {key}") from error
+            raise UserError(f"{first['msg']}{shown}", where=f"{where}, key {key}", remedy=_choice(first)) from error
         valid = keys_beside(kind, path)
         raise UserError(f"unknown key {key}", where=where, remedy=nearest(path[-1], valid, "keys")) from error
+
+
+def _choice(error: Any) -> str:
+    """Where a value is none of those that a key allows: the nearest of them."""
+    if error["type"] != "literal_error" or not isinstance(error["input"], str):
+        return ""
+    return nearest(error["input"], re.findall("'([^']+)'", error["ctx"]["expected"]), "values")
 
 
 def keys_beside(kind: type[BaseModel], path: Sequence[str]) -> list[str]:

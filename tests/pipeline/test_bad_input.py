@@ -70,9 +70,9 @@ def test_a_dataset_line_that_is_no_json(project: Project):
 
 def test_an_instruction_longer_than_the_context(project: Project):
     path = project.folder / "resources/datasets/tiny.jsonl"
-    row = json.loads(path.read_text().splitlines()[0]) | {"id": "long", "instruction": "plants " * 3000}
+    row = json.loads(path.read_text().splitlines()[0]) | {"id": "long", "instruction": "plants " * 9000}
     path.write_text(path.read_text() + json.dumps(row) + "\n")
-    fails(project, says=["instruction long", "2048", "generate.max_new_tokens"])
+    fails(project, says=["instruction long", "has positions for", "generate.max_new_tokens"])
 
 
 def test_different_vocabularies(project: Project, tiny_models: Path):

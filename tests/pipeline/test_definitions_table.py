@@ -24,7 +24,7 @@ def test_the_table_of_definitions(project: Project):
         shown = rows.loc["headline", [measure, f"{measure}_low", f"{measure}_high"]]
         assert shown.tolist() == summary.loc[name, ["value", "low", "high"]].tolist()
     answers = pd.read_parquet(results / "responses/tiny/tiny_aligned/aligned.parquet")
-    stopped = int((answers["finish_reason"] == "stop").sum())
+    stopped = int((answers["finish_reason"] == "eos").sum())
     assert rows.loc["headline", "tokens"] - rows.loc["no_end", "tokens"] == stopped
     # Each context was really another one, and under the aligned model's own the base is nearer to it.
     assert rows.loc["two_bos", "kl_difference"] != 0
@@ -37,7 +37,7 @@ def test_the_table_of_definitions(project: Project):
     assert project.planned("tables/definitions", hydra=pairs) == set()
     # What each override reruns: the aligned model's own context does not hang on the base's template.
     assert project.planned("tables/definitions", hydra=(*pairs, "stats.seed=1")) == {"tables/definitions"}
-    template = "context.template='Q: {instruction} A:'"
+    template = "context.prompt.template='Q: {instruction} A:'"
     below = {"score", "rescore", "definitions", "tables/definitions"}
     assert project.planned("tables/definitions", hydra=(*pairs, template)) == below
     assert not {"rescore", "definitions", "tables/definitions"} & project.planned("figures/all", hydra=pairs)

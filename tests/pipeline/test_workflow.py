@@ -49,7 +49,7 @@ def hashes(project: Project) -> dict[str, str]:
     return {
         str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
-        if file.is_file() and not file.name.endswith(".meta.json") and ".responses" not in file.parts
+        if file.is_file() and not file.name.endswith(".meta.json") and not any(part[0] == "." for part in file.parts)
     }
 
 
@@ -94,23 +94,34 @@ def test_two_cold_runs_are_bit_identical(finished: Project, project: Project):
     assert any(name.endswith(".csv") for name in first)
 
 
-DRAWN = {f"figures/{name}" for name in FIGURES}
-PAGES = DRAWN | {"figures/shift_browser"}
-FROM_COMPARE = {"compare", "stats", "handoff", "handoff_stats"} | PAGES
-FROM_GENERATE = {"generate", "score"} | FROM_COMPARE
+SHIFTS = {f"figures/{name}" for name in FIGURES}
+PAGES = SHIFTS | {"figures/shift_browser"}
+FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES
+RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
+FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
+FROM_TRUST = {"trust", "figures/judge_trust", "tables/pairwise"}
+FROM_SCORES = {"judged", "tables/scores", "tables/cases"} | RADARS | FROM_TRUST
+FROM_JUDGE = {"judge", "pairwise"} | FROM_SCORES
+FROM_ANSWERS = FAILURES | FROM_JUDGE  # of a base model's method
+FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
+DRAWN = SHIFTS | RADARS | {
+    "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
+}  # fmt: skip
+INTERVALS = {"stats", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
+FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
 
 
 @pytest.mark.parametrize(
     ("override", "rules"),
     [
         ("figure.dpi=100", DRAWN),
-        ("figure.shifted=black", PAGES),
-        ("stats.seed=1", {"stats", "handoff_stats"} | DRAWN),
-        ("stats.resamples=200", {"stats", "handoff_stats"} | DRAWN),
+        ("figure.shifted=black", DRAWN | PAGES),
+        ("stats.seed=1", FROM_SEED),
+        ("stats.resamples=200", FROM_SEED),
         ("compare.top_k=5", FROM_COMPARE),
         ("handoff.max_new_tokens=8", {"handoff", "handoff_stats", "figures/prefix_handoff"}),
         ("generate.max_new_tokens=12", FROM_GENERATE),
-        ("dataset.limit=4", {"data"} | FROM_GENERATE),
+        ("dataset.limit=4", {"data", "figures/dataset_stats"} | FROM_GENERATE),
         ("runtime.generate_batch=1", set()),
         ("runtime.score_tokens=64", set()),
         ("runtime.position_chunk=3", set()),
@@ -118,8 +129,11 @@ FROM_GENERATE = {"generate", "score"} | FROM_COMPARE
         ("align.epochs=1", set()),
         ("pair.title=other", PAGES),
         # The aligned side is not touched by a change of the base, so its answers stay.
-        ("+pair.base.dtype=bfloat16", {"model", "pair", "score"} | FROM_COMPARE),
-        ("context.template='Q: {instruction} A:'", {"score"} | FROM_COMPARE),
+        ("+pair.base.dtype=bfloat16", {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS),
+        ("method.urial_k3.prompt.examples.ids=[clouds]", {"generate"} | FROM_ANSWERS),
+        ("methods=[zero_shot]", FAILURES | FROM_SCORES),
+        ("canaries.seed=3", {"canaries", "pairwise"} | FROM_TRUST),
+        ("judge.title=other", {"canaries"} | FROM_JUDGE),
     ],
 )
 def test_an_override_reruns_what_reads_it(finished: Project, override: str, rules: set[str]):
@@ -144,7 +158,7 @@ def test_a_killed_generation_goes_on_and_ends_alike(finished: Project, project: 
     hydra = ("runtime.generate_batch=1",)
     store = project.folder / "results/.responses"
     process = subprocess.Popen(
-        project.command("figures/all", hydra=hydra), cwd=project.folder, start_new_session=True,
+        project.command("figures/shift_ratio", hydra=hydra), cwd=project.folder, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while process.poll() is None and not any(store.glob("*.jsonl")):
@@ -155,7 +169,7 @@ def test_a_killed_generation_goes_on_and_ends_alike(finished: Project, project: 
     kept = stored.read_bytes()
     assert not (project.folder / "results/responses/tiny/tiny_aligned/aligned.parquet").exists()
     project.run(arguments=("--unlock",))
-    project.made(hydra=hydra)
+    project.made("figures/shift_ratio", hydra=hydra)
     assert stored.read_bytes().startswith(kept)
     entries = [json.loads(line) for line in stored.read_text().splitlines() if line.strip().endswith("}")]
     assert len({entry["key"] for entry in entries}) == len(entries) == 6  # no answer was made twice

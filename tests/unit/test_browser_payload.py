@@ -134,10 +134,10 @@ def test_the_stage_reads_the_tables_of_a_run(tmp_path: Path, tiny_models: Path) 
     tables = {
         "data/tiny": pd.DataFrame(
             [{"id": name, "instruction": f"How {name}?", "category": "regular", "subset": "s", "tasks": ["coding"],
-              "topics": []} for name in sorted(names)]
+              "topics": [], "turns": []} for name in sorted(names)]
         ),
         "responses/tiny/m_aligned/aligned": pd.DataFrame(
-            [{"id": name, "prompt_ids": [0, 3, 4], "text": "the answer", "finish_reason": "stop"} for name in names]
+            [{"id": name, "prompt_ids": [0, 3, 4], "text": "the answer", "finish_reason": "eos", "earlier_answers": []} for name in names]
         ),
         "shifts/tiny/one/zero_shot": pd.concat(
             [pd.DataFrame(rows([("a", 1), ("b", 9)][: index + 1])).assign(example_id=name)

@@ -83,7 +83,7 @@ def test_the_chunk_changes_nothing(chunk: int):
     for column in whole.columns:
         left, right = np.stack(whole[column].to_numpy()), np.stack(cut[column].to_numpy())
         if left.dtype.kind == "f":
-            np.testing.assert_allclose(left, right, atol=1e-5)
+            np.testing.assert_allclose(left, right, atol=1e-5, rtol=1e-5)
         else:
             assert (left == right).all()
 

@@ -58,8 +58,8 @@ def answers(sides: dict[str, Side]) -> pd.DataFrame:
     tokens = log_probs(sides["aligned"]).argmax(axis=1)
     tokens[::7] = (tokens[::7] + 11) % VOCABULARY
     cuts = np.split(tokens, np.cumsum(LENGTHS)[:-1])
-    reasons = ["stop", "length", "stop", "stop", "length"]  # the first response is its end of turn alone
-    return pd.DataFrame({"id": list("abcde"), "token_ids": cuts, "finish_reason": reasons})
+    reasons = ["eos", "length", "eos", "eos", "length"]  # the first response is its end of turn alone
+    return pd.DataFrame({"id": list("abcde"), "token_ids": cuts, "finish_reason": reasons, "earlier_answers": [[]] * 5})
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +216,9 @@ def test_contexts_differ_in_one_thing(tmp_path: Path, tiny_models: Path):
     runtime = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
     fetch(ModelConfig(name="base", title="t", licence="none", source=source), runtime, out=out)
     loaded = load_model(out, "cpu")
-    data = pd.DataFrame({"id": ["x"], "instruction": ["keep plants"]})
+    data = pd.DataFrame({"id": ["x"], "instruction": ["keep plants"], "turns": [[]]})
     responses = pd.DataFrame({"id": ["x"], "prompt_ids": [np.array([0, 3, 9, 4])], "token_ids": [np.array([7, 8])]})
+    responses["earlier_answers"] = [[]]
     method = PromptConfig(kind="completion", template="Q: {instruction}")
     (twice,) = changed_sequences(loaded, RescoreStage(change="two_bos", context=method), data, responses)
     assert twice.context == [0, *loaded.tokenizer("Q: keep plants").input_ids]
@@ -227,4 +228,4 @@ def test_contexts_differ_in_one_thing(tmp_path: Path, tiny_models: Path):
     assert (asked.context, asked.response) == ([0, 3, 9, 4], [7, 8])
     loaded.tokenizer.bos_token = None  # a tokenizer that writes none: there is nothing to double
     (plain,) = changed_sequences(loaded, RescoreStage(change="two_bos", context=method), data, responses)
-    assert plain.context == twice.context[1:]
+    assert plain.context == twice.context[2:]

@@ -1,25 +1,30 @@
 """Prefix handoff: identities that hold exactly, and measures counted by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from pydantic import ValidationError
+from reference import alone
+from tiny import context_ids
 
-from superficial.context import context_ids
-from superficial.generate import greedy
+from superficial.finish import EOS, LENGTH
+from superficial.generate.answer import Answer
+from superficial.generate.decode import Decoder
 from superficial.handoff import agreeing, build_handoffs, common_subsequence, rouge_l
 from superficial.handoff import run as handoff
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
+from superficial.pair.stage import run as compare_vocabularies
+from superficial.prompts.builder import PromptBuilder
 from superficial.schema import (
     FigureStage,
     HandoffStage,
     LocalSource,
     ModelConfig,
+    Nothing,
     PairTitle,
     PromptConfig,
     ReferenceConfig,
@@ -49,15 +54,19 @@ class Study:
         for side, out in self.manifests.items():
             source = LocalSource(kind="local", path=str(models / side))
             fetch(ModelConfig(name=side, title="t", licence="none", source=source), RUNTIME, out=out)
+        self.pair = folder / "pair.json"
+        compare_vocabularies(Nothing(), RUNTIME, **self.manifests, out=self.pair)
         self.aligned = load_model(self.manifests["aligned"], "cpu")
         ids = [f"e{index}" for index in range(len(TEXTS))]
         kinds = ["regular", "safety", "regular", "regular", "regular", "regular"]
-        self.data = pd.DataFrame({"id": ids, "instruction": TEXTS, "category": kinds})
+        self.data = pd.DataFrame({"id": ids, "instruction": TEXTS, "category": kinds, "turns": [[]] * len(ids)})
         limits = [20, 20, 3, 30, 20, 6]  # some responses are shorter than the longest prefix
         prompts = [context_ids(self.aligned.tokenizer, CHAT, text) for text in TEXTS]
-        tokens = [greedy(self.aligned, [one], limit)[0] for one, limit in zip(prompts, limits, strict=True)]
-        reasons = ["stop" if one[-1] in self.aligned.end_ids else "length" for one in tokens]
-        self.responses = pd.DataFrame({"id": ids, "token_ids": tokens, "finish_reason": reasons})
+        tokens = [alone(self.aligned, one, limit) for one, limit in zip(prompts, limits, strict=True)]
+        reasons = [EOS if one[-1] in self.aligned.end_ids else LENGTH for one in tokens]
+        self.responses = pd.DataFrame(
+            {"id": ids, "token_ids": tokens, "finish_reason": reasons, "earlier_answers": [[]] * len(ids)}
+        )
         rng = np.random.default_rng(0)
         rows = [
             {"example_id": name, "position": position, "base_rank": int(rng.integers(1, 5))}
@@ -72,7 +81,7 @@ class Study:
         cfg = HandoffStage(prefixes=PREFIXES, max_new_tokens=window, examples=examples, context=context)
         out = self.folder / f"handoff/tiny/{side}/{context.kind}.parquet"
         files = {name: self.folder / f"{name}.parquet" for name in ("data", "responses", "shifts")}
-        handoff(cfg, RUNTIME, model=self.manifests[side], out=out, **files)
+        handoff(cfg, RUNTIME, pair=self.pair, model=self.manifests[side], out=out, **files)
         return pd.read_parquet(out)
 
 
@@ -118,14 +127,15 @@ def test_without_a_prefix_it_is_zero_shot_decoding(study: Study, loaded: Loaded)
     for name, text in zip(study.data["id"], study.data["instruction"], strict=True):
         if (name, 0) not in table.index:
             continue
-        (plain,) = greedy(loaded, [context_ids(loaded.tokenizer, ZERO_SHOT, text)], WINDOW)
+        plain = alone(loaded, context_ids(loaded.tokenizer, ZERO_SHOT, text), WINDOW)
         cut = next((at + 1 for at, token in enumerate(plain) if token in ends), len(plain))
         assert table[name, 0].tolist() == plain[:cut]
 
 
 def test_the_prompt_is_the_context_and_the_first_tokens(study: Study, loaded: Loaded):
     cfg = HandoffStage(prefixes=[0, 2], max_new_tokens=4, examples=1, context=ZERO_SHOT)
-    none, two = build_handoffs(loaded, cfg, study.data, study.responses)
+    prompts = PromptBuilder.of(loaded, cfg.context, ())
+    none, two = build_handoffs(loaded, cfg, prompts, study.data, study.responses)
     response = study.responses["token_ids"][0]
     assert none.request.prompt == context_ids(loaded.tokenizer, ZERO_SHOT, TEXTS[0])
     assert two.request.prompt == none.request.prompt + response[:2]
@@ -136,18 +146,18 @@ def test_an_end_of_turn_of_the_aligned_model_ends_the_continuation(study: Study,
     """Decoding is replaced: the base writes the aligned model's end token where the response has it, then goes on."""
     end = max(study.aligned.end_ids)
     tokens = [40, 41, 42, end]
-    responses = pd.DataFrame({"id": ["e0"], "token_ids": [tokens], "finish_reason": ["stop"]})
+    responses = pd.DataFrame({"id": ["e0"], "token_ids": [tokens], "finish_reason": [EOS], "earlier_answers": [[]]})
     responses.to_parquet(study.folder / "responses.parquet")
     shifts = pd.DataFrame({"example_id": "e0", "position": range(4), "base_rank": [1, 7, 1, 1]})
     shifts.to_parquet(study.folder / "shifts.parquet")
 
-    def written(model: Loaded, prompts: Sequence[list[int]], limit: int) -> list[list[int]]:
+    def written(self: Decoder, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
         assert end not in load_model(study.manifests["base"], "cpu").end_ids
-        return [[*tokens[1:], 50, 51][:limit] for _ in prompts]
+        yield from ((row, Answer([*tokens[1:], 50, 51], "", LENGTH, 0)) for row in range(len(prompts)))
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr("superficial.generate.greedy", written)
+            patch.setattr(Decoder, "answers", written)
             table = study.made("base", ZERO_SHOT, examples=1, window=7).set_index("k")
     finally:
         study.responses.to_parquet(study.folder / "responses.parquet")
@@ -171,22 +181,20 @@ def test_unshifted_rest_is_the_unshifted_share_at_k_0(study: Study):
 
 
 def test_a_second_run_decodes_nothing(study: Study, monkeypatch: pytest.MonkeyPatch):
-    """Calls of model.generate are counted: none after a finished run, and only new prompts for more examples."""
-    from transformers import LlamaForCausalLM
-
+    """Decoded prompts are counted: none after a finished run, and only new ones for more examples."""
     rows: list[int] = []
-    original = LlamaForCausalLM.generate
+    original = Decoder.answers
 
-    def counted(self: LlamaForCausalLM, **given: torch.Tensor) -> torch.Tensor:
-        rows.append(len(given["input_ids"]))
-        return original(self, **given)
+    def counted(self: Decoder, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+        rows.append(len(prompts))
+        return original(self, prompts)
 
-    monkeypatch.setattr(LlamaForCausalLM, "generate", counted)
+    monkeypatch.setattr(Decoder, "answers", counted)
     first = study.made("base", ZERO_SHOT, examples=2, window=9)
     assert sum(rows) == len(first)
     rows.clear()
     pd.testing.assert_frame_equal(study.made("base", ZERO_SHOT, examples=2, window=9), first)
-    assert rows == []
+    assert sum(rows) == 0
     more = study.made("base", ZERO_SHOT, examples=4, window=9)
     assert sum(rows) == len(more) - len(first)
 
@@ -241,7 +249,7 @@ def test_the_figure_says_when_there_are_too_few(tmp_path: Path, study: Study, ke
     cfg = FigureStage(
         **look, dpi=60, min_examples=3, example_tokens=20, dataset="tiny", context="zero_shot", confidence=0.95,
         pairs=[PairTitle(name="p", title="one"), PairTitle(name="q", title="two")],
-        reference=ReferenceConfig(token_shift=[]),
+        reference=ReferenceConfig(token_shift=[], scores=[], comparisons=[], shares=[]),
     )  # fmt: skip
     table = study.made("base", ZERO_SHOT)
     table = table[table["example_id"].isin(table["example_id"].unique()[:kept])]

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from superficial.finish import EOS, LENGTH, STOP
 from superficial.kinds.agreement import agreement, classified, kappa
 from superficial.kinds.classify import KINDS, classify
 from superficial.kinds.lists import LISTED, lexicon
-from superficial.schema import StatsConfig
+from superficial.kinds.stage import run
+from superficial.schema import Nothing, RuntimeConfig, StatsConfig
 from superficial.stats.bootstrap import Bootstrap
-from superficial.stats.kinds import kinds, odds_ratio, token_kinds
+from superficial.stats.kinds import kinds, odds_ratio
 from superficial.stats.token_table import TokenTable
 from superficial.table import read_table
 
@@ -169,7 +171,7 @@ def synthetic() -> tuple[TokenTable, np.ndarray]:
     table["example_id"] = [f"e{row * row % 5}" for row in range(len(table))]
     table = table.sort_values("example_id", kind="stable")
     table["position"] = table.groupby("example_id").cumcount()
-    return TokenTable.of(table), table["kind"].to_numpy(dtype=str)
+    return TokenTable.of(table), np.array([KINDS.index(kind) for kind in table["kind"]], np.int8)
 
 
 def test_odds_ratio_by_hand() -> None:
@@ -209,12 +211,28 @@ def test_a_table_without_shift_has_no_shares_of_it() -> None:
     assert found["value"].notna().all()
 
 
-def test_token_kinds_follow_the_rows() -> None:
-    tokens = {"a": ["I", " can", "not", " help", "<eos>"], "b": ["However", ",", " rain"]}
-    table = pd.DataFrame(
-        [(name, place, token) for name, texts in tokens.items() for place, token in enumerate(texts)],
-        columns=["example_id", "position", "token"],
-    )
-    responses = pd.DataFrame({"id": ["b", "a"], "finish_reason": ["length", "stop"]})
-    found = token_kinds(TokenTable.of(table), responses)
-    assert found.tolist() == ["safety"] * 4 + ["end", "style", "punctuation", "content"]
+@pytest.mark.parametrize("batch", [1, 4, 1000])
+def test_the_artifact_is_the_kind_of_each_response(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """However many rows are read at a time; only an end token that was emitted is the end of a turn."""
+    texts = {
+        "a": ["I", " can", "not", " help", "<eos>"],
+        "b": ["However", ",", " rain"],
+        "c": ["x"],
+        "d": ["Un", "fortun", "ately", "```"],
+    }
+    rows = [(name, place, token) for name, tokens in texts.items() for place, token in enumerate(tokens)]
+    table = pd.DataFrame(rows, columns=["example_id", "position", "token"])
+    table.to_parquet(tmp_path / "shifts.parquet", row_group_size=3)
+    reasons = {"d": STOP, "b": LENGTH, "a": EOS, "c": EOS}
+    answers = pd.DataFrame({"id": reasons.keys(), "finish_reason": reasons.values()})
+    answers.to_parquet(tmp_path / "responses.parquet")
+    monkeypatch.setattr("superficial.kinds.stage.BATCH", batch)
+    files = {"shifts": tmp_path / "shifts.parquet", "responses": tmp_path / "responses.parquet"}
+    run(Nothing(), RuntimeConfig.model_construct(), **files, out=tmp_path / "kinds.parquet")
+    found = read_table(tmp_path / "kinds.parquet")
+    assert found[["example_id", "position"]].astype(str).equals(table[["example_id", "position"]].astype(str))
+    truth = [kind for name, tokens in texts.items() for kind in classify(tokens, ended=reasons[name] == EOS)]
+    assert found["kind"].tolist() == truth
+    codes = TokenTable.open(tmp_path / "kinds.parquet").codes("kind", KINDS)
+    assert [KINDS[code] for code in codes] == truth
+    assert truth.count("end") == 2

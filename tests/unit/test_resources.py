@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 
 from superficial.config import Experiment
-from superficial.dataset import Task, Topic, read_instructions
+from superficial.dataset.instruction import Task, Topic
+from superficial.dataset.readers import read_instructions
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ROOT / "resources/alignment/train.jsonl"

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference import alone
+from tiny import context_ids
 
-from superficial.context import context_ids, one_bos
-from superficial.generate import answer, greedy
+from superficial.context import one_bos
+from superficial.generate.answer import Greedy
+from superficial.generate.decode import Decoder
 from superficial.head import Head
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
 from superficial.schema import LocalSource, ModelConfig, PromptConfig, RuntimeConfig
 from superficial.score import Sequence, score
-from superficial.store import Store
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 ZERO_SHOT = PromptConfig(kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n")
@@ -77,32 +79,12 @@ def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence
 
 def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: Loaded):
     prompts = [context_ids(loaded.tokenizer, CHAT, text) for text in ("How do I", "keep plants alive in the dark", "a")]
-    together = greedy(loaded, prompts, 20)
-    assert together == [greedy(loaded, [prompt], 20)[0] for prompt in prompts]
+    found = dict(Decoder(loaded, Greedy(20), 8).answers(prompts))
+    together = [found[row].token_ids for row in range(len(prompts))]
+    assert together == [alone(loaded, prompt, 20) for prompt in prompts]
     sequences = [Sequence(prompt, tokens) for prompt, tokens in zip(prompts, together, strict=True)]
     logits = Head.of(loaded.model).logits(score(loaded, sequences, 1000))
     assert logits.argmax(dim=1).tolist() == [token for tokens in together for token in tokens]
-
-
-def test_a_response_is_cut_after_the_end_of_turn(loaded: Loaded):
-    for tokens in greedy(loaded, [context_ids(loaded.tokenizer, CHAT, f"How {n}") for n in range(12)], 40):
-        assert len(tokens) <= 40
-        assert not set(tokens[:-1]) & set(loaded.end_ids)
-
-
-def test_answers_in_the_store_are_not_decoded_again(loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from superficial.generate import Request
-
-    requests = [Request(str(n), context_ids(loaded.tokenizer, CHAT, f"plants {n}"), f"key{n}") for n in range(5)]
-    store = Store(tmp_path / "store.jsonl")
-    assert answer(loaded, requests[:3], 8, 2, store) > 0
-    calls: list[int] = []
-    original = loaded.model.generate
-    monkeypatch.setattr(
-        loaded.model, "generate", lambda **given: (calls.append(len(given["input_ids"])), original(**given))[1]
-    )
-    answer(loaded, requests, 8, 2, Store(tmp_path / "store.jsonl"))
-    assert sum(calls) == 2
 
 
 def test_contexts_have_one_bos_and_keep_the_instruction(loaded: Loaded):

@@ -4,16 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from superficial.schema import StatsConfig
+from superficial.finish import EOS, LENGTH, STOP
+from superficial.kinds import stage as kinds_stage
+from superficial.kinds.classify import KINDS
+from superficial.schema import Nothing, RuntimeConfig, StatsConfig
+from superficial.stats import tables
 from superficial.stats.bootstrap import Bootstrap
 from superficial.stats.clusters import clusters
 from superficial.stats.frequent import frequent_tokens
 from superficial.stats.groups import groups
+from superficial.stats.kinds import kinds
 from superficial.stats.positions import METRICS, positions
 from superficial.stats.ratios import ratios
+from superficial.stats.still_running import StillRunning
+from superficial.stats.summary import repeated_ngrams, summary
 from superficial.stats.token_table import TokenTable
+from superficial.table import write_table
 
 CFG = StatsConfig(resamples=500, confidence=0.95, seed=0, top_tokens=3, min_occurrences=2)
 
@@ -94,7 +103,7 @@ def test_frequent_tokens_are_counted_by_id():
     table = frame([[9, 9, 9, 1], [7, 7, 1], [8]])
     table.loc[table["base_rank"] == 7, "token"] = "9"  # another id that reads the same
     table.loc[3, ["token_id", "token"]] = [9, "9"]  # the id 9 is unshifted once
-    found = frequent_tokens(TokenTable.of(table), 3, 2)
+    found = frequent_tokens(TokenTable.of(table), 3, 2, Bootstrap.over(3, CFG))
     shifted = found[found["category"] == "shifted"].set_index("order")
     assert shifted.loc["count", "token_id"].tolist() == [9, 7, 8]
     assert shifted.loc["count", "count"].tolist() == [3, 2, 1]
@@ -136,3 +145,144 @@ def test_one_column_at_a_time_is_the_whole_table(tmp_path: Path):
     assert stored.lengths.tolist() == [3, 2]
     assert stored.texts(np.array([2, 4])) == ["9", "1"]
     pd.testing.assert_frame_equal(positions(stored, Bootstrap.over(2, CFG)), positions(kept, Bootstrap.over(2, CFG)))
+
+
+def many(seed: int = 3, examples: int = 30) -> pd.DataFrame:
+    """A table of examples of unlike length with ranks as they come: many 1, few large."""
+    rng = np.random.default_rng(seed)
+    return frame([np.minimum(rng.zipf(1.7, size), 50).tolist() for size in rng.integers(1, 40, examples)])
+
+
+def data_of(table: pd.DataFrame) -> pd.DataFrame:
+    ids = sorted(table["example_id"].unique())
+    tags = [[f"t{len(name) + number % 3}"] for number, name in enumerate(ids)]
+    category = np.where(np.arange(len(ids)) % 4, "regular", "safety")
+    return pd.DataFrame({"id": ids, "category": category, "tasks": tags, "topics": tags})
+
+
+def answers_of(table: pd.DataFrame) -> pd.DataFrame:
+    by_example = table.groupby("example_id", sort=True)["token_id"]
+    ids, tokens = zip(*((name, part.to_numpy()) for name, part in by_example), strict=True)
+    return pd.DataFrame({"id": ids, "token_ids": tokens, "finish_reason": [EOS, LENGTH, STOP] * (len(ids) // 3)})
+
+
+def every_table(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All statistics of a table in memory."""
+    tokens, kind = TokenTable.of(table), (table["token_id"] % len(KINDS)).to_numpy(np.int8)
+    bootstrap = Bootstrap.over(tokens.examples, CFG)
+    return {
+        "ratios": ratios(tokens, bootstrap),
+        "positions": positions(tokens, bootstrap),
+        "tokens": frequent_tokens(tokens, CFG.top_tokens, CFG.min_occurrences, bootstrap),
+        "kinds": kinds(tokens, kind, bootstrap),
+        "groups": groups(tokens, data_of(table), bootstrap),
+        "clusters": clusters(tokens, bootstrap),
+        "summary": summary(tokens, answers_of(table), bootstrap),
+    }
+
+
+def test_the_order_of_the_examples_changes_no_estimate():
+    """Shards are put together in any order."""
+    table = many().assign(aligned_rank=1)
+    names = np.random.default_rng(0).permutation(table["example_id"].unique())
+    moved = pd.concat([table[table["example_id"] == name] for name in names], ignore_index=True)
+    one, other = every_table(table), every_table(moved)
+    for name in one:
+        estimates = [column for column in one[name] if not column.endswith(("low", "high"))]
+        pd.testing.assert_frame_equal(one[name][estimates], other[name][estimates], rtol=1e-12, obj=name)
+
+
+def test_estimates_are_those_of_plain_pandas():
+    """Two tables one after the other, against sums by hand."""
+    table = pd.concat([many(3), many(4).assign(example_id=lambda part: "x" + part["example_id"])], ignore_index=True)
+    found = positions(TokenTable.of(table), Bootstrap.over(60, CFG)).set_index(["scale", "metric"])
+    length = table.groupby("example_id")["position"].transform("size")
+    bins = {"1": table["position"], "8": table["position"] // 8 * 8, "tenth": 10 * table["position"] // length}
+    for scale, place in bins.items():
+        for metric in ("js", "base_rank"):
+            truth = table.groupby(place)[metric].mean()
+            rows = found.loc[(scale, metric)].set_index("position")
+            assert rows["mean"].to_numpy() == pytest.approx(truth.to_numpy(), abs=1e-12)
+            running = table.groupby(place)["example_id"].nunique()
+            assert rows["examples"].tolist() == running.tolist()
+    shifted = table["base_rank"] > 3
+    tokens = frequent_tokens(TokenTable.of(table), 5, 3, Bootstrap.over(60, CFG))
+    rows = tokens[(tokens["category"] == "shifted") & (tokens["order"] == "count")].set_index("token_id")
+    assert rows["count"].tolist() == sorted(table[shifted].groupby("token_id").size(), reverse=True)[:5]
+    for token, row in rows.iterrows():
+        assert row["rate"] == pytest.approx(shifted[table["token_id"] == token].mean())
+        assert row["count_low"] < row["count"] < row["count_high"]
+        assert row["rate_low"] <= row["rate"] <= row["rate_high"]
+
+
+def test_resampled_sums_by_position_are_those_over_all_examples():
+    """Leaving out the examples that have ended leaves out zeros only."""
+    table = TokenTable.of(many())
+    bootstrap = Bootstrap.over(table.examples, CFG)
+    value = table.column("js")
+    for last in (2048, 7):
+        dense = np.zeros((table.examples, min(last, table.lengths.max())))
+        seen = table.position < last
+        dense[table.example[seen], table.position[seen]] = value[seen]
+        running = StillRunning(table, bootstrap, last)
+        sums, drawn = running.sums(value)
+        assert sums == pytest.approx(dense.sum(axis=0))
+        assert drawn == pytest.approx(bootstrap.weights @ dense)
+        assert running.examples.tolist() == [(table.lengths > position).sum() for position in range(dense.shape[1])]
+
+
+def test_blank_resamples_are_left_out_of_an_interval():
+    draws = np.array([[1.0, np.nan, np.nan], [3.0, 2.0, np.nan], [2.0, 2.0, np.nan]])
+    low, high = Bootstrap(np.ones((3, 1)), 0.0).interval(draws)
+    assert low[:2].tolist() == [1, 2]
+    assert high[:2].tolist() == [3, 2]
+    assert np.isnan([low[2], high[2]]).all()
+
+
+def test_draws_do_not_depend_on_the_size_of_their_blocks(monkeypatch: pytest.MonkeyPatch):
+    whole = Bootstrap.over(7, CFG).weights
+    assert (whole.sum(axis=1) == 7).all()
+    monkeypatch.setattr("superficial.stats.bootstrap.BLOCK", 33)
+    assert (Bootstrap.over(7, CFG).weights == whole).all()
+
+
+def test_lists_of_candidates_are_never_read(tmp_path: Path):
+    """Their bytes are destroyed; the stages that read the token table do not notice."""
+    table = many().assign(aligned_rank=1)
+    for name in ("base_top_ids", "aligned_top_tokens"):
+        table[name] = [[f"{row} and some text that takes space"] for row in range(len(table))]
+    files = {name: tmp_path / f"{name}.parquet" for name in ("shifts", "token_kinds", "responses", "data")}
+    table.to_parquet(files["shifts"], row_group_size=100)
+    destroy_lists(files["shifts"])
+    with pytest.raises(OSError, match=r"page|Thrift|deserialize"):
+        pd.read_parquet(files["shifts"], columns=["base_top_ids"])
+    answers_of(table).to_parquet(files["responses"])
+    data_of(table).to_parquet(files["data"])
+    runtime = RuntimeConfig.model_construct()
+    kinds_stage.run(Nothing(), runtime, shifts=files["shifts"], responses=files["responses"], out=files["token_kinds"])
+    out = [tmp_path / f"{name}.csv" for name in every_table(table)]
+    tables.run(CFG, runtime, **files, out=out)
+    plain = every_table(table)
+    del plain["kinds"]  # kinds that the test invents
+    for name, truth in plain.items():
+        write_table(truth, tmp_path / "plain.csv")
+        assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+def destroy_lists(path: Path) -> None:
+    metadata = pq.ParquetFile(path).metadata
+    with open(path, "r+b") as file:
+        for group in range(metadata.num_row_groups):
+            for number in range(metadata.num_columns):
+                column = metadata.row_group(group).column(number)
+                if "_top_" in column.path_in_schema:
+                    file.seek(column.dictionary_page_offset or column.data_page_offset)
+                    file.write(b"\xff" * column.total_compressed_size)
+
+
+def test_repeated_ngrams_by_hand():
+    assert repeated_ngrams(np.array([], dtype=np.int64)) == 0
+    assert repeated_ngrams(np.arange(8)) == 0
+    assert repeated_ngrams(np.array([1] * 10)) == pytest.approx(2 / 3)
+    # 256 has the bytes of 1, one place further: grams are of tokens, not of bytes.
+    assert repeated_ngrams(np.array([1, 256, 1, 256, 65536]), n=2) == pytest.approx(1 / 4)

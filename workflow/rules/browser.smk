@@ -12,6 +12,7 @@ rule:
         expand(SHIFTS, pair=PAIRS),
         [f"results/responses/{DATASET}/{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()],
         [f"results/models/{side.name}/manifest.json" for pair in PAIRS.values() for side in (pair.base, pair.aligned)],
+        prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("figures/shift_browser"),
         pages=[str(file) for part in ("assets", "templates") for file in sorted((PACKAGE / "browser" / part).iterdir())],
     output:

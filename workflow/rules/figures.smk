@@ -1,8 +1,9 @@
 # Figures: each is a target of its own and reads tidy tables only, so a colour never reruns a model.
 SHIFTS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.parquet"
+KINDS = f"results/kinds/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 STATS = f"results/stats/{DATASET}/{{pair}}/{CONTEXT}"
 FIGURES = {
-    "shift_example": [f"results/data/{DATASET}.parquet", SHIFTS, f"{STATS}/tokens.csv"],
+    "shift_example": [f"results/data/{DATASET}.parquet", SHIFTS, KINDS, f"{STATS}/ratios.csv", f"{STATS}/tokens.csv"],
     "shift_ratio": [f"{STATS}/ratios.csv", f"{STATS}/tokens.csv"],
     "shift_by_position": [f"{STATS}/positions.csv", f"{STATS}/summary.csv"],
     "shift_by_topic": [f"{STATS}/groups.csv"],

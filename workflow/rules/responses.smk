@@ -1,20 +1,21 @@
-# Instructions, and what the aligned model answers.
+# Instructions, and what models answer.
 rule data:
     input:
-        source=RUN.settings.dataset.path,
+        source=RUN.instructions or [],  # none: the hub
         code=code_of("data"),
     output:
         "results/data/{dataset}.parquet",
     params:
         cfg=RUN.slice("data"),
     shell:
-        "{STAGE} data --cfg {params.cfg:q} --runtime {RUNTIME:q} source={input.source} out={output}"
+        "{STAGE} data --cfg {params.cfg:q} --runtime {RUNTIME:q} source={input.source:q} out={output}"
 
 
 rule generate:
     input:
         model="results/models/{model}/manifest.json",
         data="results/data/{dataset}.parquet",
+        prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
         code=code_of("generate"),
     output:
         "results/responses/{dataset}/{model}/{method}.parquet",
@@ -23,4 +24,4 @@ rule generate:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
         "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " model={input.model} data={input.data} out={output}"
+        " model={input.model} data={input.data} prompt_files={input.prompt_files:q} out={output}"

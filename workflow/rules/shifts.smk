@@ -29,22 +29,25 @@ rule score:
         model=lambda wildcards: manifest(wildcards.side)(wildcards),
         data="results/data/{dataset}.parquet",
         responses=responses,
+        prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
         code=code_of("score"),
     output:
         "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
     wildcard_constraints:
         side="base|aligned",
-        seen=f"{RESPONSE}|{CONTEXT}",
+        seen="|".join(RUN.method_names),
     threads: workflow.cores
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
         "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " model={input.model} data={input.data} responses={input.responses} out={output}"
+        " model={input.model} data={input.data} responses={input.responses}"
+        " prompt_files={input.prompt_files:q} out={output}"
 
 
 rule compare:
     input:
+        pair="results/pairs/{pair}.json",
         base=manifest("base"),
         aligned=manifest("aligned"),
         responses=responses,
@@ -57,28 +60,41 @@ rule compare:
     params:
         cfg=RUN.slice("compare"),
     shell:
-        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses}"
         " base_score={input.base_score} aligned_score={input.aligned_score} out={output}"
+
+
+rule kinds:
+    input:
+        shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        responses=responses,
+        code=code_of("kinds"),
+        words=WORD_LISTS,
+    output:
+        "results/kinds/{dataset}/{pair}/{context}.parquet",
+    shell:
+        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} shifts={input.shifts} responses={input.responses} out={output}"
 
 
 rule stats:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
         responses=responses,
         data="results/data/{dataset}.parquet",
         code=code_of("stats"),
-        words=WORD_LISTS,
     output:
         expand(
             "results/stats/{{dataset}}/{{pair}}/{{context}}/{table}.csv",
             table=["ratios", "positions", "tokens", "kinds", "groups", "clusters", "summary"],
         ),
+    threads: workflow.cores
     params:
         cfg=RUN.slice("stats"),
     shell:
-        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q}"
-        " shifts={input.shifts} responses={input.responses} data={input.data} out={output}"
+        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} shifts={input.shifts}"
+        " token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
 
 
 rule kinds_agreement:

@@ -8,6 +8,7 @@ rule rescore:
         model=manifest("base"),
         data="results/data/{dataset}.parquet",
         responses=responses,
+        prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("rescore"),
     output:
         "results/scores/{dataset}/{pair}/base.{seen}.{change}.safetensors",
@@ -19,11 +20,13 @@ rule rescore:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
         "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " model={input.model} data={input.data} responses={input.responses} out={output}"
+        " model={input.model} data={input.data} responses={input.responses}"
+        " prompt_files={input.prompt_files:q} out={output}"
 
 
 rule definitions:
     input:
+        pair="results/pairs/{pair}.json",
         base=manifest("base"),
         aligned=manifest("aligned"),
         responses=responses,
@@ -36,7 +39,7 @@ rule definitions:
         "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
     threads: workflow.cores
     shell:
-        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
         " two_bos={input.two_bos} aligned_context={input.aligned_context}"
         " aligned_score={input.aligned_score} out={output}"

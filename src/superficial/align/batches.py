@@ -1,5 +1,6 @@
 """Alignment examples as token ids, in batches of like length."""
 
+import itertools
 import json
 import random
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ def settling_batches(examples: list[Example], size: int, seed: int, refusals_eve
     Refusals are short, so batches of like length hold many or none of them, and the readiness to refuse swings with the
     last few batches; mixed ones bring it to rest.
     """
-    refusals = [example for example in examples if example.refusal][::refusals_every]
-    chosen = [example for example in examples if not example.refusal or any(example is one for one in refusals)]
+    refusals = itertools.count()
+    chosen = [example for example in examples if not example.refusal or next(refusals) % refusals_every == 0]
     random.Random(seed).shuffle(chosen)
     return [collate(chosen[start : start + size]) for start in range(0, len(chosen), size)]
 

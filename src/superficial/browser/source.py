@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from superficial.browser.payload import Example
-from superficial.context import context_ids
+from superficial.dataset.dialogue import last_turns
 from superficial.models.load import load_tokenizer
+from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.files import prompt_files
 from superficial.schema import BrowserStage, ComparedPair
 from superficial.table import read_table
 
@@ -18,17 +20,19 @@ class PairExamples:
     """The examples of one pair in the order of its token table, built one at a time."""
 
     def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
-        self._prompt = cfg.context.prompt
-        self._data = read_table(results / "data" / f"{cfg.dataset}.parquet").set_index("id")
-        answers = results / "responses" / cfg.dataset / pair.aligned.name / f"{cfg.response}.parquet"
-        self._answers = read_table(answers).set_index("id")
+        data = read_table(results / "data" / f"{cfg.dataset}.parquet")
+        answers = read_table(results / "responses" / cfg.dataset / pair.aligned.name / f"{cfg.response}.parquet")
+        self._turns = last_turns(data, answers)
+        self._data, self._answers = data.set_index("id"), answers.set_index("id")
         # Columns stay in Arrow, and an example's rows become Python values only when it is its turn: as a data frame
         # the candidates of 300,000 tokens are millions of objects at once.
         self._table = pq.read_table(results / "shifts" / cfg.dataset / pair.name / f"{cfg.context.name}.parquet")
         ids = self._table["example_id"].to_numpy()
         self._bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         manifests = (results / "models" / side.name / "manifest.json" for side in (pair.base, pair.aligned))
-        self._base, self._aligned = map(load_tokenizer, manifests)
+        base, self._aligned = map(load_tokenizer, manifests)
+        files = prompt_files(cfg.context.prompt, cfg.dataset, cfg.context.name, results)
+        self._prompts = PromptBuilder(cfg.context.prompt, base, [Path(file) for file in files], model=pair.base.name)
 
     def __len__(self) -> int:
         return len(self._bounds) - 1
@@ -40,10 +44,10 @@ class PairExamples:
     def _example(self, rows: dict[str, list[Any]]) -> Example:
         name = rows["example_id"][0]
         entry, answer = self._data.loc[name], self._answers.loc[name]
-        base = context_ids(self._base, self._prompt, entry["instruction"])
+        query, before = self._turns[name]
         return Example(
             id=name,
-            instruction=entry["instruction"],
+            instruction=query,
             category=entry["category"],
             subset=entry["subset"],
             tasks=list(entry["tasks"]),
@@ -51,7 +55,7 @@ class PairExamples:
             text=answer["text"],
             finish_reason=answer["finish_reason"],
             contexts={
-                "base": str(self._base.decode(base)),
+                "base": self._prompts.build(query, example=name, history=before).text,
                 "aligned": str(self._aligned.decode(answer["prompt_ids"].tolist())),
             },
             rows=rows,

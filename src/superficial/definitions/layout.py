@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from superficial.definitions.variants import CANDIDATES, HEADLINE
+from superficial.markup import latex_text, markdown_text
 from superficial.schema import DefinitionsTable
 
 HEADERS = ("definition", "tokens", "unshifted, %", "marginal, %", "shifted, %", "KL, nats", "base probability")
@@ -19,10 +20,6 @@ TITLES: Mapping[str, str] = {
     "two_bos": "two BOS before the base's context",
     "aligned_context": "base under the aligned model's context",
 }
-ESCAPES = {ord(char): f"\\{char}" for char in "%&#_${}"} | {
-    ord("\\"): r"\textbackslash{}", ord("~"): r"\textasciitilde{}", ord("^"): r"\textasciicircum{}",
-    ord("→"): r"$\rightarrow$", ord("−"): "$-$",
-}  # fmt: skip
 
 
 def markdown(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
@@ -30,7 +27,7 @@ def markdown(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
-        lines += [f"**{_plain(pair.title)}** ({_counts(rows, cfg)})", ""]
+        lines += [f"**{markdown_text(pair.title)}** ({_counts(rows, cfg)})", ""]
         lines += [f"| {' | '.join(HEADERS)} |", "| --- |" + " ---: |" * (len(HEADERS) - 1)]
         lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
         lines += ["", _note(rows, cfg), ""]
@@ -42,11 +39,11 @@ def latex(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
-        lines += [rf"\noindent\textbf{{{_escape(pair.title)}}} ({_escape(_counts(rows, cfg))})\par", ""]
+        lines += [rf"\noindent\textbf{{{latex_text(pair.title)}}} ({latex_text(_counts(rows, cfg))})\par", ""]
         lines += [rf"\begin{{tabular}}{{l{'r' * (len(HEADERS) - 1)}}}", r"\toprule"]
-        lines += [" & ".join(map(_escape, HEADERS)) + r" \\", r"\midrule"]
-        lines += [" & ".join(map(_escape, _cells(row))) + r" \\" for row in rows.to_dict("records")]
-        lines += [r"\bottomrule", r"\end{tabular}\par", "", _escape(_note(rows, cfg)), ""]
+        lines += [" & ".join(map(latex_text, HEADERS)) + r" \\", r"\midrule"]
+        lines += [" & ".join(map(latex_text, _cells(row))) + r" \\" for row in rows.to_dict("records")]
+        lines += [r"\bottomrule", r"\end{tabular}\par", "", latex_text(_note(rows, cfg)), ""]
     return "\n".join(lines)
 
 
@@ -82,12 +79,3 @@ def _note(rows: pd.DataFrame, cfg: DefinitionsTable) -> str:
         f"Square brackets: {100 * cfg.confidence:g} % intervals, bootstrap over examples, {cfg.resamples:,} resamples. "
         f"KL within the top {CANDIDATES} of both is no divergence: it is negative at {negative:.1f} % of the tokens."
     )
-
-
-def _plain(text: str) -> str:
-    """Text without what Markdown would read as markup."""
-    return "".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in text)
-
-
-def _escape(text: str) -> str:
-    return text.translate(ESCAPES)

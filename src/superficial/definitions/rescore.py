@@ -1,6 +1,7 @@
 """The rescore stage: the base under a context that differs in one thing from the one of the headline numbers."""
 
 import time
+from collections.abc import Sequence as Several
 from pathlib import Path
 
 import pandas as pd
@@ -10,22 +11,35 @@ from safetensors.torch import save_file
 from superficial.artifact import canonical, file_sha256, whole_file, write_sidecar
 from superficial.context import check_length
 from superficial.models.load import Loaded, load_model
+from superficial.pair.pairing import Pairing
+from superficial.prompts.builder import PromptBuilder
 from superficial.schema import RescoreStage, RuntimeConfig
 from superficial.score import Sequence, build_sequences, score
 from superficial.table import read_table
 
 
 def run(
-    cfg: RescoreStage, runtime: RuntimeConfig, *, pair: Path, model: Path, data: Path, responses: Path, out: Path
+    cfg: RescoreStage,
+    runtime: RuntimeConfig,
+    *,
+    pair: Path,
+    model: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Several[Path] = (),
+    out: Path,
 ) -> None:
     """Write `out` as the score stage does: `states` (N, H) in the order of `responses`, `lengths` (E,).
 
-    `pair` is the report that the vocabularies agree, so that ids of the aligned model mean the same to the base.
+    `pair` is the report of the pair stage: it says which ids the base is fed where its vocabulary differs.
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
-    answers = read_table(responses)
-    sequences = changed_sequences(loaded, cfg, read_table(data), answers)
+    pairing = Pairing.read(pair)
+    answers = pairing.read_by(loaded.manifest["name"], read_table(responses))
+    if cfg.context is None:
+        answers = pairing.context_read_by_base(answers)
+    sequences = changed_sequences(loaded, cfg, read_table(data), answers, prompt_files)
     for example, sequence in zip(answers["id"], sequences, strict=True):
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
     states = score(loaded, sequences, runtime.score_tokens)
@@ -33,13 +47,19 @@ def run(
     lengths = torch.tensor([len(sequence.response) for sequence in sequences])
     with whole_file(out) as partial:
         save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
-    inputs = {"model": model, "data": data, "responses": responses}
+    inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
     facts = {"device": str(loaded.device), "dtype": str(loaded.dtype), "response_tokens": len(states)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="rescore", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def changed_sequences(loaded: Loaded, cfg: RescoreStage, data: pd.DataFrame, responses: pd.DataFrame) -> list[Sequence]:
+def changed_sequences(
+    loaded: Loaded,
+    cfg: RescoreStage,
+    data: pd.DataFrame,
+    responses: pd.DataFrame,
+    prompt_files: Path | Several[Path] = (),
+) -> list[Sequence]:
     """Context and response of every example.
 
     `two_bos` writes a second BOS before the context, as a tokenizer does that is handed a text which opens with one; a
@@ -50,6 +70,6 @@ def changed_sequences(loaded: Loaded, cfg: RescoreStage, data: pd.DataFrame, res
         contexts = [[int(token) for token in ids] for ids in responses["prompt_ids"]]
         answers = [[int(token) for token in ids] for ids in responses["token_ids"]]
         return [Sequence(context, answer) for context, answer in zip(contexts, answers, strict=True)]
-    plain = build_sequences(loaded, cfg.context, data, responses)
+    plain = build_sequences(loaded, PromptBuilder.of(loaded, cfg.context, prompt_files), data, responses)
     bos = [loaded.tokenizer.bos_token_id]
     return [Sequence(bos + one.context if one.context[:1] == bos else one.context, one.response) for one in plain]

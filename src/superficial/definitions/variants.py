@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from superficial.artifact import write_sidecar
-from superficial.compare import compare
+from superficial.compare import aligned_side, base_sides, compare, positions
 from superficial.contrast import Side
-from superficial.head import Head
-from superficial.models.load import load_model
+from superficial.finish import EOS
+from superficial.pair.pairing import Pairing
 from superficial.schema import Nothing, RuntimeConfig
-from superficial.score import read_states
 from superficial.table import read_table, write_table
 
 HEADLINE = "headline"
@@ -35,6 +34,7 @@ def run(
     cfg: Nothing,
     runtime: RuntimeConfig,
     *,
+    pair: Path,
     base: Path,
     aligned: Path,
     responses: Path,
@@ -46,20 +46,16 @@ def run(
 ) -> None:
     """Write one row a variant and response token: variant, example_id, position, counted, and what is MEASURED."""
     started = time.monotonic()
-    answers = read_table(responses)
-    tokens = torch.tensor(np.concatenate(answers["token_ids"].to_numpy()))
-    head = Head.of(load_model(base, runtime.device).model)
+    pairing, answers = Pairing.read(pair), read_table(responses)
+    tokens = pairing.places(answers)
     files = {HEADLINE: base_score, "two_bos": two_bos, "aligned_context": aligned_context}
-    bases = {name: Side(head, read_states(file)[0]) for name, file in files.items()}
-    other = Side(Head.of(load_model(aligned, runtime.device).model), read_states(aligned_score)[0])
+    bases = dict(zip(files, base_sides(pairing, base, files.values(), runtime.device), strict=True))
+    other = aligned_side(pairing, aligned, aligned_score, runtime.device)
     found = variants(bases, other, tokens, end_of_turn(answers), runtime.position_chunk)
-    lengths = answers["token_ids"].map(len)
-    example = np.repeat(answers["id"].to_numpy(), lengths)
-    position = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
-    parts = [part.assign(variant=name, example_id=example, position=position) for name, part in found.items()]
-    table = pd.concat(parts, ignore_index=True)
-    write_table(table[["variant", "example_id", "position", "counted", *MEASURED]], out)
-    inputs = {"base": base, "aligned": aligned, "responses": responses, "aligned_score": aligned_score}
+    where = positions(answers)
+    table = pd.concat([part.assign(variant=name, **where) for name, part in found.items()], ignore_index=True)
+    write_table(table[["variant", *where, "counted", *MEASURED]], out)
+    inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses, "aligned_score": aligned_score}
     inputs |= {f"base_score_{name}": file for name, file in files.items()}
     facts = {"tokens": len(tokens), "tokens_per_second": round(len(tokens) / (time.monotonic() - started), 2)}
     write_sidecar(out, stage="definitions", config={}, inputs=inputs, started=started, facts=facts)
@@ -69,7 +65,7 @@ def end_of_turn(responses: pd.DataFrame) -> NDArray[np.bool_]:
     """Which response tokens (N,) are the end-of-turn token that closed a response."""
     lengths = responses["token_ids"].map(len).to_numpy()
     last = np.zeros(lengths.sum(), dtype=bool)
-    last[np.cumsum(lengths) - 1] = responses["finish_reason"].to_numpy() == "stop"
+    last[np.cumsum(lengths) - 1] = responses["finish_reason"].to_numpy() == EOS
     return last
 
 
@@ -78,8 +74,8 @@ def variants(
 ) -> dict[str, pd.DataFrame]:
     """What is MEASURED at N positions, and whether the position is `counted`, by variant.
 
-    `bases` holds the base under the contexts HEADLINE and RESCORED, `tokens` (N,) were emitted, `ended` (N,) tells the
-    end-of-turn tokens.
+    `bases` holds the base under the contexts HEADLINE and RESCORED, `tokens` (N,) were emitted (numbered as
+    `compare` does), `ended` (N,) tells the end-of-turn tokens.
     """
     exact = compare(bases[HEADLINE], aligned, tokens, min(CANDIDATES, aligned.head.vocabulary), chunk)
     base_ids, aligned_ids = (np.stack(exact[f"{side}_top_ids"].to_numpy()) for side in ("base", "aligned"))

@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.figures.style import WIDTH, frame_panels, interval, of_pairs, pair_colour, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
-from superficial.table import read_table
 
 PANELS = (
     ("agreeing", "agreeing run, tokens"),
@@ -22,8 +21,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     """Draw the three measures over k, the number of tokens handed over; a k with too few examples is left out."""
     started = time.monotonic()
     set_style()
-    tables = [_means(cfg, results, pair.name) for pair in cfg.pairs]
-    table = pd.concat(tables, ignore_index=True)
+    table = of_pairs(cfg, results, "handoff")
+    table = table[table["measure"].isin([measure for measure, _ in PANELS])]
     enough = table[table["examples"] >= cfg.min_examples]
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.0), sharex=True, layout="constrained")
     prefixes = sorted(set(table["k"]))
@@ -39,22 +38,9 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     for axis, top in zip(axes, (highest, 1, 100), strict=True):
         axis.set_ylim(-0.02 * top, 1.02 * top)  # points on the edges are whole
     axes[1].set_xlabel("k: response tokens of the aligned model handed to the base model")
-    if enough.empty:
-        text = f"Too few examples to draw\na curve: fewer than {cfg.min_examples}\nregular responses at every k."
-        axes[0].text(0.5, 0.5, text, transform=axes[0].transAxes, ha="center", va="center")
-    else:
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
-    figure.suptitle(_title(cfg, table), x=0.01, ha="left", fontsize=8.5)
+    empty = f"Too few examples to draw\na curve: fewer than {cfg.min_examples}\nregular responses at every k."
+    frame_panels(figure, axes[0], _title(cfg, table), empty)
     save(figure, enough, out, cfg, started)
-
-
-def _means(cfg: FigureStage, results: Path, pair: str) -> pd.DataFrame:
-    """The rows of one pair that the figure shows."""
-    table = read_table(results / "stats" / cfg.dataset / pair / cfg.context / "handoff.csv")
-    found = table[table["measure"].isin([measure for measure, _ in PANELS])].copy()
-    found.insert(0, "pair", pair)
-    return found
 
 
 def _draw_pair(axis: Axes, cfg: FigureStage, rows: pd.DataFrame, prefixes: list[int], index: int, scale: int) -> None:
@@ -67,7 +53,7 @@ def _draw_pair(axis: Axes, cfg: FigureStage, rows: pd.DataFrame, prefixes: list[
     error = [(mean - low).clip(0), (high - mean).clip(0)]  # of equal numbers a rounded one may lie on the wrong side
     axis.errorbar(
         at, mean, yerr=error, fmt="o-", markersize=3.5, linewidth=1.1, elinewidth=0.9,
-        color=LINES[index % len(LINES)], label=f"{cfg.pairs[index].title} ({_count(found)})",
+        color=pair_colour(index), label=f"{cfg.pairs[index].title} ({_count(found)})",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.figures.style import WIDTH, interval, pair_colour, save, set_style
 from superficial.kinds.classify import KINDS
 from superficial.schema import FigureStage, RuntimeConfig
 from superficial.table import read_table
@@ -114,7 +114,7 @@ def _legend(figure: Figure, cfg: FigureStage) -> None:
 
 
 def _colour(cfg: FigureStage, index: int) -> str:
-    return cfg.shifted if len(cfg.pairs) == 1 else LINES[index % len(LINES)]
+    return cfg.shifted if len(cfg.pairs) == 1 else pair_colour(index)
 
 
 def _title(cfg: FigureStage, table: pd.DataFrame, agreement: pd.DataFrame) -> str:

@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.figures.style import WIDTH, interval, of_pairs, pair_colour, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
-from superficial.table import read_table
 
 PANELS = ("task", "topic", "instruction")
 
@@ -18,7 +17,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     """Draw a point with its interval for each group and pair; groups with too few examples are named, not drawn."""
     started = time.monotonic()
     set_style()
-    table = pd.concat([_rows(cfg, results, pair.name) for pair in cfg.pairs], ignore_index=True)
+    table = of_pairs(cfg, results, "groups")
+    table = table[table["category"] == "shifted"].drop(columns="category")
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.7), sharex=True, layout="constrained")
     for axis, grouping in zip(axes, PANELS, strict=True):
         _draw_panel(axis, cfg, table[table["grouping"] == grouping])
@@ -34,13 +34,6 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     save(figure, table, out, cfg, started)
 
 
-def _rows(cfg: FigureStage, results: Path, pair: str) -> pd.DataFrame:
-    table = read_table(results / "stats" / cfg.dataset / pair / cfg.context / "groups.csv")
-    found = table[table["category"] == "shifted"].drop(columns="category")
-    found.insert(0, "pair", pair)
-    return found
-
-
 def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
     """Groups from the most to the least shifted (in the first pair), a colour a pair."""
     first = rows[rows["pair"] == cfg.pairs[0].name].sort_values(["share", "group"])
@@ -52,7 +45,7 @@ def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
         at = [names.index(name) + 0.16 * index for name in shown.index]
         error = [shown["share"] - shown["low"], shown["high"] - shown["share"]]
         axis.errorbar(
-            shown["share"], at, xerr=error, fmt="o", markersize=3.5, elinewidth=1.1, color=LINES[index % len(LINES)],
+            shown["share"], at, xerr=error, fmt="o", markersize=3.5, elinewidth=1.1, color=pair_colour(index),
             label=pair.title,
         )  # fmt: skip
         for name in found.index[~enough]:

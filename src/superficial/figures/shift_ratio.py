@@ -9,42 +9,41 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from superficial.category import CATEGORIES
-from superficial.figures.style import WIDTH, colours, interval, save, set_style, shorten
-from superficial.schema import FigureStage, RuntimeConfig
-from superficial.table import read_table
+from superficial.figures.style import WIDTH, colours, interval, of_pairs, save, set_style, shorten
+from superficial.schema import FigureStage, PairTitle, RuntimeConfig
 
-TOKENS = 10  # frequent shifted tokens in a column
+TOKENS = 10  # shifted tokens in a list
+WIDE = 0.09  # a part of a bar that holds its interval
+LEFT, BAR = 0.3, 0.25  # of a list's width: where bars begin, and the longest
 
 
 def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
     """Draw a bar for each pair of this run, the published pairs below, and each pair's frequent shifted tokens."""
     started = time.monotonic()
     set_style()
-    folders = [results / "stats" / cfg.dataset / pair.name / cfg.context for pair in cfg.pairs]
-    shares = pd.concat(
-        [_measured(cfg, index, folder) for index, folder in enumerate(folders)] + [_published(cfg)], ignore_index=True
-    )
+    shares = pd.concat([_measured(cfg, of_pairs(cfg, results, "ratios")), _published(cfg)], ignore_index=True)
     names = list(dict.fromkeys(shares["title"]))
-    bars = 0.5 * len(names) + 0.75  # inches
-    lists = 0.155 * TOKENS + 0.5
-    figure = plt.figure(figsize=(WIDTH, bars + lists), layout="constrained")
-    # Two separate layouts: the list below is as wide as the page, not as the bars.
-    parts: Any = figure.subfigures(2, 1, height_ratios=[bars, lists])
-    top, bottom = (part.subplots() for part in parts)
-    _draw_bars(top, cfg, shares, names)
-    tokens = [read_table(folder / "tokens.csv").query("order == 'count'") for folder in folders]
-    _draw_tokens(bottom, cfg, tokens)
-    listed = [
-        table[table["category"] == "shifted"].head(2 * TOKENS).assign(title=pair.title, source="measured")
-        for table, pair in zip(tokens, cfg.pairs, strict=True)
-    ]
-    save(figure, pd.concat([shares, *listed], ignore_index=True), out, cfg, started)
+    tokens = of_pairs(cfg, results, "tokens").query("category == 'shifted'")
+    tokens = tokens.groupby(["pair", "order"], sort=False).head(TOKENS)
+    heights = [0.5 * len(names) + 0.75, *[0.165 * TOKENS + 0.55] * len(cfg.pairs)]  # inches
+    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    # Separate layouts: the lists below are as wide as the page, not as the bars.
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
+    _draw_bars(parts[0].subplots(), cfg, shares, names)
+    for part, pair in zip(parts[1:], cfg.pairs, strict=True):
+        found = tokens[tokens["pair"] == pair.name]
+        axes = part.subplots(1, 2)
+        _draw_list(axes[0], cfg, found[found["order"] == "count"], "count")
+        _draw_list(axes[1], cfg, found[found["order"] == "rate"], "rate")
+        part.suptitle(_list_title(cfg, pair, shares), x=0.01, ha="left", fontsize=8.5)
+    listed = tokens.assign(title=tokens["pair"].map({pair.name: pair.title for pair in cfg.pairs}), source="measured")
+    save(figure, pd.concat([shares, listed.drop(columns="pair")], ignore_index=True), out, cfg, started)
 
 
-def _measured(cfg: FigureStage, index: int, folder: Path) -> pd.DataFrame:
-    table = read_table(folder / "ratios.csv")
-    pooled = table[table["level"] == "pooled"].drop(columns="level")
-    return pooled.assign(title=cfg.pairs[index].title, source="measured")
+def _measured(cfg: FigureStage, table: pd.DataFrame) -> pd.DataFrame:
+    pooled = table[table["level"] == "pooled"]
+    titles = pooled["pair"].map({pair.name: pair.title for pair in cfg.pairs})
+    return pooled.drop(columns=["level", "pair"]).assign(title=titles, source="measured")
 
 
 def _published(cfg: FigureStage) -> pd.DataFrame:
@@ -63,16 +62,23 @@ def _draw_bars(axis: Axes, cfg: FigureStage, shares: pd.DataFrame, names: list[s
         bar = shares[shares["title"] == name].set_index("category").loc[list(CATEGORIES)]
         published = (bar["source"] == "published").all()
         left = 0.0
+        narrow = []
         for kind, entry in bar.iterrows():
             axis.barh(
                 row, entry["share"], left=left, height=0.56, color=paint[str(kind)], alpha=0.45 if published else 1.0,
                 edgecolor="white", linewidth=0.8, label=str(kind) if row == 0 else None,
             )  # fmt: skip
-            value = f"{100 * entry['share']:.1f} %"
-            if not published:
-                value += f"\n[{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
-            _write_share(axis, row, left, entry["share"], value, light=str(kind) == "shifted" and not published)
+            value, ends = f"{100 * entry['share']:.1f}", f"[{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
+            if entry["share"] >= WIDE:
+                value += " %" if published else f" %\n{ends}"
+            elif not published:
+                narrow.append(f"{kind} {value} % {ends}")
+            if entry["share"] >= 0.03:
+                colour = "white" if str(kind) == "shifted" and not published else "black"
+                at = left + entry["share"] / 2
+                axis.text(at, row, value, ha="center", va="center", fontsize=6.8, color=colour)
             left += entry["share"]
+        axis.text(1, row + 0.3, ", ".join(narrow), ha="right", va="top", fontsize=6.8)
         count = int(bar["examples"].max())
         labels.append(f"{name}\nLin et al. 2024, n = {count:,}" if published else f"{name}\nthis run, n = {count:,}")
     axis.set_yticks(range(len(names)), labels)
@@ -88,40 +94,31 @@ def _draw_bars(axis: Axes, cfg: FigureStage, shares: pd.DataFrame, names: list[s
     )
 
 
-def _write_share(axis: Axes, row: int, left: float, share: float, value: str, *, light: bool) -> None:
-    """Print the share inside its part of the bar; in a narrow part, only what fits."""
-    if share < 0.09:
-        value = value.split("\n")[0].replace(" %", "")
-    if share >= 0.03:
-        colour = "white" if light else "black"
-        axis.text(left + share / 2, row, value, ha="center", va="center", fontsize=6.8, color=colour)
+def _list_title(cfg: FigureStage, pair: PairTitle, shares: pd.DataFrame) -> str:
+    count = int(shares.loc[shares["title"] == pair.title, "examples"].max())
+    return (
+        f"Shifted tokens of {pair.title}, n = {count:,} responses; brackets and whiskers: {interval(cfg)}s.\n"
+        "Rate: share of the token's occurrences that shift, among tokens that occur often enough for one."
+    )
 
 
-def _draw_tokens(axis: Axes, cfg: FigureStage, tables: list[pd.DataFrame]) -> None:
-    """One column a pair: the most frequent shifted tokens as bars of their counts."""
+def _draw_list(axis: Axes, cfg: FigureStage, found: pd.DataFrame, order: str) -> None:
+    """Tokens as bars of their count or rate, with whiskers, and both in numbers."""
+    axis.set_title({"count": "by count (rate)", "rate": "by rate (count of occurrences)"}[order], loc="left")
     axis.axis("off")
-    axis.set_title("Most frequent shifted tokens: count (share of that token's occurrences that shift)", loc="left")
-    for column, (pair, table) in enumerate(zip(cfg.pairs, tables, strict=True)):
-        found = table[table["category"] == "shifted"].rename(columns={"count": "count_"})
-        inset = axis.inset_axes((column / len(tables), 0, 0.97 / len(tables), 0.96))
-        inset.axis("off")
-        if found.empty:
-            inset.text(0, 0.5, "no token is shifted", va="center")
-            continue
-        _token_bars(inset, found, cfg.shifted, columns=2 if len(tables) == 1 else 1)
-        if len(tables) > 1:
-            inset.set_title(pair.title, loc="left", fontsize=7)
-
-
-def _token_bars(axis: Axes, found: pd.DataFrame, colour: str, columns: int) -> None:
-    most = found["count_"].max()
-    for index, entry in enumerate(found.head(columns * TOKENS).itertuples()):
-        column, row = divmod(index, TOKENS)
-        left = column / columns
-        axis.barh(row, 0.22 / columns * entry.count_ / most, left=left + 0.2 / columns, height=0.62, color=colour)
-        shown = shorten(str(entry.token).replace(" ", "␣"), 16)
-        axis.text(left + 0.19 / columns, row, shown, ha="right", va="center", family="DejaVu Sans Mono", fontsize=7)
-        count = f"{entry.count_} ({100 * entry.rate:.0f} %)"
-        axis.text(left + (0.21 + 0.22 * entry.count_ / most) / columns, row, count, va="center", fontsize=6.8)
     axis.set_xlim(0, 1)
     axis.set_ylim(TOKENS - 0.4, -0.6)
+    if found.empty:
+        axis.text(0, 0, "no token is shifted" if order == "count" else "no token occurs often enough", va="center")
+        return
+    scale = BAR / found[f"{order}_high"].max()
+    for row, (_, entry) in enumerate(found.iterrows()):
+        value, low, high = (entry[name] for name in (order, f"{order}_low", f"{order}_high"))
+        axis.barh(row, scale * value, left=LEFT, height=0.62, color=cfg.shifted, alpha=0.55)
+        axis.hlines(row, LEFT + scale * low, LEFT + scale * high, color="black", linewidth=0.8)
+        shown = shorten(str(entry["token"]).replace(" ", "␣"), 16)
+        axis.text(LEFT - 0.015, row, shown, ha="right", va="center", family="DejaVu Sans Mono", fontsize=7)
+        rate = f"{100 * entry['rate']:.0f} % [{100 * entry['rate_low']:.0f}, {100 * entry['rate_high']:.0f}]"
+        count = f"{entry['count']:,.0f} [{entry['count_low']:,.0f}, {entry['count_high']:,.0f}]"
+        text = f"{count} ({rate})" if order == "count" else f"{rate} of {entry['occurrences']:,.0f}"
+        axis.text(LEFT + BAR + 0.02, row, text, va="center", fontsize=6.8)

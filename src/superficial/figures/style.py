@@ -1,4 +1,4 @@
-"""One look for all figures, and one way to save them."""
+"""One look for all figures, one way to read the tables of every pair, and one way to save."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +10,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from superficial.artifact import whole_file, write_sidecar
-from superficial.schema import FigureStage
-from superficial.table import write_table
+from superficial.schema import FigureConfig, FigureStage, JudgedView, ResponsesView
+from superficial.table import read_table, write_table
 
 WIDTH = 7.0  # inches: the text width of a paper page
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
@@ -47,7 +48,7 @@ def set_style() -> None:
     )
 
 
-def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureStage, started: float) -> None:
+def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, started: float) -> None:
     """Write PDF, PNG and SVG beside `out`, the CSV that was drawn, and a sidecar."""
     write_table(table, out.with_suffix(".csv"))
     for kind in ("png", "svg", "pdf"):
@@ -64,7 +65,41 @@ def colours(cfg: FigureStage) -> dict[str, str]:
     return {"unshifted": cfg.unshifted, "marginal": cfg.marginal, "shifted": cfg.shifted}
 
 
-def interval(cfg: FigureStage) -> str:
+def pair_colour(index: int) -> str:
+    """Colour of the curves of the pair that the run names at `index`."""
+    return LINES[index % len(LINES)]
+
+
+def of_pairs(cfg: FigureStage, results: Path, table: str) -> pd.DataFrame:
+    """A table of the statistics for all pairs of the run; the first column is the pair's name."""
+    parts = []
+    for pair in cfg.pairs:
+        found = read_table(results / "stats" / cfg.dataset / pair.name / cfg.context / f"{table}.csv")
+        found.insert(0, "pair", pair.name)
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True)
+
+
+def frame_panels(figure: Figure, axis: Axes, title: str, empty: str) -> None:
+    """Title above all panels, the curves of `axis` named below them; where there are none, `axis` says why."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+    else:
+        axis.text(0.5, 0.5, empty, transform=axis.transAxes, ha="center", va="center")
+
+
+def percent(value: float, low: float, high: float) -> str:
+    """A share with its interval.
+
+    >>> percent(0.5, 0.25, 0.75)
+    '50.0 % [25.0, 75.0]'
+    """
+    return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def interval(cfg: FigureStage | JudgedView | ResponsesView) -> str:
     """What brackets, bands and whiskers are: "95 % interval"."""
     return f"{100 * cfg.confidence:g} % interval"
 

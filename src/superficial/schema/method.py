@@ -26,7 +26,10 @@ class PromptConfig(Strict):
     """What a model reads before its response."""
 
     kind: Literal["chat", "completion"] = Field(description="the model's own chat template, or text to complete")
-    template: str | None = Field(default=None, description="completion only: text with {instruction} in it")
+    template: str | None = Field(
+        default=None,
+        description="completion only: text with {instruction} in it; {system}: where the system text goes, else first",
+    )
     closing: str = Field(default="", description="completion only: text after the response of an example")
     system: str | None = Field(default=None, description="text file that comes first, or is the chat's system message")
     examples: ExamplesConfig | None = None
@@ -41,6 +44,11 @@ class PromptConfig(Strict):
             raise ValueError("template belongs to kind=completion, and to no other")
         if self.template is not None and self.template.count("{instruction}") != 1:
             raise ValueError("template must hold {instruction} exactly once")
+        if self.template is not None and "{system}" in self.template:
+            if self.template.count("{system}") > 1 or self.template.index("{system}") > self.template.index("{instr"):
+                raise ValueError("template must hold {system} once, before {instruction}")
+            if self.examples is not None or self.neighbours is not None:
+                raise ValueError("a template with {system} is one turn: it has no room for examples or neighbours")
         if self.examples is not None and self.neighbours is not None:
             raise ValueError("examples are fixed or neighbours, not both")
         return self
@@ -70,7 +78,23 @@ class GenerateConfig(Strict):
     max_new_tokens: int = Field(ge=1, description="tokens; a response that reaches it has finish_reason length")
 
 
-class GenerateStage(GenerateConfig):
-    """What the generate stage reads: the decoding arguments and the method."""
+class AnsweredBy(Strict):
+    """What of a server decides its answers; where it stands and how fast it is asked does not."""
 
-    method: MethodConfig
+    model: str
+    revision: str
+    penalty_field: str
+
+
+class GenerateStage(GenerateConfig):
+    """What the generate stage reads: the method, without its title, and who answers."""
+
+    prompt: PromptConfig
+    decoding: DecodingConfig
+    server: AnsweredBy | None = Field(default=None, description="null: the model answers in the workflow's own process")
+
+
+class PublishedPromptStage(Strict):
+    """What the published_prompt stage reads; where the file comes from decides nothing, because its hash is checked."""
+
+    file: str = Field(description="of urial_prompts/ in the paper's repository")

@@ -1,10 +1,13 @@
 """Models and pairs: where weights come from."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from superficial.schema.base import Name, Sha256, Strict
+
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="commit of a repository of the hub")]
+Repository = Annotated[str, Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="OWNER/NAME on the hub")]
 
 
 class PypiSource(Strict):
@@ -26,6 +29,17 @@ class LocalSource(Strict):
     path: str
 
 
+class HubSource(Strict):
+    """A model of the Hugging Face hub with safetensors weights."""
+
+    kind: Literal["hub"]
+    repo: Repository
+    revision: Commit | None = Field(default=None, description="null: the newest, which the manifest then names")
+    subfolder: str | None = Field(
+        default=None, pattern=r"^\w[\w-]*(/\w[\w-]*)*$", description="where in the repository; null: at its top"
+    )
+
+
 class LoraSource(Strict):
     """A base model with a LoRA adapter merged into it."""
 
@@ -43,7 +57,10 @@ class ModelConfig(Strict):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto: bfloat16 where the device computes in it natively, else float32"
     )
-    source: PypiSource | LocalSource | LoraSource = Field(discriminator="kind")
+    # For people and for planning; no stage reads them, so they are in no slice and an edit reruns nothing.
+    memory_gb: float | None = Field(default=None, gt=0, exclude=True, description="of the weights in bfloat16, GB")
+    gated: bool = Field(default=False, exclude=True, description="the hub wants its terms accepted, and HF_TOKEN set")
+    source: PypiSource | LocalSource | HubSource | LoraSource = Field(discriminator="kind")
 
 
 class PairConfig(Strict):
@@ -53,3 +70,6 @@ class PairConfig(Strict):
     title: str = Field(description="as figures print it")
     base: ModelConfig
     aligned: ModelConfig
+    reference: str | None = Field(
+        default=None, description="title of the paper's numbers for this pair, in token_shift of config/reference/"
+    )

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from superficial.schema.base import Strict
+from superficial.schema.server import EngineConfig, TransformersEngine
 
 
 class RuntimeConfig(Strict):
@@ -12,3 +13,9 @@ class RuntimeConfig(Strict):
     generate_batch: int = Field(ge=1, description="responses decoded together")
     score_tokens: int = Field(ge=1, description="tokens of one teacher-forced batch, padding included")
     position_chunk: int = Field(ge=1, description="positions whose logits are held at a time")
+
+
+class Runtime(RuntimeConfig):
+    """What every stage is handed beside its slice: runtime settings, and the engine with its endpoint."""
+
+    engine: EngineConfig = TransformersEngine(kind="transformers")

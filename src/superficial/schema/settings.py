@@ -1,14 +1,18 @@
 """The whole configuration."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from superficial.schema.align import AlignConfig
 from superficial.schema.base import Name, Strict
 from superficial.schema.dataset import DatasetConfig
 from superficial.schema.figure import FigureConfig, ReferenceConfig
+from superficial.schema.judge import CanariesConfig, JudgeConfig, PairwiseConfig, TrustConfig
 from superficial.schema.method import GenerateConfig, MethodConfig
-from superficial.schema.model import PairConfig
+from superficial.schema.model import PairConfig, Repository
 from superficial.schema.runtime import RuntimeConfig
+from superficial.schema.server import EngineConfig
 from superficial.schema.shift import CompareConfig, HandoffConfig, StatsConfig
 
 
@@ -17,12 +21,31 @@ class Settings(Strict):
 
     pair: PairConfig
     pairs: list[Name] = Field(description="several pairs in one run; empty means the one in `pair`")
+    base: Repository | None = Field(description="the base model of pair=custom")
+    aligned: Repository | None = Field(description="the aligned model of pair=custom")
     dataset: DatasetConfig
     response: MethodConfig = Field(description="how the aligned model is asked")
     context: MethodConfig = Field(description="how the base model sees the same instruction")
+    methods: list[Name] = Field(description="how the base model answers, by file name in config/method/")
+    prompt_source: Literal["ours", "published"] = Field(
+        description="published: the paper's own prompts, for every method that has one"
+    )
+    prompt_dir: str | None = Field(description="folder with the paper's prompts; null: fetched from their repository")
+    subject: Literal["models", "published"] = Field(
+        description="what figures/all is about: the models of this run, or what published_dir holds"
+    )
+    published_dir: str | None = Field(
+        description="folder with outputs/ and judgments/ as the paper's authors name them"
+    )
+    na_as_five: bool = Field(description="a judge's N/A counts as 5, as in the published code; else it is unscored")
     generate: GenerateConfig
+    engine: EngineConfig = Field(description="who decodes the responses")
     compare: CompareConfig
     handoff: HandoffConfig
+    judge: JudgeConfig
+    canaries: CanariesConfig
+    pairwise: PairwiseConfig
+    trust: TrustConfig
     stats: StatsConfig
     figure: FigureConfig
     reference: ReferenceConfig

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from superficial.schema import StatsConfig
 
 Floats = NDArray[np.float64]
+BLOCK = 100  # resamples drawn at a time: the counts are integers first, twice the memory for as long
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,46 @@ class Bootstrap:
     def over(cls, examples: int, cfg: StatsConfig) -> "Bootstrap":
         """R = cfg.resamples draws of E examples with replacement."""
         rng = np.random.default_rng(cfg.seed)
-        weights = rng.multinomial(examples, np.full(examples, 1 / examples), size=cfg.resamples)
-        return cls(weights.astype(np.float64), (1 - cfg.confidence) / 2)
+        weights = np.empty((cfg.resamples, examples))
+        even = np.full(examples, 1 / examples)
+        for start in range(0, cfg.resamples, BLOCK):
+            part = weights[start : start + BLOCK]
+            part[:] = rng.multinomial(examples, even, size=len(part))
+        return cls(weights, (1 - cfg.confidence) / 2)
+
+    def sums(self, values: Floats) -> Floats:
+        """Sums over the examples of every resample: (E, ...) -> (R, ...)."""
+        found: Floats = np.tensordot(self.weights, values, axes=1)
+        return found
 
     def ratio(self, numerators: Floats, denominators: Floats) -> tuple[Floats, Floats, Floats]:
-        """Ratio of sums over examples: (E, M) / (E, M) -> estimate, low, high, each (M,).
+        """Ratio of sums over examples: (E, ...) / (E, ...) -> estimate, low, high, each (...).
 
-        Resamples in which a denominator is 0 (no drawn example reaches a position) are left out of its interval.
+        Denominators may have axes of length 1 where all numerators share them.
         """
+        return self.ratio_of_sums(
+            (numerators.sum(axis=0), self.sums(numerators)), (denominators.sum(axis=0), self.sums(denominators))
+        )
+
+    def ratio_of_sums(
+        self, above: tuple[Floats, Floats], below: tuple[Floats, Floats]
+    ) -> tuple[Floats, Floats, Floats]:
+        """The same from sums (...) and resampled sums (R, ...), as `sums` gives them."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            estimate = numerators.sum(axis=0) / denominators.sum(axis=0)
-            draws = (self.weights @ numerators) / (self.weights @ denominators)
+            estimate, draws = above[0] / below[0], above[1] / below[1]
+        return estimate, *self.interval(draws)
+
+    def interval(self, draws: Floats) -> tuple[Floats, Floats]:
+        """Quantiles of resampled values: (R, ...) -> low, high, each (...).
+
+        Resamples without a value (no drawn example reaches a position) are left out; without any the bounds are blank.
+        """
         tails = [self.tail, 1 - self.tail]
         low, high = np.quantile(draws, tails, axis=0)
-        for column in np.flatnonzero(np.isnan(draws).any(axis=0) & ~np.isnan(estimate)):
-            low[column], high[column] = np.nanquantile(draws[:, column], tails)
-        return estimate, low, high
+        for place in np.argwhere(np.isnan(low) | np.isnan(high)):
+            at = tuple(place)
+            known = draws[(slice(None), *at)]
+            known = known[~np.isnan(known)]
+            if len(known):
+                low[at], high[at] = np.quantile(known, tails)
+        return low, high

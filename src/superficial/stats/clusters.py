@@ -16,17 +16,19 @@ def clusters(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
     `expected` is the rate of shifts at all positions that have a token `lag` before them; lift = rate / expected.
     """
     shifted = table.category == CATEGORIES.index("shifted")
+    before = np.concatenate([[0], np.cumsum(shifted)])  # (N + 1,): shifted tokens in the rows before each one
+    ends = table.starts + table.lengths
     rows = []
     for lag in LAGS:
         # Row i is paired with the row `lag` before it, where both belong to one response.
-        paired = table.position >= lag
-        before = np.zeros_like(shifted)
-        before[lag:] = shifted[:-lag]
-        both, given, hits, pairs = (
-            table.sums(np.zeros_like(table.example), 1, weights.astype(np.float64))
-            for weights in (paired & shifted & before, paired & before, paired & shifted, paired)
-        )
-        rate, low, high = bootstrap.ratio(both, given)
+        both = shifted.copy()
+        both[:lag] = False
+        both[lag:] &= shifted[:-lag]
+        both &= table.position >= lag
+        given = before[np.maximum(ends - lag, table.starts)] - before[table.starts]
+        hits = before[ends] - before[np.minimum(table.starts + lag, ends)]
+        pairs = np.maximum(table.lengths - lag, 0)
+        rate, low, high = bootstrap.ratio(table.totals(both), given[:, None].astype(np.float64))
         expected = hits.sum() / pairs.sum() if pairs.any() else float("nan")
         rows.append({"lag": lag, "rate": rate[0], "low": low[0], "high": high[0], "expected": expected})
     found = pd.DataFrame(rows)

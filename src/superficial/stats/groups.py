@@ -20,12 +20,15 @@ def groups(table: TokenTable, data: pd.DataFrame, bootstrap: Bootstrap) -> pd.Da
     parts = []
     for column, grouping in GROUPINGS.items():
         values = [{value} if isinstance(value, str) else set(value) for value in tags[column]]
-        for group in sorted(set().union(*values)):
-            member = np.array([group in row for row in values], dtype=np.float64)[:, None]
-            inside = found * member
-            totals = np.repeat(inside.sum(axis=1, keepdims=True), len(CATEGORIES), axis=1)
-            share, low, high = bootstrap.ratio(inside, totals)
-            columns = {"grouping": grouping, "group": group, "category": CATEGORIES}
-            columns |= {"share": share, "low": low, "high": high}
-            parts.append(pd.DataFrame(columns).assign(tokens=int(inside.sum()), examples=int(member.sum())))
+        names = sorted(set().union(*values))
+        if not names:
+            continue
+        member = np.array([[name in row for name in names] for row in values], dtype=np.float64)  # (E, G)
+        inside = member[:, :, None] * found[:, None, :]  # (E, G, 3)
+        share, low, high = bootstrap.ratio(inside, inside.sum(axis=2, keepdims=True))
+        columns = {"grouping": grouping, "group": np.repeat(names, len(CATEGORIES))}
+        columns |= {"category": np.tile(CATEGORIES, len(names))}
+        columns |= {"share": share.ravel(), "low": low.ravel(), "high": high.ravel()}
+        columns |= {"tokens": np.repeat(inside.sum(axis=(0, 2)).astype(int), len(CATEGORIES))}
+        parts.append(pd.DataFrame(columns | {"examples": np.repeat(member.sum(axis=0).astype(int), len(CATEGORIES))}))
     return pd.concat(parts, ignore_index=True)

@@ -14,7 +14,7 @@ def ratios(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
     Level `pooled` counts all positions alike (the paper's number); `per_example` averages the examples' own shares.
     """
     found = table.category_counts
-    totals = np.repeat(found.sum(axis=1, keepdims=True), len(CATEGORIES), axis=1)
+    totals = found.sum(axis=1, keepdims=True)
     parts = []
     for level, numerators, denominators in (
         ("pooled", found, totals),

@@ -3,31 +3,33 @@
 import numpy as np
 import pandas as pd
 
+from superficial.finish import EOS
 from superficial.stats.bootstrap import Bootstrap, Floats
 from superficial.stats.token_table import TokenTable
 
 PER_TOKEN = ("kl_aligned_base", "kl_base_aligned", "js", "base_prob", "base_entropy", "aligned_entropy")
+LOOP = 0.5  # a response loops when more than this share of its 8-grams are repetitions
 
 
 def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     """Rows (measure, value, low, high): counts, means over tokens (nats where divergences), means over responses."""
-    ids = responses["token_ids"]
+    answers = responses.set_index("id").loc[table.ids]  # in the order of the draws
     rows: list[tuple[str, float, float | None, float | None]] = [
         ("examples", table.examples, None, None),
         ("tokens", int(table.lengths.sum()), None, None),
     ]
     lengths = table.lengths[:, None].astype(np.float64)
-    one = np.zeros_like(table.example)
     per_token = [("aligned_rank_1_share", "aligned_rank"), *((name, name) for name in PER_TOKEN)]
     for measure, column in per_token:
         value = table.column(column)
         value = value == 1 if column == "aligned_rank" else value
-        rows.append((measure, *_interval(bootstrap, table.sums(one, 1, value.astype(np.float64)), lengths)))
+        rows.append((measure, *_interval(bootstrap, table.totals(value), lengths)))
+    repeated = np.array([repeated_ngrams(ids) for ids in answers["token_ids"]])
     per_response = {
-        "response_tokens": ids.map(len).to_numpy(),
-        "stopped_share": (responses["finish_reason"] == "stop").to_numpy(),
-        "repeated_8gram_share": ids.map(repeated_ngrams).to_numpy(),
-        "looping_share": ids.map(is_loop).to_numpy(),
+        "response_tokens": table.lengths,
+        "ended_share": (answers["finish_reason"] == EOS).to_numpy(),
+        "repeated_8gram_share": repeated,
+        "looping_share": repeated > LOOP,
     }
     for measure, value in per_response.items():
         sums = value.astype(np.float64)[:, None]
@@ -48,10 +50,7 @@ def repeated_ngrams(tokens: np.ndarray, n: int = 8) -> float:
     >>> repeated_ngrams(np.array([1, 2] * 10))
     0.8461538461538461
     """
-    grams = [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
+    raw = np.ascontiguousarray(tokens).tobytes()
+    step = len(raw) // max(len(tokens), 1)  # bytes a token
+    grams = [raw[start : start + n * step] for start in range(0, len(raw) - n * step + 1, step)] if raw else []
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
-
-
-def is_loop(tokens: np.ndarray) -> bool:
-    """A response loops when more than half of its 8-grams are repetitions."""
-    return repeated_ngrams(tokens) > 0.5

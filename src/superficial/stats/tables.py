@@ -1,15 +1,19 @@
 """The stats stage: tidy tables from one token table."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
+
 from superficial.artifact import write_sidecar
+from superficial.kinds.classify import KINDS
 from superficial.schema import RuntimeConfig, StatsConfig
 from superficial.stats.bootstrap import Bootstrap
 from superficial.stats.clusters import clusters
 from superficial.stats.frequent import frequent_tokens
 from superficial.stats.groups import groups
-from superficial.stats.kinds import kinds, token_kinds
+from superficial.stats.kinds import kinds
 from superficial.stats.positions import positions
 from superficial.stats.ratios import ratios
 from superficial.stats.summary import summary
@@ -18,24 +22,34 @@ from superficial.table import read_table, write_table
 
 
 def run(
-    cfg: StatsConfig, runtime: RuntimeConfig, *, shifts: Path, responses: Path, data: Path, out: list[Path]
+    cfg: StatsConfig,
+    runtime: RuntimeConfig,
+    *,
+    shifts: Path,
+    token_kinds: Path,
+    responses: Path,
+    data: Path,
+    out: list[Path],
 ) -> None:
     """Write the tables, each to the file of `out` that has its name."""
     started = time.monotonic()
-    table, answers = TokenTable.open(shifts), read_table(responses)
+    table, kind = TokenTable.open(shifts), TokenTable.open(token_kinds)
+    answers = pd.read_parquet(responses, columns=["id", "token_ids", "finish_reason"])
     bootstrap = Bootstrap.over(table.examples, cfg)
     made = {
         "ratios": lambda: ratios(table, bootstrap),
         "positions": lambda: positions(table, bootstrap),
-        "tokens": lambda: frequent_tokens(table, cfg.top_tokens, cfg.min_occurrences),
-        "kinds": lambda: kinds(table, token_kinds(table, answers), bootstrap),
+        "tokens": lambda: frequent_tokens(table, cfg.top_tokens, cfg.min_occurrences, bootstrap),
+        "kinds": lambda: kinds(table, kind.codes("kind", KINDS), bootstrap),
         "groups": lambda: groups(table, read_table(data), bootstrap),
         "clusters": lambda: clusters(table, bootstrap),
         "summary": lambda: summary(table, answers, bootstrap),
     }
-    for path in out:
-        write_table(made[path.stem](), path)
-    inputs = {"shifts": shifts, "responses": responses, "data": data}
+    # The curves by position take about as long as all others; numpy lets go of the interpreter while it works.
+    with ThreadPoolExecutor(2) as pool:
+        for path, found in zip(out, pool.map(lambda path: made[path.stem](), out), strict=True):
+            write_table(found, path)
+    inputs = {"shifts": shifts, "kinds": token_kinds, "responses": responses, "data": data}
     facts = {"tokens": int(table.lengths.sum())}
     config = cfg.model_dump(mode="json")
     write_sidecar(out[-1], stage="stats", config=config, inputs=inputs, started=started, facts=facts)

@@ -21,7 +21,7 @@
     document.title = `${data.id} · Shift browser`;
     at("name").append("Example ", foreign(data.id));
     const tags = [data.category, ...data.tasks, ...data.topics].flatMap((tag) => [" · ", foreign(tag)]);
-    const ending = data.finish_reason === "stop" ? "" : " · cut at the length limit";
+    const ending = data.finish_reason === "length" ? " · cut at the length limit" : "";
     at("tags").append(foreign(data.pair), ...tags, ending);
     at("instruction").textContent = data.instruction;
     for (const way of ["previous", "next"]) {

@@ -1,0 +1,96 @@
+"""How fast generation is: answers under the K = 3 prompt, against `model.generate` on full prompts, in one run.
+
+Yardsticks: each prompt alone, as the published code asks, and the same batch without reuse of the prefix.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from superficial.config import Experiment
+from superficial.generate.answer import Greedy
+from superficial.generate.decode import Decoder
+from superficial.models.load import Loaded, load_model
+from superficial.prompts.builder import PromptBuilder
+
+BASE = Path("results/models/gemma3_270m/manifest.json")
+INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
+METHOD = "urial_k3"
+EXAMPLES, BATCH, ALONE = 40, 20, 3  # prompts of the data set, of a batch, and asked one by one
+# No stop rule, so that all three decode the same: only an end token, which a base model hardly ever writes.
+GREEDY = Greedy(max_new_tokens=32, repetition_penalty=1.1)
+
+
+def main(clock: Callable[[], float] = time.perf_counter) -> int:
+    """Print examples/s and their ratios."""
+    if not BASE.is_file():
+        print(f"error: {BASE}: no such model | remedy: run `make figures` first", file=sys.stderr)
+        return 2
+    base = load_model(BASE, "auto")
+    prompts = read_prompts(base)
+    list(Decoder(base, Greedy(2), BATCH).answers([prompts[0][-8:]]))  # warm-up
+    some = range(0, EXAMPLES, EXAMPLES // ALONE)[:ALONE]
+    decoder = Decoder(base, GREEDY, BATCH)
+    ours, ours_rate = rate(clock, EXAMPLES, lambda: dict(decoder.answers(prompts)))
+    alone, alone_rate = rate(clock, ALONE, lambda: [generate(base, [prompts[index]])[0] for index in some])
+    _, batch_rate = rate(clock, BATCH, lambda: generate(base, prompts[:BATCH]))
+    equal = sum(ours[index].token_ids == tokens for index, tokens in zip(some, alone, strict=True))
+    print(
+        f"{base.device}, {torch.get_num_threads()} threads, {METHOD}, prompts of {min(map(len, prompts))} to"
+        f" {max(map(len, prompts))} tokens, {GREEDY.max_new_tokens} new ones each"
+    )
+    print(f"one by one, full prompts            {alone_rate:8.3f} examples/s   ({ALONE} examples)")
+    print(f"batches of {BATCH}, full prompts          {batch_rate:8.3f} examples/s   ({BATCH} examples)")
+    print(f"batches of {BATCH}, prefix read once      {ours_rate:8.3f} examples/s   ({EXAMPLES} examples)")
+    print(f"ratio to one by one                 {ours_rate / alone_rate:8.1f}")
+    print(f"ratio to the batch without reuse    {ours_rate / batch_rate:8.1f}")
+    ties = sum(one.near_ties for one in ours.values())
+    print(f"answers like those one by one       {equal:4d} of {ALONE}, {ties} positions that rounding may decide")
+    print(
+        f"read: {decoder.work.prefix_tokens_prefilled} tokens once, {decoder.work.suffix_tokens_prefilled} in batches"
+    )
+    return 0
+
+
+def read_prompts(base: Loaded) -> list[list[int]]:
+    """The first demo instructions under the method."""
+    run = Experiment(Path("config"), [])
+    files = [Path(file) for file in run.prompt_files(METHOD)]
+    builder = PromptBuilder.of(base, run.method(METHOD).prompt, files)
+    lines = INSTRUCTIONS.read_text(encoding="utf-8").splitlines()[:EXAMPLES]
+    return [builder.build(json.loads(line)["instruction"]).ids for line in lines]
+
+
+def generate(base: Loaded, prompts: list[list[int]]) -> list[list[int]]:
+    """Answers of transformers to full prompts, padded on the left."""
+    width, pad = max(map(len, prompts)), base.end_ids[0]
+    rows = [[pad] * (width - len(one)) + one for one in prompts]
+    mask = [[0] * (width - len(one)) + [1] * len(one) for one in prompts]
+    with torch.inference_mode():
+        output = base.model.generate(
+            input_ids=torch.tensor(rows, device=base.device),
+            attention_mask=torch.tensor(mask, device=base.device),
+            max_new_tokens=GREEDY.max_new_tokens,
+            do_sample=False,
+            repetition_penalty=GREEDY.repetition_penalty,
+            pad_token_id=pad,
+        )
+    return [list(row) for row in output[:, width:].tolist()]
+
+
+def rate(clock: Callable[[], float], examples: int, work: Callable[[], Any]) -> tuple[Any, float]:
+    """What `work` returns, and examples a second."""
+    started = clock()
+    found = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return found, examples / (clock() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

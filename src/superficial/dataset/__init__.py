@@ -1,0 +1,1 @@
+"""Instructions: read from any of five formats, checked, and kept in one."""

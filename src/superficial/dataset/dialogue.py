@@ -1,0 +1,28 @@
+"""Dialogues: several queries of one user, each answered with what came before it (paper, appendix B.3)."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def queries_of(data: pd.DataFrame) -> dict[str, list[str]]:
+    """All queries of each instruction of the dataset, by id; most have one."""
+    return {
+        str(example): [str(turn) for turn in turns] or [str(instruction)]
+        for example, instruction, turns in zip(data["id"], data["instruction"], data["turns"], strict=True)
+    }
+
+
+def last_turns(data: pd.DataFrame, responses: pd.DataFrame) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """By id: the last query, which the response answers, and the earlier queries with the answers they got."""
+    earlier = dict(zip(responses["id"], responses["earlier_answers"], strict=True))
+    return {
+        example: (queries[-1], history(queries[:-1], earlier[example]))
+        for example, queries in queries_of(data).items()
+        if example in earlier
+    }
+
+
+def history(queries: Sequence[str], answers: Sequence[str]) -> list[tuple[str, str]]:
+    """Queries with their answers, as a prompt shows them."""
+    return [(query, str(answer)) for query, answer in zip(queries, answers, strict=True)]

@@ -1,0 +1,62 @@
+"""Figure 7 of the paper: mean scores of every system by task and by topic; every tag of an instruction counts."""
+
+import textwrap
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from superficial.dataset.instruction import TASKS, TOPICS
+from superficial.figures.radar import draw_radar, handles
+from superficial.figures.style import WIDTH, interval, save, set_style, shorten
+from superficial.judge.aspects import ASPECTS
+from superficial.schema import JudgedFigure, RuntimeConfig
+from superficial.scores.statistics import AVERAGE
+from superficial.scores.table import judge_note, title
+from superficial.table import read_table
+
+PANELS = {"task": TASKS, "topic": TOPICS}
+
+
+def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -> None:
+    """Draw the mean of the five aspects of regular instructions; the CSV holds each aspect."""
+    started = time.monotonic()
+    set_style()
+    everything = read_table(judged)
+    table = everything[everything["grouping"].isin(PANELS)].reset_index(drop=True)
+    table["system"] = [title(str(system), cfg) for system in table["system"]]
+    drawn = table[table["aspect"] == AVERAGE]
+    keys = list(dict.fromkeys(zip(drawn["system"], drawn["judge"], strict=True)))
+    figure = plt.figure(figsize=(WIDTH, 3.5))
+    for at, (grouping, order) in enumerate(PANELS.items()):
+        rows = drawn[drawn["grouping"] == grouping]
+        spokes = [group for group in order if (rows["group"] == group).any()]
+        axis = figure.add_axes((0.08 + 0.52 * at, 0.12, 0.33, 0.68), projection="polar")
+        most = rows.groupby("group")["n"].max()
+        labels = [f"{group}\n({most[group]:.0f})" for group in spokes]
+        systems = [_of(rows, system, judge) for system, judge in keys]
+        draw_radar(axis, spokes, labels, systems, cfg.min_examples)  # type: ignore[arg-type]
+        axis.set_title(f"by {grouping} (instructions)", loc="left", x=-0.25, y=1.13)
+        if not spokes:
+            axis.text(
+                0.5, 0.5, "nothing scored\non all five aspects", transform=axis.transAxes, ha="center", va="center"
+            )
+    names = [shorten(system if cfg.systems else f"{system} (judge {judge})", 60) for system, judge in keys]
+    lines = -(-len(names) // 2)
+    figure.legend(
+        handles(len(keys)), names, loc="upper left", bbox_to_anchor=(0.0, 0.04), ncols=2, frameon=False, fontsize=7
+    )
+    five = (everything["grouping"] == "all") & everything["aspect"].isin(ASPECTS["regular"])
+    note = (
+        f"Data: {cfg.dataset}. {judge_note(cfg)} Mean of the five aspects of regular instructions, 1..5; an "
+        f"instruction counts for each of its tags; whiskers: {interval(cfg)}, bootstrap over instructions; hollow: "
+        f"fewer than {cfg.min_examples} instructions. Unscored: {everything.loc[five, 'unscored'].sum():.0f} of "
+        f"{everything.loc[five, ['n', 'unscored']].sum().sum():.0f} scores."
+    )
+    figure.text(0.01, 0.02 - 0.048 * lines, "\n".join(textwrap.wrap(note, 135)), fontsize=6.8, va="top")
+    save(figure, table, out, cfg, started)
+
+
+def _of(rows: pd.DataFrame, system: str, judge: str) -> pd.DataFrame:
+    return rows[(rows["system"] == system) & (rows["judge"] == judge)].set_index("group")

@@ -1,0 +1,1 @@
+"""Greedy decoding of many prompts that share a prefix."""

@@ -1,0 +1,59 @@
+"""One answer: how it is decoded, when it has ended, and what is kept of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from superficial.finish import EOS, LENGTH, STOP
+from superficial.generate.stop import DECISIVE, cut_answer
+from superficial.models.load import Loaded
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """What decides a greedy answer beside the model and the prompt."""
+
+    max_new_tokens: int
+    repetition_penalty: float = 1.0
+    stop: Literal["end_of_turn", "fence"] = "end_of_turn"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished answer."""
+
+    token_ids: list[int]  # up to and including the token that decided the end
+    text: str  # without the end token, cut exactly where the stop rule says
+    finish_reason: str
+    near_ties: int  # positions at which rounding may have decided
+
+
+@dataclass
+class Draft:
+    """An answer in the making."""
+
+    loaded: Loaded
+    greedy: Greedy
+    tokens: list[int] = field(default_factory=list)
+    near_ties: int = 0
+
+    def add(self, token: int, near_tie: bool) -> Answer | None:
+        """Append a token; returns the answer if that ended it."""
+        self.tokens.append(token)
+        self.near_ties += near_tie
+        if token in self.loaded.end_ids:
+            text, _ = self._read(self.tokens[:-1], final=True)
+            return Answer(self.tokens, text, EOS, self.near_ties)
+        last = len(self.tokens) == self.greedy.max_new_tokens
+        # Decoding and reading everything again at each token would take quadratic time for nothing.
+        if last or (self.greedy.stop == "fence" and any(mark in self._decode([token]) for mark in DECISIVE)):
+            text, stopped = self._read(self.tokens, final=last)
+            if stopped or last:
+                return Answer(self.tokens, text, STOP if stopped else LENGTH, self.near_ties)
+        return None
+
+    def _read(self, tokens: list[int], *, final: bool) -> tuple[str, bool]:
+        text = self._decode(tokens)
+        return cut_answer(text, final=final) if self.greedy.stop == "fence" else (text, False)
+
+    def _decode(self, tokens: list[int]) -> str:
+        return str(self.loaded.tokenizer.decode(tokens))

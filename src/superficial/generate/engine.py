@@ -1,0 +1,87 @@
+"""Engines: who answers prompts, the model in this process or a server that has it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import PreTrainedTokenizerBase
+
+from superficial.context import check_length
+from superficial.finish import EOS
+from superficial.generate.answer import Answer, Greedy
+from superficial.generate.requests import answer, open_store, request
+from superficial.models.load import Loaded, load_end_ids, load_tokenizer
+from superficial.prompts.builder import Prompt
+from superficial.schema import DecodingConfig
+from superficial.schema.server import ServerEngine
+from superficial.server.engine import answer as ask_server
+from superficial.server.ledger import open_ledger
+
+
+class Engine(Protocol):
+    """Answers prompts by greedy decoding."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
+        """The answer to each prompt, by instruction id; what was answered before is not answered again."""
+
+    def facts(self) -> dict[str, Any]:
+        """Counts and rates for the sidecar."""
+
+
+class LocalEngine:
+    """The model in this process."""
+
+    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, results: Path) -> None:
+        self.tokenizer = loaded.tokenizer
+        self._loaded, self._greedy, self._batch = loaded, greedy, batch
+        self._store = open_store(loaded, greedy, results)
+        self._rounds: list[dict[str, Any]] = []
+
+    def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
+        """Every prompt is checked against the model's length before anything is decoded."""
+        for example, prompt in prompts.items():
+            tokens = len(prompt.ids) + self._greedy.max_new_tokens
+            check_length(self._loaded, tokens, example=example, what="prompt and response")
+        requests = [request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()]
+        found = answer(self._loaded, self._greedy, requests, self._batch, self._store)
+        self._rounds.append(found.facts)
+        return dict(zip(prompts, found.answers, strict=True))
+
+    def facts(self) -> dict[str, Any]:
+        """Those of the first turn; further turns of dialogues stand beside them."""
+        return self._rounds[0] | ({"further_turns": self._rounds[1:]} if self._rounds[1:] else {})
+
+
+class RemoteEngine:
+    """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
+
+    def __init__(self, server: ServerEngine, model: Path, decoding: DecodingConfig, length: int, results: Path) -> None:
+        self.tokenizer = load_tokenizer(model)
+        self._ends = load_end_ids(model, self.tokenizer)
+        self._server, self._decoding, self._length = server, decoding, length
+        self._ledger = open_ledger(server, results)
+        self._asked = 0
+
+    def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
+        """Token ids are the tokenizer's own for the answer's text; a server does not tell which it decoded."""
+        texts = {example: self._prompt(prompt) for example, prompt in prompts.items()}
+        self._asked += len(texts)
+        found = ask_server(texts, self._decoding, self._length, self._server, self._ledger)
+        return {
+            example: Answer(self._ids(one.text, ended=one.finish_reason == EOS), one.text, one.finish_reason, 0)
+            for example, one in found.items()
+        }
+
+    def _prompt(self, prompt: Prompt) -> str | Sequence[Mapping[str, str]]:
+        bos = str(self.tokenizer.bos_token or "")
+        return prompt.messages or prompt.text.removeprefix(bos)  # the server's tokenizer writes the BOS
+
+    def _ids(self, text: str, *, ended: bool) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return [*ids, self._ends[0]] if ended else ids
+
+    def facts(self) -> dict[str, Any]:
+        """Who answered."""
+        return {"server": self._server.base_url, "served_model": self._server.model, "requests": self._asked}

@@ -1,0 +1,94 @@
+"""Where an answer ends in a text that the zero-shot template opened with a code fence (paper, section 3.1).
+
+The template is "# Query:\\n```...```\\n\\n# Answer:\\n```\\n" and the model goes on from there, so its answer ends at
+the fence that closes it, or at the query that it makes up next. Answers hold code fences of their own, so lines are
+read one after the other with the depth of code blocks that are open:
+
+- a line that starts with a fence and an info string ("```python"), or ends with a fence and one word, opens a block,
+  and a line that ends with a fence which has no partner in that line closes the innermost one;
+- outside of blocks, text and then such a fence ("... done.```") closes the answer;
+- outside of blocks, a bare fence line opens a block if a line of text follows directly; if what follows is a blank
+  line, a query header or the end of the text, it closes the answer;
+- outside of blocks, a line that starts with "# Query:" ends the answer.
+
+A decision is made when no continuation of the text can change it, so that reading a text in pieces gives the same cut.
+"""
+
+import re
+
+VERSION = 1  # part of the key of every stored answer: raise it when a rule changes
+HEADER = "# Query:"
+DECISIVE = ("\n", ":")  # every decision falls with one of these: the end of a line, or of the header
+
+_FENCE = re.compile(r"`{3,}")
+_LAST = re.compile(r"`{3,}\s*$")
+_OPENS = re.compile(r"^\s*`{3,}[^`]*$|`{3,}[\w+#.-]+\s*$")
+
+
+def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
+    """The answer in `text`, and whether its end was found; `final` says that nothing follows.
+
+    The cut is exact but for newlines right before it, which belong to the layout. Without an end the text comes back
+    whole.
+
+    >>> cut_answer("Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.\\n```\\n\\n# Query:\\n```Next?```")
+    ('Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.', True)
+    >>> cut_answer("Sure.\\n```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
+    ('Sure.\\n```\\nx = 1\\n```\\nDone.', True)
+    >>> cut_answer("Sure.\\n```")  # the next line will tell ...
+    ('Sure.\\n```', False)
+    >>> cut_answer("Sure.\\n```", final=True)  # ... unless there is none
+    ('Sure.', True)
+    >>> cut_answer("Sure.\\n\\n# Query:")
+    ('Sure.', True)
+    >>> cut_answer("Type ```ls``` to see every # Query: of yours", final=True)
+    ('Type ```ls``` to see every # Query: of yours', False)
+    """
+    end = _find_end(text, final)
+    return (text, False) if end is None else (text[:end].rstrip("\n"), True)
+
+
+def _find_end(text: str, final: bool) -> int | None:
+    """Index where the answer's last line ends, None while that is open."""
+    depth = start = 0
+    while start < len(text):
+        if depth == 0 and text.startswith(HEADER, start):
+            return start
+        line, ended, following = _line(text, start)
+        if not ended and not final:
+            return None
+        last = _LAST.search(line)
+        if len(_FENCE.findall(line)) % 2 == 0:
+            pass  # none, or each has its partner
+        elif last:
+            if depth:
+                depth -= 1
+            elif line[: last.start()].strip():
+                return start + last.start()
+            else:
+                closes = _closes(text, following, final)
+                if closes is None:
+                    return None
+                if closes:
+                    return start
+                depth = 1
+        elif _OPENS.search(line):
+            depth += 1
+        start = following
+    return None
+
+
+def _closes(text: str, start: int, final: bool) -> bool | None:
+    """Whether a bare fence closes the answer, by the line after it at `start`; None while that is open."""
+    line, ended, _ = _line(text, start)
+    if line.startswith(HEADER):
+        return True
+    if line.strip() and (ended or not HEADER.startswith(line)):
+        return False
+    return True if ended or final else None
+
+
+def _line(text: str, start: int) -> tuple[str, bool, int]:
+    """The line at `start`, whether its newline is there, and where the next one starts."""
+    end = text.find("\n", start)
+    return (text[start:], False, len(text)) if end < 0 else (text[start:end], True, end + 1)

@@ -1,0 +1,172 @@
+"""What the stages of judging read of the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from superficial.errors import UserError
+from superficial.judge.other import require_other
+from superficial.schema import LoraSource, ModelConfig
+from superficial.schema.judge import (
+    CanariesStage,
+    CasesTable,
+    Comparison,
+    ImportedJudge,
+    JudgeConfig,
+    JudgeStage,
+    LocalJudge,
+    PairwiseStage,
+    PairwiseTable,
+    ServerJudge,
+    TrustStage,
+    VotesJudge,
+)
+from superficial.schema.scores import JudgeTitle, SystemTitle
+
+if TYPE_CHECKING:
+    from superficial.config import Experiment
+
+
+def check_judges(run: Experiment) -> None:
+    """Stop before any work where a judge of the run is one of the judged models, or a file of it is missing."""
+    judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
+    for name in (run.settings.judge.name, *run.settings.trust.beside):
+        judge = run.judge(name)
+        require_other(judge, judged)
+        for path in [*judge_files(judge), *judge_files(judge, paired=True), *vote_files(judge)]:
+            if not Path(path).is_file():
+                raise UserError(f"no file {path}", where=f"config, judge {name}", remedy="name a file that is there")
+
+
+def _names(run: Experiment, model: ModelConfig) -> list[str]:
+    source = model.source.model_dump(mode="json")
+    served = getattr(getattr(run.settings, "engine", None), "models", {}).get(model.name)
+    names = [model.name, model.title, *(str(source[key]) for key in ("repo", "path") if source.get(key))]
+    names += [served.model] if served is not None and served.model else []
+    if isinstance(model.source, LoraSource):
+        names += _names(run, model.source.base)
+    return names
+
+
+def comparisons(run: Experiment) -> dict[str, Comparison]:
+    """The comparisons of this run by name; one whose systems do not both answer in it is left out."""
+    found: dict[str, Comparison] = {}
+    for pair in run.pairs.values():
+        roles = {"base": pair.base.name, "aligned": pair.aligned.name}
+        for one in run.settings.pairwise.systems:
+            a, b = (_system(run, name, roles) for name in (one.a, one.b))
+            if a in run.systems and b in run.systems and a != b:
+                name = f"{'.'.join(a)}--{'.'.join(b)}"
+                found[name] = Comparison(name=name, a=_title(run, *a), b=_title(run, *b))
+    return found
+
+
+def _system(run: Experiment, name: str, roles: dict[str, str]) -> tuple[str, str]:
+    """ROLE.METHOD or MODEL.METHOD; "aligned" alone answers as the run asks it."""
+    model, _, method = name.partition(".")
+    return roles.get(model, model), method or run.settings.response.name
+
+
+def _title(run: Experiment, model: str, method: str) -> SystemTitle:
+    return SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
+
+
+def scoring(run: Experiment, *, beside: bool) -> list[str]:
+    """Names of the judges that give scores: the run's own, or those beside it."""
+    names = run.settings.trust.beside if beside else [run.settings.judge.name]
+    return [name for name in names if not isinstance(run.judge(name), VotesJudge)]
+
+
+def comparing(run: Experiment) -> list[str]:
+    """Names of the judges that compare systems, the run's own first."""
+    names = dict.fromkeys((run.settings.judge.name, *run.settings.trust.beside))
+    return [name for name in names if not isinstance(run.judge(name), ImportedJudge)]
+
+
+def askable(run: Experiment) -> bool:
+    """Whether the judge of the run is a model that can be asked more."""
+    return not isinstance(run.settings.judge, ImportedJudge | VotesJudge)
+
+
+def vote_files(judge: JudgeConfig) -> list[str]:
+    """The CSV of a judge that holds votes."""
+    return [judge.source] if isinstance(judge, VotesJudge) else []
+
+
+def judge_model(judge: JudgeConfig) -> list[str]:
+    """Manifest of the model that a judge needs here: one, or none."""
+    return [f"results/models/{judge.model}/manifest.json"] if isinstance(judge, LocalJudge) else []
+
+
+def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
+    """Every text that a judge reads, as inputs of a rule."""
+    if not isinstance(judge, LocalJudge | ServerJudge):
+        return []
+    kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")
+    texts = [getattr(judge.prompt_files, kind) for kind in kinds]
+    return sorted({*texts, judge.questions if isinstance(judge, LocalJudge) else judge.repair})
+
+
+def judge_stage(run: Experiment, name: str) -> JudgeStage:
+    """The judge and the system, from JUDGE/MODEL.METHOD."""
+    judge, system = name.split("/")
+    return JudgeStage(judge=run.judge(judge), system=system)
+
+
+def canaries(run: Experiment, name: str) -> CanariesStage:
+    """The judge, the system, and what is changed about how many of its responses."""
+    stage = judge_stage(run, name)
+    return CanariesStage(**dict(stage), **dict(run.settings.canaries))
+
+
+def pairwise(run: Experiment, name: str) -> PairwiseStage:
+    """The judge and the comparison, from JUDGE/COMPARISON."""
+    judge, comparison = name.split("/")
+    return PairwiseStage(
+        judge=run.judge(judge),
+        comparison=comparisons(run)[comparison],
+        examples=run.settings.pairwise.examples,
+        seed=run.settings.canaries.seed,
+    )
+
+
+def trust(run: Experiment, _: str) -> TrustStage:
+    """Intervals, and whose judgments the files hold."""
+    systems = [".".join(system) for system in run.systems]
+    return TrustStage(
+        **dict(run.settings.stats),
+        judge=run.settings.judge.name,
+        systems=systems,
+        others=scoring(run, beside=True),
+        comparisons=list(comparisons(run)),
+    )
+
+
+def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
+    """Intervals, judges, comparisons, and the paper's rows."""
+    settings = run.settings
+    return PairwiseTable(
+        **dict(settings.stats),
+        dataset=settings.dataset.name,
+        judge=_judge_title(settings.judge),
+        asked=[_judge_title(run.judge(name)) for name in comparing(run)],
+        scored=bool(scoring(run, beside=False)),
+        comparisons=list(comparisons(run).values()),
+        published=settings.reference.comparisons,
+    )
+
+
+def cases(run: Experiment, _: str) -> CasesTable:
+    """Which comparisons, and how many instructions of each."""
+    settings = run.settings
+    return CasesTable(
+        dataset=settings.dataset.name,
+        judge=_judge_title(settings.judge),
+        comparisons=list(comparisons(run).values()),
+        cases=settings.pairwise.cases,
+    )
+
+
+def _judge_title(judge: JudgeConfig) -> JudgeTitle:
+    return JudgeTitle(name=judge.name, title=judge.title, caveat=judge.caveat)

@@ -1,0 +1,79 @@
+"""The judge stage: a judge scores every response of one system, aspect by aspect (paper, section 4.2)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifact import write_sidecar
+from superficial.errors import UserError
+from superficial.judge.imported import imported_scores
+from superficial.judge.item import Item, Judged
+from superficial.judge.parse import Verdict
+from superficial.judge.who import open_judge
+from superficial.schema import RuntimeConfig
+from superficial.schema.judge import ImportedJudge, JudgeStage, VotesJudge
+from superficial.table import read_table, write_table
+
+
+def run(
+    cfg: JudgeStage, runtime: RuntimeConfig, *, data: Path, responses: Path, model: Path | list[Path], out: Path
+) -> None:
+    """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
+
+    `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
+    """
+    started = time.monotonic()
+    instructions, texts = read_table(data), response_texts(responses)
+    if isinstance(cfg.judge, VotesJudge):
+        raise UserError(
+            "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
+            remedy="ask for tables/pairwise, or name it in pairwise.beside and score with another judge",
+        )  # fmt: skip
+    if isinstance(cfg.judge, ImportedJudge):
+        found = imported_scores(cfg.judge, cfg.system, instructions, texts)
+        items = score_items(instructions, texts)
+    else:
+        items = score_items(instructions, texts)
+        found = open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
+    table = score_rows(items, found)
+    write_table(table, out)
+    inputs = {"data": data, "responses": responses} | ({"model": model} if isinstance(model, Path) else {})
+    facts = {"items": len(items), "unscored": int(table["score"].isna().sum()), "answers": answers_kept(out)}
+    write_sidecar(out, stage="judge", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def response_texts(responses: Path) -> dict[str, str]:
+    """Responses by id."""
+    table = read_table(responses)
+    return dict(zip(table["id"], table["text"], strict=True))
+
+
+def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
+    """One item an instruction, in the order of the dataset."""
+    return [
+        Item(name, category, {"instruction": instruction, "response": texts[name]})
+        for name, category, instruction in zip(data["id"], data["category"], data["instruction"], strict=True)
+    ]
+
+
+def score_rows(items: Sequence[Item], found: Mapping[tuple[str, str], Judged[Verdict]]) -> pd.DataFrame:
+    """The table of judgments: one row an item and aspect."""
+    rows = []
+    for item in items:
+        for aspect in item.aspects:
+            one = found[item.name, aspect]
+            rows.append((item.name, item.category, aspect, one.said.score, one.said.reason, one.said.unscored, one.raw))
+    columns = ["id", "category", "aspect", "score", "reason", "unscored", "raw"]
+    return pd.DataFrame(rows, columns=columns).astype({"score": "float64"})
+
+
+def results_of(out: Path) -> Path:
+    """The results folder that an artifact below `results/KIND/DATASET/JUDGE/` lies in."""
+    return next(folder.parent for folder in out.parents if folder.name in ("judgments", "pairwise"))
+
+
+def answers_kept(out: Path) -> str:
+    """Where the answers are that no later run will ask for again."""
+    return f"{results_of(out)}/.requests, {results_of(out)}/.judgments"

@@ -1,0 +1,61 @@
+"""Messages in a model's own chat template."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from superficial.errors import UserError
+from superficial.prompts.encoder import Encoder, Piece
+
+Message = dict[str, str]  # role and content
+MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it for anything
+
+
+def chat_pieces(encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[Piece]:
+    """The template's rendering of `messages`, up to where the response begins."""
+    text = render(tokenizer, messages)
+    _require_system(text, messages)
+    if not any(encoder.spells_special(message["content"]) for message in messages):
+        return [Piece(text, plain=False)]
+    # Where do the messages stand? Rendered with marks in their places, it shows.
+    marked = render(tokenizer, [{**message, "content": f"\ue000{n}\ue001"} for n, message in enumerate(messages)])
+    for shown in (str, str.strip):  # most templates trim what they are given
+        pieces = [
+            Piece(shown(messages[int(part)]["content"]), plain=True) if odd else Piece(part, plain=False)
+            for part, odd in zip(MARK.split(marked), _alternating(), strict=False)
+        ]
+        if "".join(piece.text for piece in pieces) == text:
+            return pieces
+    raise UserError(
+        "a message names a special token, and the chat template rewrites messages, so the two cannot be told apart",
+        where="chat template",
+        remedy="take the token's name out of the instruction",
+    )
+
+
+def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """`messages` as text, with what opens the next response at the end."""
+    try:
+        return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False))
+    except TemplateError as error:
+        raise UserError(
+            f"the chat template refuses these messages: {error}",
+            where="chat template",
+            remedy="drop prompt.system, or use a model whose template has it",
+        ) from error
+
+
+def _require_system(text: str, messages: Sequence[Message]) -> None:
+    for message in messages:
+        if message["role"] == "system" and message["content"].strip() not in text:
+            raise UserError(
+                "the chat template leaves the system message out", where="config, key prompt.system", remedy="drop it"
+            )
+
+
+def _alternating() -> Iterator[bool]:
+    while True:
+        yield False
+        yield True

@@ -1,0 +1,1 @@
+"""Retrieval ICL: the nearest examples of a corpus for each instruction, without those that are the instruction."""

@@ -1,0 +1,1 @@
+"""Scores: tidy statistics of judgments, and the table of them."""

@@ -1,0 +1,120 @@
+"""Table 1 of the paper for the systems of this run, with the paper's rows below, clearly apart."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifact import whole_file, write_sidecar
+from superficial.markup import latex_text, markdown_text
+from superficial.schema import JudgedView, RuntimeConfig, ScoresTable
+from superficial.scores.statistics import AVERAGE, SIX, WORDS
+from superficial.table import read_table, write_table
+
+ASPECTS = (*SIX, AVERAGE, WORDS)
+OURS, THEIRS, PAPER = "this run", "published judgments", "Lin et al. 2024, Table 1"
+PAPER_JUDGE = "GPT-4; ChatGPT for safety"
+COLUMNS = ["source", "system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]
+
+
+def run(cfg: ScoresTable, runtime: RuntimeConfig, *, judged: Path, out: list[Path]) -> None:
+    """Write the table as CSV (a row a cell), Markdown and LaTeX."""
+    started = time.monotonic()
+    table = pd.concat([measured(read_table(judged), cfg), _printed(cfg)], ignore_index=True)
+    text = {".md": _markdown, ".tex": _latex}
+    for path in out:
+        if path.suffix == ".csv":
+            write_table(table, path)
+            continue
+        with whole_file(path) as partial:
+            partial.write_text(text[path.suffix](table, cfg), encoding="utf-8")
+    inputs, config = {"judged": judged}, cfg.model_dump(mode="json")
+    write_sidecar(out[0], stage="tables/scores", config=config, inputs=inputs, started=started, facts={})
+
+
+def measured(table: pd.DataFrame, cfg: JudgedView) -> pd.DataFrame:
+    """Rows over all instructions, by title of the system; words stand with every judge of their system."""
+    found = table[table["grouping"] == "all"].fillna({"judge": ""})
+    judges = found[found["judge"] != ""].groupby("system", sort=False)["judge"].unique().to_dict()
+    parts = []
+    for system in dict.fromkeys(found["system"]):
+        for judge in judges.get(system, [""]):
+            rows = found[(found["system"] == system) & found["judge"].isin([judge, ""])]
+            parts.append(
+                rows.assign(source=OURS if cfg.systems else THEIRS, system=title(str(system), cfg), judge=judge)
+            )
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def title(system: str, cfg: JudgedView) -> str:
+    """How a system of the table is called."""
+    return next((one.title for one in cfg.systems if one.name == system), system)
+
+
+def judge_note(cfg: JudgedView) -> str:
+    """Who judged, and what has to be known about it."""
+    who = f"Judge: {cfg.judge.title}." if cfg.systems else "Judges: as published."
+    return f"{who} {cfg.judge.caveat.strip()}".strip()
+
+
+def _printed(cfg: ScoresTable) -> pd.DataFrame:
+    rows = [
+        {"source": PAPER, "system": row.system, "judge": PAPER_JUDGE, "aspect": aspect, "mean": getattr(row, aspect)}
+        for row in cfg.published
+        for aspect in ASPECTS
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _grid(table: pd.DataFrame, source: str) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Rows of a source: system, judge, and for each aspect the value and what stands below it; "–" where none is."""
+    grid = []
+    found = table[table["source"] == source]
+    for (system, judge), rows in found.groupby(["system", "judge"], sort=False):
+        cells = {str(row["aspect"]): _cell(row) for row in rows.to_dict("records")}
+        grid.append((str(system), str(judge), [cells.get(aspect, ("–", "")) for aspect in ASPECTS]))
+    return grid
+
+
+def _cell(row: dict[str, float]) -> tuple[str, str]:
+    digits = 1 if str(row["aspect"]) == WORDS else 2
+    if pd.isna(row["mean"]):
+        return "–", f"n 0, unscored {row['unscored']:.0f}"
+    if pd.isna(row["n"]):
+        return f"{row['mean']:.{digits}f}", ""
+    ends = f"[{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
+    return f"{row['mean']:.{digits}f} {ends}", f"n {row['n']:.0f}, unscored {row['unscored']:.0f}"
+
+
+def _note(cfg: ScoresTable) -> str:
+    na = "counts as 5, as in the published code" if cfg.na_as_five else "is unscored, like an answer without a score"
+    return (
+        f"Data of this run: {cfg.dataset}. {judge_note(cfg)} Scores 1..5; five aspects on regular instructions, safety "
+        f"on the others; average: plain mean of the six; words: of regular responses. In square brackets "
+        f"{100 * cfg.confidence:g} % intervals, bootstrap over instructions; n: instructions with a score. N/A {na}. "
+        f"The rows of {PAPER} were judged by {PAPER_JUDGE} on just-eval, and "
+        "print no intervals: compare with them only under the same judge and dataset."
+    )
+
+
+def _markdown(table: pd.DataFrame, cfg: ScoresTable) -> str:
+    header = ["system", "judge", *ASPECTS]
+    lines = [f"| {' | '.join(header)} |", "| --- | --- |" + " ---: |" * len(ASPECTS)]
+    for source in dict.fromkeys(table["source"]):
+        lines.append(f"| **{source}** |" + "  |" * (len(ASPECTS) + 1))
+        for system, judge, cells in _grid(table, source):
+            texts = [f"{value}<br>{below}" if below else value for value, below in cells]
+            lines.append(f"| {' | '.join([markdown_text(system), markdown_text(judge), *texts])} |")
+    return "\n".join([*lines, "", _note(cfg), ""])
+
+
+def _latex(table: pd.DataFrame, cfg: ScoresTable) -> str:
+    columns = len(ASPECTS) + 2
+    lines = [rf"\begin{{tabular}}{{ll{'r' * len(ASPECTS)}}}", r"\toprule"]
+    lines.append(" & ".join(["system", "judge", *ASPECTS]) + r" \\")
+    for source in dict.fromkeys(table["source"]):
+        lines += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{\textbf{{{latex_text(source)}}}}} \\"]
+        for system, judge, cells in _grid(table, source):
+            texts = [rf"\shortstack[r]{{{value}\\{{\tiny {below}}}}}" if below else value for value, below in cells]
+            lines.append(" & ".join([latex_text(system), latex_text(judge), *texts]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}\par", "", latex_text(_note(cfg)), ""])

@@ -1,0 +1,1 @@
+"""OpenAI-compatible servers: asked with patience, within a budget, and never twice for one answer."""

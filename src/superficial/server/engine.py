@@ -1,0 +1,74 @@
+"""The second engine: a server answers the instructions, with the decoding that the first engine does here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from superficial.errors import UserError
+from superficial.finish import EOS, LENGTH, STOP
+from superficial.generate.stop import HEADER, cut_answer
+from superficial.schema import DecodingConfig
+from superficial.schema.server import ServerEngine
+from superficial.server.client import ask
+from superficial.server.ledger import Ledger
+from superficial.server.reply import Failure, Reply, Request
+
+Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
+
+# Where a server may end already: the closing fence and the query that a base model makes up next. It spares tokens, and
+# the stop rule decides as if the text went on, but for such lines inside two or more nested code blocks.
+SPARED = f"```\n\n{HEADER}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Text without end token, and why it ended (superficial.finish)."""
+
+    text: str
+    finish_reason: str
+
+
+def answer(
+    prompts: Mapping[str, Prompt], decoding: DecodingConfig, max_new_tokens: int, server: ServerEngine, ledger: Ledger
+) -> dict[str, Answer]:
+    """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
+
+    A prompt text must not spell out a BOS that the server's tokenizer adds. A server that tells a stop text from an end
+    token nowhere is believed to have met the stop text.
+
+    Raises UserError when any answer is missing; the others are stored.
+    """
+    requests = [Request(key, _body(prompt, decoding, max_new_tokens, server)) for key, prompt in prompts.items()]
+    replies = ask(requests, server, ledger, who="engine openai_server")
+    failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
+    if failures:
+        raise UserError(
+            f"{len(failures)} of {len(replies)} answers are missing, the first: {failures[0].reason}",
+            remedy="run the same command again: it asks only for these",
+        )
+    return {key: _finished(reply, decoding) for key, reply in replies.items() if isinstance(reply, Reply)}
+
+
+def _body(prompt: Prompt, decoding: DecodingConfig, max_new_tokens: int, server: ServerEngine) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": max_new_tokens}
+    body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
+    if decoding.stop == "fence":
+        body["stop"] = [SPARED]
+    if decoding.repetition_penalty != 1.0:
+        excess = server.penalty_field == "frequency_penalty"
+        body[server.penalty_field] = round(decoding.repetition_penalty - excess, 6)
+    return body
+
+
+def _finished(reply: Reply, decoding: DecodingConfig) -> Answer:
+    """The answer, cut by the method's stop rule."""
+    text, found = reply.text, False
+    if decoding.stop == "fence":
+        # vLLM says which stop text it met, null for the end token. Most servers leave the stop text out of the answer.
+        met = reply.body["choices"][0].get("stop_reason", SPARED)
+        if reply.finish_reason == "stop" and met is not None and SPARED not in text:
+            text += SPARED
+        text, found = cut_answer(text, final=True)
+    if found:
+        return Answer(text, STOP)
+    return Answer(text, LENGTH if reply.finish_reason == "length" else EOS)

@@ -1,0 +1,154 @@
+# A judge scores responses, is held against itself and others, and compares systems.
+from superficial.judge import slices as judging
+
+JUDGMENTS = "results/judgments/{dataset}/{judge}/{model}/{method}.parquet"
+COMPARISONS = judging.comparisons(RUN)
+COMPARED = [
+    f"results/pairwise/{DATASET}/{judge}/{name}.parquet" for judge in judging.comparing(RUN) for name in COMPARISONS
+]
+BESIDE = [
+    f"results/judgments/{DATASET}/{judge}/{model}/{method}.parquet"
+    for judge in judging.scoring(RUN, beside=True)
+    for model, method in RUN.systems
+]
+OWN = [
+    f"results/judgments/{DATASET}/{judge}/{model}/{method}.parquet"
+    for judge in judging.scoring(RUN, beside=False)
+    for model, method in RUN.systems
+]
+CANARIES = [
+    f"results/judgments/{DATASET}/{RUN.settings.judge.name}/{pair.aligned.name}/{RESPONSE}.canaries.parquet"
+    for pair in PAIRS.values()
+    if judging.askable(RUN)
+]
+TRUST = f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv"
+# Votes give no scores, so that all but the table of comparisons is left out with them.
+SCORED_ONLY = ["results/figures/judge_trust.pdf", "results/tables/cases.md", *SCORES] if OWN else []
+JUDGING = ["results/tables/pairwise.csv", *SCORED_ONLY]
+
+
+rule judge:
+    input:
+        data="results/data/{dataset}.parquet",
+        responses="results/responses/{dataset}/{model}/{method}.parquet",
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+        code=code_of("judge"),
+    output:
+        JUDGMENTS,
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
+    shell:
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        " data={input.data} responses={input.responses} model={input.model} out={output}"
+
+
+rule canaries:
+    input:
+        data="results/data/{dataset}.parquet",
+        responses="results/responses/{dataset}/{model}/{method}.parquet",
+        judgments=JUDGMENTS,
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+        sentences=RUN.settings.canaries.file,
+        code=code_of("canaries"),
+    output:
+        "results/judgments/{dataset}/{judge}/{model}/{method}.canaries.parquet",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
+    shell:
+        "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        " data={input.data} responses={input.responses} judgments={input.judgments} model={input.model}"
+        " sentences={input.sentences:q} out={output}"
+
+
+def answers_of(side):
+    def found(wildcards):
+        system = getattr(COMPARISONS[wildcards.comparison], side).name.replace(".", "/", 1)
+        return f"results/responses/{wildcards.dataset}/{system}.parquet"
+
+    return found
+
+
+rule pairwise:
+    input:
+        data="results/data/{dataset}.parquet",
+        a=answers_of("a"),
+        b=answers_of("b"),
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        votes=lambda wildcards: judging.vote_files(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge), paired=True),
+        code=code_of("pairwise"),
+    output:
+        "results/pairwise/{dataset}/{judge}/{comparison}.parquet",
+    wildcard_constraints:
+        comparison="|".join(map(re.escape, COMPARISONS)) or "none",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
+    shell:
+        "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.data}"
+        " a={input.a} b={input.b} model={input.model} votes={input.votes:q} out={output}"
+
+
+rule trust:
+    input:
+        judgments=OWN,
+        others=BESIDE,
+        canaries=CANARIES,
+        pairwise=[path for path in COMPARED if f"/{RUN.settings.judge.name}/" in path],
+        code=code_of("trust"),
+    output:
+        TRUST,
+    params:
+        cfg=RUN.slice("trust"),
+    shell:
+        "{STAGE} trust --cfg {params.cfg:q} --runtime {RUNTIME:q} judgments={input.judgments} others={input.others}"
+        " canaries={input.canaries} pairwise={input.pairwise} out={output}"
+
+
+rule:
+    name:
+        "figures/judge_trust"
+    input:
+        trust=TRUST,
+        code=code_of("figures/judge_trust"),
+    output:
+        multiext("results/figures/judge_trust", ".pdf", ".png", ".svg", ".csv"),
+    params:
+        cfg=RUN.slice("trust_figure"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} trust={input.trust} out={output[0]}"
+
+
+rule:
+    name:
+        "tables/pairwise"
+    input:
+        pairwise=COMPARED,
+        judgments=OWN if COMPARISONS else [],
+        code=code_of("tables/pairwise"),
+    output:
+        multiext("results/tables/pairwise", ".csv", ".md", ".tex"),
+    params:
+        cfg=RUN.slice("pairwise_table"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " pairwise={input.pairwise} results=results out={output}"
+
+
+rule:
+    name:
+        "tables/cases"
+    input:
+        data=f"results/data/{DATASET}.parquet",
+        judgments=OWN if COMPARISONS else [],
+        code=code_of("tables/cases"),
+    output:
+        "results/tables/cases.md",
+    params:
+        cfg=RUN.slice("cases"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results out={output}"

@@ -1,0 +1,71 @@
+# What the paper's authors published, and the dataset that it is about: no model is loaded.
+from superficial.published.read import published_files
+
+PUBLISHED = f"results/published/{DATASET}"
+
+
+# Read once; what an N/A means is decided further down.
+rule published:
+    input:
+        files=list(map(str, published_files(Path(RUN.settings.published_dir or os.devnull)))),
+        data=f"results/data/{DATASET}.parquet",
+        code=code_of("published"),
+    output:
+        f"{PUBLISHED}/judgments.parquet",
+        f"{PUBLISHED}/responses.parquet",
+    params:
+        cfg=RUN.slice("published"),
+    shell:
+        "{STAGE} published --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} out={output}"
+
+
+rule:
+    name:
+        "tables/published_scores"
+    input:
+        judgments=f"{PUBLISHED}/judgments.parquet",
+        responses=f"{PUBLISHED}/responses.parquet",
+        data=f"results/data/{DATASET}.parquet",
+        code=code_of("tables/published_scores"),
+    output:
+        multiext("results/tables/published_scores", ".csv", ".md"),
+    params:
+        cfg=RUN.slice("published_table"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} judgments={input.judgments}"
+        " responses={input.responses} data={input.data} out={output}"
+
+
+rule:
+    name:
+        "figures/dataset_stats"
+    input:
+        data=f"results/data/{DATASET}.parquet",
+        code=code_of("figures/dataset_stats"),
+    output:
+        multiext("results/figures/dataset_stats", ".pdf", ".png", ".svg", ".csv"),
+    params:
+        cfg=RUN.slice("dataset_figure"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} out={output[0]}"
+
+
+# Our responses in just-eval's own format: `snakemake exports`, or one file of them.
+rule export:
+    input:
+        data="results/data/{dataset}.parquet",
+        responses="results/responses/{dataset}/{model}/{method}.parquet",
+        code=code_of("export"),
+    output:
+        "results/exports/{dataset}/{model}.{method}.json",
+    params:
+        cfg=lambda wildcards: RUN.slice("export", wildcards.model),
+    shell:
+        "{STAGE} export --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " data={input.data} responses={input.responses} out={output}"
+
+
+rule exports:
+    input:
+        [f"results/exports/{DATASET}/{model}.{method}.json" for model, method in RUN.systems],
+    localrule: True

@@ -1,0 +1,55 @@
+# Retrieval ICL: a corpus embedded once, and its nearest examples for each instruction of a dataset.
+def embedding_manifest(index):
+    return f"results/embeddings/{RUN.index(index).embedding}/manifest.json"
+
+
+def corpus_source(wildcards):
+    corpus = RUN.index(wildcards.index).corpus
+    # A corpus of the hub is fetched by the stage; what is missing here is left to it too.
+    return corpus.path if corpus.kind == "local" and Path(corpus.path).is_file() else []
+
+
+rule embedding_model:
+    input:
+        code=code_of("embedding_model"),
+    output:
+        "results/embeddings/{embedding}/manifest.json",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("embedding_model", wildcards.embedding),
+    shell:
+        "{STAGE} embedding_model --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} out={output}"
+
+
+rule index:
+    input:
+        embedding=lambda wildcards: embedding_manifest(wildcards.index),
+        source=corpus_source,
+        code=code_of("index"),
+    output:
+        multiext("results/retrieval/index/{index}", ".faiss", ".parquet"),
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("index", wildcards.index),
+    shell:
+        "{STAGE} index --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        " embedding={input.embedding} source={input.source} out={output}"
+
+
+rule retrieve:
+    input:
+        data="results/data/{dataset}.parquet",
+        embedding=lambda wildcards: embedding_manifest(RUN.neighbours(wildcards.method).index),
+        index=lambda wildcards: f"results/retrieval/index/{RUN.neighbours(wildcards.method).index}.faiss",
+        corpus=lambda wildcards: f"results/retrieval/index/{RUN.neighbours(wildcards.method).index}.parquet",
+        code=code_of("retrieve"),
+    output:
+        "results/retrieval/{dataset}/{method}.parquet",
+    wildcard_constraints:
+        method=r"\w+",
+    threads: workflow.cores
+    params:
+        cfg=lambda wildcards: RUN.slice("retrieve", wildcards.method),
+    shell:
+        "{STAGE} retrieve --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.data}"
+        " embedding={input.embedding} index={input.index} corpus={input.corpus} out={output}"
