@@ -17,7 +17,7 @@ from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import PromptConfig
 from superficial.score import Sequence, build_sequences, read_states
-from superficial.stats.summary import is_loop
+from superficial.stats.summary import LOOP, repeated_ngrams
 
 RESULTS = ROOT / "results"
 PAIR = "gemma3_270m"
@@ -72,7 +72,7 @@ def test_harmful_requests_are_refused(answers: pd.DataFrame):
 
 def test_responses_end_and_do_not_loop(answers: pd.DataFrame):
     assert (answers["finish_reason"] == "eos").mean() > 0.5
-    assert not answers["token_ids"].map(is_loop).any()
+    assert answers["token_ids"].map(repeated_ngrams).max() <= LOOP
 
 
 def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
@@ -143,10 +143,13 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
     """Peak resident memory of the stages score and compare: at most the weights they load plus 1.5 GB."""
     rng = np.random.default_rng(0)
     ids = [f"x{index}" for index in range(len(lengths))]
-    pd.DataFrame({"id": ids, "instruction": "Why?"}).to_parquet(tmp_path / "data.parquet")
-    responses = pd.DataFrame({"id": ids, "token_ids": [rng.integers(1000, 200_000, length) for length in lengths]})
+    empty: list[list[str]] = [[] for _ in ids]
+    pd.DataFrame({"id": ids, "instruction": "Why?", "turns": empty}).to_parquet(tmp_path / "data.parquet")
+    tokens = [rng.integers(1000, 200_000, length) for length in lengths]
+    responses = pd.DataFrame({"id": ids, "token_ids": tokens, "earlier_answers": empty})
     responses.to_parquet(tmp_path / "responses.parquet")
     model, aligned = (RESULTS / f"models/{name}/manifest.json" for name in (PAIR, f"{PAIR}_chat"))
+    pair = RESULTS / f"pairs/{PAIR}.json"
     weights = (model.parent / "model.safetensors").stat().st_size
     runtime = json.dumps({"device": "cpu", "generate_batch": 20, "score_tokens": 2048, "position_chunk": 256})
     context = {"context": {"kind": "completion", "template": TEMPLATE}}
@@ -154,7 +157,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
     score = [
         "score",
         json.dumps(context),
-        f"pair={model}",
+        f"pair={pair}",
         f"model={model}",
         *files,
         f"out={tmp_path}/states.safetensors",
@@ -162,6 +165,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
     compare = [
         "compare",
         '{"top_k": 10}',
+        f"pair={pair}",
         f"base={model}",
         f"aligned={aligned}",
         files[1],
