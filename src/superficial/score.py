@@ -5,7 +5,7 @@ two models or contexts can be compared over the whole vocabulary without running
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +61,9 @@ def run(
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = build_sequences(loaded, prompts, read_table(data), answers)
     states = score(loaded, sequences, runtime.score_tokens)
-    about = {
-        "model": loaded.key,
-        "context": digest([sequence.context for sequence in sequences]),
-        "responses": file_sha256(responses),
-    }
-    lengths = torch.tensor([len(sequence.response) for sequence in sequences])
-    with whole_file(out) as partial:
-        # One metadata entry: several would be written in no fixed order, and equal runs must give equal bytes.
-        save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
+    context = digest([sequence.context for sequence in sequences])
+    about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
+    write_states(out, states, sequences, about)
     seconds = time.monotonic() - started
     facts = {
         "device": str(loaded.device),
@@ -80,6 +74,14 @@ def run(
     }
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
     write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def write_states(path: Path, states: torch.Tensor, sequences: list[Sequence], about: Mapping[str, str]) -> None:
+    """Write what `read_states` reads; `about` says what decided the states."""
+    lengths = torch.tensor([len(sequence.response) for sequence in sequences])
+    with whole_file(path) as partial:
+        # One metadata entry: several would be written in no fixed order, and equal runs must give equal bytes.
+        save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
 
 
 def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:

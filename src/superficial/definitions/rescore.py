@@ -5,16 +5,14 @@ from collections.abc import Sequence as Several
 from pathlib import Path
 
 import pandas as pd
-import torch
-from safetensors.torch import save_file
 
-from superficial.artifact import canonical, file_sha256, whole_file, write_sidecar
+from superficial.artifact import file_sha256, write_sidecar
 from superficial.context import check_length
 from superficial.models.load import Loaded, load_model
 from superficial.pair.pairing import Pairing
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import RescoreStage, RuntimeConfig
-from superficial.score import Sequence, build_sequences, score
+from superficial.score import Sequence, build_sequences, score, write_states
 from superficial.table import read_table
 
 
@@ -44,9 +42,7 @@ def run(
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
     states = score(loaded, sequences, runtime.score_tokens)
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
-    lengths = torch.tensor([len(sequence.response) for sequence in sequences])
-    with whole_file(out) as partial:
-        save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
+    write_states(out, states, sequences, about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
     facts = {"device": str(loaded.device), "dtype": str(loaded.dtype), "response_tokens": len(states)}
     config = cfg.model_dump(mode="json")

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from superficial.artifact import whole_file, write_sidecar
+from superficial.artifact import write_sidecar
 from superficial.category import CATEGORIES
 from superficial.definitions.layout import latex, markdown
 from superficial.definitions.variants import HEADLINE, VARIANTS
+from superficial.printed import write_forms
 from superficial.schema import DefinitionsTable, RuntimeConfig
 from superficial.stats.bootstrap import Bootstrap, Floats
 from superficial.stats.token_table import TokenTable
-from superficial.table import read_table, write_table
+from superficial.table import read_table
 
 MEASURES = (*CATEGORIES, "kl", "base_prob")
 
@@ -33,13 +34,7 @@ def run(cfg: DefinitionsTable, runtime: RuntimeConfig, *, results: Path, out: li
         parts.append(definitions(tables, cfg))
         parts[-1].insert(0, "pair", name)
     table = pd.concat(parts, ignore_index=True)
-    text = {".md": markdown, ".tex": latex}
-    for path in out:
-        if path.suffix == ".csv":
-            write_table(table, path)
-            continue
-        with whole_file(path) as partial:
-            partial.write_text(text[path.suffix](table, cfg), encoding="utf-8")
+    write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     facts = {"tokens": int(table["tokens"].max())}
     config = cfg.model_dump(mode="json")
     write_sidecar(out[0], stage="tables/definitions", config=config, inputs=inputs, started=started, facts=facts)

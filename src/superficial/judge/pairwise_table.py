@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from superficial.artifact import whole_file, write_sidecar
+from superficial.artifact import write_sidecar
 from superficial.judge.agreement import agreement
 from superficial.judge.aspects import OVERALL
 from superficial.judge.outcomes import SHARES, from_scores, length_controlled, outcomes, win_shares
 from superficial.judge.pairwise_layout import latex, markdown
+from superficial.printed import write_forms
 from superficial.schema import RuntimeConfig
 from superficial.schema.judge import Comparison, PairwiseTable
 from superficial.stats.bootstrap import Bootstrap
-from superficial.table import read_table, write_table
+from superficial.table import read_table
 
 ASKED, VOTED, DERIVED = "asked in both orders", "votes", "from scores"
 PAPER = "Lin et al. 2024, Table 2"
@@ -33,13 +34,7 @@ def run(
         + _agreements(cfg, found)
         + _printed(cfg)
     )
-    text = {".md": markdown, ".tex": latex}
-    for path in out:
-        if path.suffix == ".csv":
-            write_table(table, path)
-            continue
-        with whole_file(path) as partial:
-            partial.write_text(text[path.suffix](table, cfg), encoding="utf-8")
+    write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     config = cfg.model_dump(mode="json")
     inputs = {str(path): path for path in files}
     facts = {"comparisons": len(cfg.comparisons)}

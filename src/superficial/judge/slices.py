@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from superficial.errors import UserError
 from superficial.judge.other import require_other
-from superficial.schema import LoraSource, ModelConfig
+from superficial.schema import LoraSource, ModelConfig, ServerEngine
 from superficial.schema.judge import (
     CanariesStage,
     CasesTable,
@@ -41,7 +41,8 @@ def check_judges(run: Experiment) -> None:
 
 def _names(run: Experiment, model: ModelConfig) -> list[str]:
     source = model.source.model_dump(mode="json")
-    served = getattr(getattr(run.settings, "engine", None), "models", {}).get(model.name)
+    engine = run.settings.engine
+    served = engine.models.get(model.name) if isinstance(engine, ServerEngine) else None
     names = [model.name, model.title, *(str(source[key]) for key in ("repo", "path") if source.get(key))]
     names += [served.model] if served is not None and served.model else []
     if isinstance(model.source, LoraSource):

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from superficial.artifact import whole_file, write_sidecar
+from superficial.artifact import write_sidecar
+from superficial.printed import write_forms
 from superficial.schema import PublishedTable, RuntimeConfig
 from superficial.scores.applicable import na_counted
 from superficial.scores.statistics import AVERAGE, WORDS, score_table
-from superficial.table import read_table, write_table
+from superficial.table import read_table
 
 COLUMNS = ["system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]
 
@@ -23,12 +24,7 @@ def run(
     tables = {
         five: published_scores(na_counted(scores, as_five=five), answers, instructions, cfg) for five in (False, True)
     }
-    for path in out:
-        if path.suffix == ".csv":
-            write_table(tables[cfg.na_as_five], path)
-            continue
-        with whole_file(path) as partial:
-            partial.write_text(markdown(tables[False], tables[True], cfg), encoding="utf-8")
+    write_forms(tables[cfg.na_as_five], {".md": lambda: markdown(tables[False], tables[True], cfg)}, out)
     inputs = {"judgments": judgments, "responses": responses, "data": data}
     config = cfg.model_dump(mode="json")
     write_sidecar(out[0], stage="tables/published_scores", config=config, inputs=inputs, started=started, facts={})

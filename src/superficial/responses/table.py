@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from superficial.artifact import whole_file, write_sidecar
+from superficial.artifact import write_sidecar
 from superficial.markup import latex_text, markdown_text
+from superficial.printed import write_forms
 from superficial.responses.notes import COUNTED, TITLES, decoding, failures, instructions
 from superficial.schema import ResponsesView, RuntimeConfig
-from superficial.table import read_table, write_table
+from superficial.table import read_table
 
 SHOWN = [name for name in TITLES if name != "runs_on"]  # what stopped says already
 
@@ -20,13 +21,7 @@ def run(cfg: ResponsesView, runtime: RuntimeConfig, *, stats: Path, out: list[Pa
     """Write the table as CSV (a row a cell, titles and all measures), Markdown and LaTeX."""
     started = time.monotonic()
     table = titled(read_table(stats), cfg)
-    text = {".md": markdown, ".tex": latex}
-    for path in out:
-        if path.suffix == ".csv":
-            write_table(table, path)
-            continue
-        with whole_file(path) as partial:
-            partial.write_text(text[path.suffix](table, cfg), encoding="utf-8")
+    write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     config = cfg.model_dump(mode="json")
     write_sidecar(out[0], stage="tables/responses", config=config, inputs={"stats": stats}, started=started, facts={})
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from superficial.artifact import whole_file, write_sidecar
+from superficial.artifact import write_sidecar
 from superficial.markup import latex_text, markdown_text
+from superficial.printed import write_forms
 from superficial.schema import JudgedView, RuntimeConfig, ScoresTable
 from superficial.scores.statistics import AVERAGE, SIX, WORDS
-from superficial.table import read_table, write_table
+from superficial.table import read_table
 
 ASPECTS = (*SIX, AVERAGE, WORDS)
 OURS, THEIRS, PAPER = "this run", "published judgments", "Lin et al. 2024, Table 1"
@@ -21,13 +22,7 @@ def run(cfg: ScoresTable, runtime: RuntimeConfig, *, judged: Path, out: list[Pat
     """Write the table as CSV (a row a cell), Markdown and LaTeX."""
     started = time.monotonic()
     table = pd.concat([measured(read_table(judged), cfg), _printed(cfg)], ignore_index=True)
-    text = {".md": _markdown, ".tex": _latex}
-    for path in out:
-        if path.suffix == ".csv":
-            write_table(table, path)
-            continue
-        with whole_file(path) as partial:
-            partial.write_text(text[path.suffix](table, cfg), encoding="utf-8")
+    write_forms(table, {".md": lambda: _markdown(table, cfg), ".tex": lambda: _latex(table, cfg)}, out)
     inputs, config = {"judged": judged}, cfg.model_dump(mode="json")
     write_sidecar(out[0], stage="tables/scores", config=config, inputs=inputs, started=started, facts={})
 
