@@ -4,6 +4,7 @@ import ast
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -88,12 +89,20 @@ def code_of(stage: str) -> list[str]:
         if file is None or file in found:
             continue
         found.add(file)
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                waiting += [_file(node.module), *(_file(f"{node.module}.{alias.name}") for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                waiting += [_file(alias.name) for alias in node.names]
+        waiting += _imports(file)
     return sorted(map(str, found))
+
+
+@cache
+def _imports(file: Path) -> list[Path | None]:
+    """Files of this package that `file` imports; read once, because nearly every stage comes by the same ones."""
+    found: list[Path | None] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found += [_file(node.module), *(_file(f"{node.module}.{alias.name}") for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            found += [_file(alias.name) for alias in node.names]
+    return found
 
 
 def _file(module: str) -> Path | None:

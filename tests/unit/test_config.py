@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -93,3 +95,9 @@ def test_the_package_is_plain_python():
         text = file.read_text()
         assert not re.search(r"^\s*(import|from) snakemake", text, re.M), file
         assert file.name == "config.py" or not re.search(r"^\s*(import|from) hydra", text, re.M), file
+
+
+def test_reading_the_configuration_loads_no_model_library():
+    """Every start of the workflow reads it; torch alone would take seconds."""
+    code = "import sys, superficial.config; print(sorted({'torch', 'transformers', 'pandas', 'openai'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

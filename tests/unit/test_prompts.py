@@ -14,8 +14,9 @@ from superficial.__main__ import main
 from superficial.config import Experiment
 from superficial.errors import UserError
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.encoder import Encoder, Piece
+from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
+from superficial.prompts.piece import Piece
 from superficial.prompts.published import SHA256, published_text
 from superficial.prompts.published import run as fetch
 from superficial.schema import ExamplesConfig, NeighboursConfig, PromptConfig, PublishedPromptStage, RuntimeConfig

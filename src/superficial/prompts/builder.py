@@ -10,8 +10,9 @@ from superficial.context import require_chat_template
 from superficial.errors import UserError
 from superficial.models.load import Loaded
 from superficial.prompts.chat import Message, chat_pieces
-from superficial.prompts.encoder import Encoder, Piece
+from superficial.prompts.encoder import Encoder
 from superficial.prompts.layout import SYSTEM_SLOT, block, turn
+from superficial.prompts.piece import Piece
 from superficial.prompts.pool import Example
 from superficial.prompts.sources import PromptSources
 from superficial.schema import PromptConfig

@@ -7,7 +7,8 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from superficial.errors import UserError
-from superficial.prompts.encoder import Encoder, Piece
+from superficial.prompts.encoder import Encoder
+from superficial.prompts.piece import Piece
 
 Message = dict[str, str]  # role and content
 MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it for anything

@@ -2,22 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
 from superficial.context import one_bos
+from superficial.prompts.piece import Piece
 
 MARKER = re.compile(r"<\S+>|\[\S+\]")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a prompt. In `plain` text (an instruction, an example) the name of a special token is only text."""
-
-    text: str
-    plain: bool = True
 
 
 class Encoder:

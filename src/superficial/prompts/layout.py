@@ -8,7 +8,7 @@ template, braces) is inside the fence and ends nothing. Every other instruction 
 
 import re
 
-from superficial.prompts.encoder import Piece
+from superficial.prompts.piece import Piece
 
 SLOT = "{instruction}"
 SYSTEM_SLOT = "{system}"

@@ -14,7 +14,6 @@ from superficial.server.budget import Budget
 from superficial.server.faults import Faulty, RateLimited, Refused, Unreachable, backoff
 from superficial.server.ledger import Ledger, request_key
 from superficial.server.reply import Failure, Reply, Request, read_reply
-from superficial.server.wire import Wire
 
 POLL_S = 0.1  # between looks at a request that another process has under way
 HOPELESS = 20  # requests in a row without usable answer, after all their tries, before the whole run is given up
@@ -47,6 +46,9 @@ class _Asking:
     """Workers that empty one queue."""
 
     def __init__(self, todo: dict[str, Request], server: ServerConfig, ledger: Ledger, who: str) -> None:
+        # Here, because most stages that can ask a server ask none, and its client takes a second to import.
+        from superficial.server.wire import Wire
+
         self._server, self._ledger, self._who = server, ledger, who
         self._wire = Wire(server, who)
         self._budget = Budget(server, ledger, self._wire.where)
