@@ -15,8 +15,10 @@ help:  ## list the targets
 figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--config 'hydra=[dataset.limit=10]'"
 	@$(SNAKEMAKE) figures/all $(ARGS)
 
-test: lint  ## lint, types and every test tier; says at the end what it skipped and why
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+# Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
+test: lint  ## lint, types and every test tier; says what it skipped and why
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not models and not browser"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser"
 
 align: $(READY)  ## train the aligned sibling from scratch and put its adapter into resources/adapters
 	@$(SNAKEMAKE) align $(ARGS)

@@ -22,6 +22,7 @@ RESPONSE = RUN.settings.response.name
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take turns with any other busy process
 # Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
 ERRORS = Path(os.environ.setdefault("SUPERFICIAL_ERRORS", os.path.join(tempfile.mkdtemp(), "errors.txt")))
 
@@ -54,8 +55,7 @@ include: "workflow/rules/methods.smk"
 ALL = {
     "models": [
         *expand("results/figures/{figure}.pdf", figure=FIGURES),
-        "results/figures/dataset_stats.pdf",
-        BROWSER,
+        *("results/figures/dataset_stats.pdf", BROWSER),
         *(JUDGING + METHODS),
     ],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],

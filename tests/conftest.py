@@ -1,11 +1,14 @@
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"  # read when torch is imported: workers share the cores
 
 from project import Project, make_models
 
@@ -16,13 +19,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = Path(item.path).parent.name
         if Path(__file__).parent in Path(item.path).parents and tier in ("pipeline", "models", "browser", "cluster"):
             item.add_marker(tier)
+        # Workers share no fixture of a module: where tests are cheaper than those, a file stays with one worker.
+        if tier != "pipeline":
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name`, made by the first worker that asks for it and shared by all of them."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if alone else root.parent) / name
+    with FileLock(folder.with_suffix(".lock")):
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            assert not folder.exists(), f"{name} could not be made; the first test that asked for it says why"
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_models(tmp_path_factory.mktemp("models"))
+    return once(tmp_path_factory, "tiny_models", make_models)
 
 
 @pytest.fixture
 def project(tmp_path: Path, tiny_models: Path) -> Project:
     return Project(tmp_path / "project", tiny_models)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Project:
+    """A finished run of everything. Tests read it and plan reruns; none changes it."""
+    folder = once(tmp_path_factory, "finished", lambda empty: Project(empty / "project", tiny_models).made())
+    return Project.at(folder / "project")

@@ -39,6 +39,13 @@ class Project:
             "generate:\n  max_new_tokens: 24\nhandoff:\n  examples: 4\nfigure:\n  min_examples: 3\n"
         )
 
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """The project that was made in `folder`."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        return found
+
     def add(self, name: str, value: object) -> None:
         (self.folder / f"config/{name}.yaml").parent.mkdir(exist_ok=True)
         (self.folder / f"config/{name}.yaml").write_text(yaml.safe_dump(value))

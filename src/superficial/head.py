@@ -81,18 +81,34 @@ class Head:
         return replace(self, weight=self.weight[chosen], bias=None if self.bias is None else self.bias[chosen])
 
 
-def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
-    """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V).
+def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """One forward pass: final hidden states (B, T, H), and the model's own logits (B, 1, V) after the last column."""
+    kept: list[torch.Tensor] = []
+    hook = model.base_model.register_forward_hook(lambda _module, _args, output: kept.append(output.last_hidden_state))
+    try:
+        logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
+    finally:
+        hook.remove()
+    return kept[0], logits
 
-    The tolerance is rounding: 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
+
+def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
+    """Largest difference of `head` on states (N, H) from the model's own logits (N, V); above 1 it is no rounding.
+
+    The unit is 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
     """
     own = logits.float()
-    tolerance = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
-    error = float((head.logits(states) - own).abs().max())
-    if error > tolerance:
+    unit = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
+    return float((head.logits(states) - own).abs().max()) / unit
+
+
+def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
+    """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V)."""
+    error = head_error(head, states, logits)
+    if error > 1:
         raise UserError(
             f"the LM head of {model} does more than weight, bias, scale and soft-capping: "
-            f"recomputed logits differ by {error:.3g}",
+            f"recomputed logits differ by {error:.3g} times what rounding allows",
             where="score",
             remedy="this architecture is not supported; teach superficial/head.py what its head does",
         )

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from superficial.artifact import canonical, digest, file_sha256, whole_file, write_sidecar
 from superficial.context import check_length
 from superficial.dataset.dialogue import last_turns
-from superficial.head import Head, check_head
+from superficial.head import Head, check_head, states_and_logits
 from superficial.models.load import Loaded, load_model
 from superficial.pair.pairing import Pairing
 from superficial.progress import progress
@@ -133,18 +133,12 @@ def _forward(loaded: Loaded, rows: list[list[int]], head: Head | None) -> torch.
             [[1] * len(row) + [0] * (width - len(row)) for row in rows], device=loaded.device
         ),
     }
-    body = loaded.model.base_model
     if head is None:
-        hidden: torch.Tensor = body(**inputs, use_cache=False).last_hidden_state
+        hidden: torch.Tensor = loaded.model.base_model(**inputs, use_cache=False).last_hidden_state
         return hidden
-    kept: list[torch.Tensor] = []
-    hook = body.register_forward_hook(lambda _module, _args, output: kept.append(output.last_hidden_state))
-    try:
-        logits = loaded.model(**inputs, use_cache=False, logits_to_keep=1).logits
-    finally:
-        hook.remove()
-    check_head(head, kept[0][:, -1], logits[:, -1], loaded.manifest["name"])
-    return kept[0]
+    hidden, logits = states_and_logits(loaded.model, **inputs, use_cache=False)
+    check_head(head, hidden[:, -1], logits[:, -1], loaded.manifest["name"])
+    return hidden
 
 
 def _batches(sequences: list[Sequence], budget: int) -> Iterator[list[int]]:

@@ -1,13 +1,6 @@
 """The client against `transformers serve`, a real OpenAI-compatible server, on a tiny model."""
 
 import importlib.util
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +8,7 @@ from pathlib import Path
 import pytest
 from faulty import Faulty
 from killed import Watch, answers_in, kill_often
+from serving import serve
 
 from superficial.schema import DecodingConfig
 from superficial.schema.server import ServerEngine
@@ -24,7 +18,10 @@ from superficial.server.ledger import Ledger
 from superficial.server.reply import Reply, Request
 
 MISSING = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}")
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}"),
+    pytest.mark.xdist_group("server"),  # one server, shared by these tests
+]
 
 
 @dataclass(frozen=True)
@@ -41,32 +38,9 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log, model = tmp_path_factory.mktemp("served") / "log.txt", str(tiny_models / "aligned")
-    command = [str(Path(sys.executable).parent / "transformers"), "serve", model, "--device", "cpu"]
-    command += ["--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with open(log, "wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield Served(f"http://127.0.0.1:{port}/v1", model)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    model = str(tiny_models / "aligned")
+    with serve(tmp_path_factory.mktemp("served") / "log.txt", model) as url:
+        yield Served(url, model)
 
 
 def questions(served: Served, count: int) -> list[Request]:

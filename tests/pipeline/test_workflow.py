@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,11 +35,6 @@ COLUMNS = [
     "aligned_top_probs",
 ]
 FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Project:
-    return Project(tmp_path_factory.mktemp("finished") / "project", tiny_models).made()
 
 
 def hashes(project: Project) -> dict[str, str]:

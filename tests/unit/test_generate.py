@@ -153,12 +153,22 @@ def test_the_next_token_is_that_of_the_processor(penalty: float):
     logits = torch.randn(64, 50, generator=generator)
     seen = torch.randint(0, 50, (64, 40), generator=generator)
     processed = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits.clone())
-    tokens, near = choose(logits.clone(), seen, penalty)
+    tokens, near = choose(logits.T.clone(), seen, penalty)
     assert tokens == processed.argmax(dim=1).tolist()
     assert not any(near)
     assert penalty == 1.0 or tokens != logits.argmax(dim=1).tolist()
 
 
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 2000])
+def test_any_vocabulary_is_searched_whole(size: int):
+    """Few values, so that the best one is met several times: the first of equals is taken, and it is a near tie."""
+    logits = torch.randint(0, size, (size, 300), generator=torch.Generator().manual_seed(1)).float()
+    tokens, near = choose(logits.clone(), torch.zeros(300, 1, dtype=torch.long), 1.0)
+    assert tokens == logits.argmax(dim=0).tolist()
+    assert near == ((logits == logits.amax(dim=0)).sum(dim=0) > 1).tolist()
+    assert size == 1 or 0 < sum(near) < 300
+
+
 @pytest.mark.parametrize(("best", "second", "near"), [(1.0, 1.0, 1), (1.0, 1 - 9e-6, 1), (1.0, 1 - 2e-5, 0), (-8, -8.00007, 1), (-8, -8.0001, 0)])  # fmt: skip
 def test_near_ties_are_relative_to_the_best(best: float, second: float, near: bool):
-    assert choose(torch.tensor([[-90.0, second, best]]), torch.tensor([[0]]), 1.0)[1] == [near]
+    assert choose(torch.tensor([[-90.0], [second], [best]]), torch.tensor([[0]]), 1.0)[1] == [near]

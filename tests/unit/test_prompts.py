@@ -1,6 +1,7 @@
 """What a model reads before its response: layout, tokens, files, and what an instruction cannot do to it."""
 
 import json
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -496,8 +497,8 @@ def test_the_command_shows_ids_where_the_tokenizer_is(
     assert "results/models/gemma3_270m_chat/manifest.json" in error
     (folder / "results/models").mkdir(parents=True)
     for name, side in (("gemma3_270m", "base"), ("gemma3_270m_chat", "aligned")):
-        (folder / "results/models" / name).symlink_to(tiny_models / side)
-        (tiny_models / side / "manifest.json").write_text("{}")
+        shutil.copytree(tiny_models / side, folder / "results/models" / name)
+        (folder / "results/models" / name / "manifest.json").write_text("{}")
     code, rows, _ = ask(capsys, "method=aligned", "instructions=q.csv")
     assert code == 0
     assert rows[1]["text"] == "<bos><|user|><bos><|end|><|assistant|>"

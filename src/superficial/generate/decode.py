@@ -15,6 +15,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from superficial.generate.answer import Answer, Draft, Greedy
 from superficial.generate.cache import SPARE, expand, new_cache, windows
 from superficial.generate.choose import choose
+from superficial.generate.logits import NextLogits
 from superficial.models.load import Loaded
 
 WORTH = 16  # tokens: a shorter prefix is not read on its own
@@ -42,6 +43,7 @@ class Decoder:
         self._step = step
         self._prefix: list[int] = []
         self._cache: Cache | None = None  # of the prefix
+        self._next_logits = NextLogits(loaded.model)
 
     @torch.inference_mode()
     def answers(self, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
@@ -104,19 +106,16 @@ class Decoder:
     def _forward(
         self, ids: list[list[int]], cache: Cache, positions: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """One pass over `ids`, appended to `cache`; float32 logits (B, V) after the last column."""
+        """One pass over `ids`, appended to `cache`; float32 logits (V, B) after the last column."""
         self.work.forward_passes += 1
         device = self._loaded.device
-        output = self._loaded.model(
+        return self._next_logits(
             input_ids=torch.tensor(ids, device=device),
             attention_mask=mask,
             position_ids=positions.to(device),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
         )
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
 
 
 def common_prefix(prompts: Sequence[list[int]]) -> list[int]:
