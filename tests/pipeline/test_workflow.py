@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from latex import typeset, with_latex
 from project import Project
 from tiny import CHAT
 
@@ -59,6 +60,13 @@ def test_every_figure_is_made_with_its_data(finished: Project):
         for suffix in ("pdf", "png", "svg"):
             assert (finished.folder / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
         assert len(pd.read_csv(finished.folder / f"results/figures/{figure}.csv")) > 0, figure
+
+
+@with_latex
+def test_every_latex_table_compiles(finished: Project, tmp_path: Path):
+    tables = sorted((finished.folder / "results/tables").glob("*.tex"))
+    assert [table.stem for table in tables] == ["pairwise", "responses", "scores"]
+    typeset("".join(table.read_text() for table in tables), tmp_path)
 
 
 def test_token_table_is_whole(finished: Project):

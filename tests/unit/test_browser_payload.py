@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from browser.synthetic import HOSTILE, example, rows, stage
 
-from superficial.browser.embed import embed, visible
+from superficial.browser.embed import embed
 from superficial.browser.payload import DIGITS, MEASURES, Example, index_entry, page_data
 from superficial.browser.site import run, write_site
 from superficial.errors import UserError
+from superficial.markup import visible
 from superficial.schema import RuntimeConfig
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=64, position_chunk=8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import whole_file, write_sidecar
-from superficial.markup import markdown_text
+from superficial.markup import markdown_text, minus
 from superficial.schema import RuntimeConfig
 from superficial.schema.judge import CasesTable, Comparison
 from superficial.table import read_table
@@ -43,7 +43,7 @@ def _comparison(
     if not gaps:
         yield from ("No instruction was scored for both.", "")
     for name, gap in gaps.items():
-        points = f"{gap:+.2f}".replace("-", "−")
+        points = minus(f"{gap:+.2f}")
         yield from (f"### {markdown_text(name)}: {points} points", "", fenced(instructions[name]), "")
         for side, table, text in zip(sides, judged, texts, strict=True):
             yield from (f"**{markdown_text(side.title)}**", "", fenced(text[name]), "")
