@@ -52,7 +52,8 @@ def latex_table(header: Sequence[str], rows: Iterable[Row], *, left: int) -> lis
         else:
             body.append(" & ".join(map(_cell, row, sides)) + r" \\")
     return [
-        r"{\noindent\footnotesize\setlength{\tabcolsep}{3pt}%", f"{RULES}%", rf"\begin{{tabular}}{{{sides}}}", r"\toprule",
+        r"{\noindent\footnotesize\setlength{\tabcolsep}{3pt}%", f"{RULES}%", rf"\begin{{tabular}}{{{sides}}}",
+        r"\toprule",
         " & ".join(_wrapped(cell, 12, side, "b") for cell, side in zip(header, sides, strict=True)) + r" \\",
         *([] if body[:1] == [r"\midrule"] else [r"\midrule"]), *body, r"\bottomrule", r"\end{tabular}\par}\medskip", "",
     ]  # fmt: skip
