@@ -61,6 +61,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/judge_trust": Stage("superficial.figures.judge_trust", schema.TrustFigure),
     "tables/pairwise": Stage("superficial.judge.pairwise_table", schema.PairwiseTable),
     "tables/cases": Stage("superficial.judge.cases", schema.CasesTable),
+    "figures/case_browser": Stage("superficial.cases.stage", schema.CasesTable),
     "published": Stage("superficial.published.stage", schema.PublishedStage),
     "export": Stage("superficial.published.export", schema.ExportStage),
     "judged": Stage("superficial.scores.stage", schema.JudgedStage),

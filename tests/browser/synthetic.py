@@ -21,6 +21,14 @@ HOSTILE = [
 LONG = "x" * 100_000
 
 
+class Made(list[Example]):
+    """Examples of a pair."""
+
+    @property
+    def ids(self) -> list[str]:
+        return [one.id for one in self]
+
+
 def rows(tokens: Sequence[tuple[str, int]], width: int = 10) -> dict[str, list[Any]]:
     """Columns of a token table: each token has a text and a base rank; ids count from 1000, candidates from 1."""
     ids = [1000 + index for index in range(len(tokens))]

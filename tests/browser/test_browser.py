@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser.synthetic import HOSTILE, LONG, example, stage
+from browser.synthetic import HOSTILE, LONG, Made, example, stage
 from selenium import webdriver
 from selenium.common.exceptions import JavascriptException
 from selenium.webdriver.chrome.service import Service
@@ -17,8 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from superficial.browser.embed import visible
 from superficial.browser.site import write_site
+from superficial.markup import visible
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SWITCHES = (
@@ -58,7 +58,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hostile,
         example("long", [(LONG, 5), ("⏎", 1), (LONG, 1)], instruction=LONG),
     ]
-    write_site(stage("one", "two"), {"one": first, "two": [example("other", CALM)]}, folder)
+    write_site(stage("one", "two"), {"one": Made(first), "two": Made([example("other", CALM), first[2]])}, folder)
     return folder
 
 
@@ -113,7 +113,7 @@ class Page:
         return found[0].get_dom_attribute("href") if found else None
 
     def listed(self) -> list[str]:
-        return [str(link.get_dom_attribute("href"))[-6] for link in self.all("#examples a")]
+        return [str(link.get_dom_attribute("href")).partition("#")[0][-6] for link in self.all("#examples a")]
 
     def fill(self, name: str, text: str) -> None:
         field = self.one(f"[name={name}]")
@@ -199,6 +199,59 @@ def test_pairs_can_be_switched(page: Page) -> None:
     assert "Pair two" in page.text("#run")
     page.one("#examples a").click()
     assert "/pairs/two/" in page.driver.current_url
+
+
+def test_previous_and_next_follow_the_list_that_the_reader_came_from(page: Page) -> None:
+    page.open("index.html").select("sort", "most shifted")
+    page.fill("low", "25")
+    page.fill("q", "m")  # "moon", "unsafe" by its instruction, the hostile one
+    assert page.listed() == ["3", "4", "1"]
+    page.all("#examples a")[1].click()
+    assert page.text("#place") == "2 of 3 listed"
+    page.press("n")
+    page.wait(lambda: page.driver.current_url.endswith("0004.html#t1"))  # a permalink holds no list
+    page.driver.refresh()
+    assert page.text("#place") == "2 of 3 listed"
+    page.press("]")
+    assert page.text("h1") == "Example moon"
+    assert page.text("#place") == "3 of 3 listed"
+    assert page.one("#next").get_dom_attribute("aria-disabled") == "true"
+    page.press("]")
+    assert page.text("h1") == "Example moon"
+    page.one("#previous").click()
+    page.press("[")
+    assert page.text("h1") == "Example unsafe"
+    page.driver.back()
+    page.wait(lambda: page.text("#place") == "2 of 3 listed")
+    page.one("a.site").click()
+    page.wait(lambda: page.listed() == ["3", "4", "1"])
+    assert page.one("[name=low]").get_property("value") == "25"
+    page.one("[type=reset]").click()
+    page.wait(lambda: len(page.listed()) == 5)
+    page.all("#examples a")[2].click()
+    assert page.text("#place") == "3 of 5"
+    page.press("]")
+    assert page.text("#place") == "4 of 5"
+
+
+@pytest.mark.parametrize(
+    "came", ["#list=1.2", "#list=", "#list=<img>", "#list=3.99", "#list=3.-1", "#list=3.1e999", "#t2", "#index=q"]
+)
+def test_without_a_list_that_can_be_read_all_examples_follow(page: Page, came: str) -> None:
+    page.example(3, came)
+    assert page.text("#place") == "3 of 5"
+    page.press("]")
+    assert page.text("h1") == f"Example {HOSTILE[0]}"
+
+
+def test_an_example_links_to_itself_in_other_pairs(page: Page) -> None:
+    page.example(3)
+    assert page.text("#elsewhere") == "The same instruction with other models: Pair two"
+    page.one("#elsewhere a").click()
+    assert page.driver.current_url.endswith("/pairs/two/0002.html")
+    assert page.text("h1") == "Example unsafe"
+    assert page.text("#place") == "2 of 2"
+    assert not page.example(1).one("#elsewhere").is_displayed()
 
 
 def test_click_shows_everything_about_a_token(page: Page) -> None:

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from latex import typeset, with_latex
 from project import Project
 from tiny import CHAT
 
@@ -48,11 +49,19 @@ def hashes(project: Project) -> dict[str, str]:
 
 
 def test_every_figure_is_made_with_its_data(finished: Project):
-    assert (finished.folder / "results/browser/index.html").is_file()
+    for link in ("index.html", "cases/index.html", "cases/../index.html"):  # the two sets of pages link to each other
+        assert (finished.folder / "results/browser" / link).is_file()
     for figure in FIGURES:
         for suffix in ("pdf", "png", "svg"):
             assert (finished.folder / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
         assert len(pd.read_csv(finished.folder / f"results/figures/{figure}.csv")) > 0, figure
+
+
+@with_latex
+def test_every_latex_table_compiles(finished: Project, tmp_path: Path):
+    tables = sorted((finished.folder / "results/tables").glob("*.tex"))
+    assert [table.stem for table in tables] == ["pairwise", "responses", "scores"]
+    typeset("".join(table.read_text() for table in tables), tmp_path)
 
 
 def test_token_table_is_whole(finished: Project):
@@ -94,7 +103,7 @@ FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
 FROM_TRUST = {"trust", "figures/judge_trust", "tables/pairwise"}
-FROM_SCORES = {"judged", "tables/scores", "tables/cases"} | RADARS | FROM_TRUST
+FROM_SCORES = {"judged", "tables/scores", "tables/cases", "figures/case_browser"} | RADARS | FROM_TRUST
 FROM_JUDGE = {"judge", "pairwise"} | FROM_SCORES
 FROM_ANSWERS = FAILURES | FROM_JUDGE  # of a base model's method
 FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from browser.synthetic import HOSTILE, example, rows, stage
+from browser.synthetic import HOSTILE, Made, example, rows, stage
 
-from superficial.browser.embed import embed, visible
+from superficial.browser.embed import embed
 from superficial.browser.payload import DIGITS, MEASURES, Example, index_entry, page_data
 from superficial.browser.site import run, write_site
 from superficial.errors import UserError
+from superficial.markup import visible
 from superficial.schema import RuntimeConfig
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=64, position_chunk=8)
@@ -44,7 +45,7 @@ def large(tokens: int, width: int) -> Example:
 
 
 def test_a_thousand_long_examples_stay_below_250_megabytes(tmp_path: Path) -> None:
-    write_site(stage("one"), {"one": [large(300, 10)]}, tmp_path / "browser")
+    write_site(stage("one"), {"one": Made([large(300, 10)])}, tmp_path / "browser")
     sizes = {name: len(text) for name, text in files(tmp_path / "browser").items()}
     assets = sum(size for name, size in sizes.items() if name.startswith("assets/"))
     assert assets < 50_000
@@ -86,7 +87,7 @@ def test_pages_of_hostile_examples_hold_no_markup_of_theirs(tmp_path: Path) -> N
     tokens = [(text, 5) for text in HOSTILE]
     plain = example("plain", [("a", 1)])
     hostile = [example(text, tokens, instruction=text, tasks=[text], topics=[text], text=text) for text in HOSTILE]
-    write_site(cfg, {"one": [plain, *hostile]}, tmp_path / "browser")
+    write_site(cfg, {"one": Made([plain, *hostile])}, tmp_path / "browser")
     made = files(tmp_path / "browser")
     assert {name for name in made if name.startswith("pairs/")} == {
         f"pairs/one/{number:04}.html" for number in range(1, len(HOSTILE) + 2)
@@ -98,15 +99,14 @@ def test_pages_of_hostile_examples_hold_no_markup_of_theirs(tmp_path: Path) -> N
             assert not re.search(r"<(img|iframe)|\son\w+=|\sstyle=|javascript:", BLOCK.sub("", page))
     page = data_of(made["pairs/one/0002.html"].decode())
     assert page["id"] == HOSTILE[0]
-    assert (page["previous"], page["next"]) == ("0001.html", "0003.html")
-    assert data_of(made["pairs/one/0001.html"].decode())["previous"] is None
+    assert (page["number"], page["count"], page["elsewhere"]) == (2, len(HOSTILE) + 1, [])
 
 
 def test_two_builds_are_bit_identical_and_replace_each_other(tmp_path: Path) -> None:
     made = []
     for count in (3, 2, 2):
         pairs = {
-            name: [example(f"e{index}", [("a", 1), ("b", 9)]) for index in range(count)] for name in ("one", "two")
+            name: Made(example(f"e{index}", [("a", 1), ("b", 9)]) for index in range(count)) for name in ("one", "two")
         }
         write_site(stage("one", "two"), pairs, tmp_path / "browser")
         made.append(files(tmp_path / "browser"))
@@ -114,8 +114,29 @@ def test_two_builds_are_bit_identical_and_replace_each_other(tmp_path: Path) -> 
     assert set(made[0]) - set(made[1]) == {"pairs/one/0003.html", "pairs/two/0003.html"}
 
 
+def test_an_example_knows_its_page_in_other_pairs_and_strange_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "browser/cases").mkdir(parents=True)
+    (tmp_path / "browser/cases/index.html").write_text("another page set")
+    pairs = {
+        "one": Made(example(name, [("a", 1)]) for name in ("x", "y")),
+        "two": Made(example(name, [("a", 1)]) for name in ("z", "y")),
+        "three": Made([example("x", [("a", 1)])]),
+    }
+    write_site(stage(*pairs), pairs, tmp_path / "browser")
+    made = files(tmp_path / "browser")
+    assert made["cases/index.html"] == b"another page set"
+    found = {name: data_of(page.decode())["elsewhere"] for name, page in made.items() if name.startswith("pairs/")}
+    assert found == {
+        "pairs/one/0001.html": [{"title": "Pair three", "page": "../three/0001.html"}],
+        "pairs/one/0002.html": [{"title": "Pair two", "page": "../two/0002.html"}],
+        "pairs/two/0001.html": [],
+        "pairs/two/0002.html": [{"title": "Pair one", "page": "../one/0002.html"}],
+        "pairs/three/0001.html": [{"title": "Pair one", "page": "../one/0001.html"}],
+    }
+
+
 def test_colours_come_from_the_configuration(tmp_path: Path) -> None:
-    examples = {"one": [example("e", [("a", 1)])]}
+    examples = {"one": Made([example("e", [("a", 1)])])}
     write_site(stage("one"), examples, tmp_path / "browser")
     style = (tmp_path / "browser/assets/colours.css").read_text()
     assert re.findall(r"--(\w+): (#\w+);", style) == [

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from latex import typeset, with_latex
 
 from superficial.compare import compare
 from superficial.contrast import Side
@@ -208,6 +209,13 @@ def test_layouts_hold_the_rows(found):
     assert shown.replace("-", "$-$") in paper
     assert "−" not in paper
     assert f"negative at {100 * table.loc[3, 'kl_negative']:.1f} % of the tokens" in text
+
+
+@with_latex
+def test_the_table_compiles(found, tmp_path: Path):
+    table = definitions(found, CFG)
+    table.insert(0, "pair", "p")
+    typeset(latex(table, CFG), tmp_path)
 
 
 def test_contexts_differ_in_one_thing(tmp_path: Path, tiny_models: Path):

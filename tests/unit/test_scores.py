@@ -202,7 +202,7 @@ def test_the_table_keeps_ours_and_the_paper_apart(judged: Path, tmp_path: Path):
         assert "Tiny judge" in text
     row = of(read_table(judged), SYSTEMS[0], "depth")
     assert (
-        f"{row['mean']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]<br>n {row['n']}, unscored {row['unscored']}"
+        f"{row['mean']:.2f}<br>[{row['ci_low']:.2f}, {row['ci_high']:.2f}]<br>n {row['n']}, unscored {row['unscored']}"
         in markdown
     )
 

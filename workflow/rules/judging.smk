@@ -1,4 +1,5 @@
 # A judge scores responses, is held against itself and others, and compares systems.
+from superficial.browser.page import SHARED
 from superficial.judge import slices as judging
 
 JUDGMENTS = "results/judgments/{dataset}/{judge}/{model}/{method}.parquet"
@@ -24,7 +25,13 @@ CANARIES = [
 TRUST = f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv"
 # Votes give no scores, so that all but the table of comparisons is left out with them.
 SCORED_ONLY = ["results/figures/judge_trust.pdf", "results/tables/cases.md", *SCORES] if OWN else []
-JUDGING = ["results/tables/pairwise.csv", *SCORED_ONLY]
+CASE_BROWSER = "results/browser/cases/index.html"
+JUDGING = ["results/tables/pairwise.csv", CASE_BROWSER, *SCORED_ONLY]
+CASE_PAGES = [
+    *(file for part in ("assets", "templates") for file in sorted((PACKAGE / "cases" / part).iterdir())),
+    *(PACKAGE / "browser/assets" / name for name in SHARED),
+    PACKAGE / "browser/templates/base.html",
+]
 
 
 rule judge:
@@ -148,6 +155,23 @@ rule:
         code=code_of("tables/cases"),
     output:
         "results/tables/cases.md",
+    params:
+        cfg=RUN.slice("cases"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results out={output}"
+
+
+# A set of pages of its own: the shift browser above it must not be made again with the judgments.
+rule:
+    name:
+        "figures/case_browser"
+    input:
+        data=f"results/data/{DATASET}.parquet",
+        judgments=OWN if COMPARISONS else [],
+        code=code_of("figures/case_browser"),
+        pages=list(map(str, CASE_PAGES)),
+    output:
+        CASE_BROWSER,
     params:
         cfg=RUN.slice("cases"),
     shell:

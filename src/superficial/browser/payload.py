@@ -36,9 +36,11 @@ class Example:
 
 
 class Examples(Protocol):
-    """The examples of a pair; a list will do."""
+    """The examples of a pair, and their ids in the same order."""
 
-    def __len__(self) -> int: ...
+    @property
+    def ids(self) -> Sequence[str]:
+        """Of all examples, none twice."""
 
     def __iter__(self) -> Iterator[Example]: ...
 

@@ -29,13 +29,11 @@ class PairExamples:
         self._table = pq.read_table(results / "shifts" / cfg.dataset / pair.name / f"{cfg.context.name}.parquet")
         ids = self._table["example_id"].to_numpy()
         self._bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
+        self.ids: list[str] = ids[self._bounds[:-1]].tolist()
         manifests = (results / "models" / side.name / "manifest.json" for side in (pair.base, pair.aligned))
         base, self._aligned = map(load_tokenizer, manifests)
         files = prompt_files(cfg.context.prompt, cfg.dataset, cfg.context.name, results)
         self._prompts = PromptBuilder(cfg.context.prompt, base, [Path(file) for file in files], model=pair.base.name)
-
-    def __len__(self) -> int:
-        return len(self._bounds) - 1
 
     def __iter__(self) -> Iterator[Example]:
         for start, end in zip(self._bounds[:-1], self._bounds[1:], strict=True):

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from superficial.definitions.variants import CANDIDATES, HEADLINE
-from superficial.markup import latex_text, markdown_text
+from superficial.markup import latex_text, markdown_text, minus
+from superficial.printed import latex_table, latex_title, markdown_table
 from superficial.schema import DefinitionsTable
 
 HEADERS = ("definition", "tokens", "unshifted, %", "marginal, %", "shifted, %", "KL, nats", "base probability")
@@ -27,23 +28,20 @@ def markdown(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
-        lines += [f"**{markdown_text(pair.title)}** ({_counts(rows, cfg)})", ""]
-        lines += [f"| {' | '.join(HEADERS)} |", "| --- |" + " ---: |" * (len(HEADERS) - 1)]
-        lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
-        lines += ["", _note(rows, cfg), ""]
+        lines += [f"**{markdown_text(pair.title)}** ({markdown_text(_counts(rows, cfg))})", ""]
+        lines += markdown_table(HEADERS, map(_cells, rows.to_dict("records")), left=1)
+        lines += ["", markdown_text(_note(rows, cfg)), ""]
     return "\n".join(lines)
 
 
 def latex(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
-    """A tabular (booktabs) a pair, with counts above and the note below."""
+    """A tabular a pair, with counts above and the note below."""
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
-        lines += [rf"\noindent\textbf{{{latex_text(pair.title)}}} ({latex_text(_counts(rows, cfg))})\par", ""]
-        lines += [rf"\begin{{tabular}}{{l{'r' * (len(HEADERS) - 1)}}}", r"\toprule"]
-        lines += [" & ".join(map(latex_text, HEADERS)) + r" \\", r"\midrule"]
-        lines += [" & ".join(map(latex_text, _cells(row))) + r" \\" for row in rows.to_dict("records")]
-        lines += [r"\bottomrule", r"\end{tabular}\par", "", latex_text(_note(rows, cfg)), ""]
+        lines += latex_title(pair.title, f"({_counts(rows, cfg)})")
+        lines += latex_table(HEADERS, map(_cells, rows.to_dict("records")), left=1)
+        lines += [latex_text(_note(rows, cfg)), ""]
     return "\n".join(lines)
 
 
@@ -56,7 +54,7 @@ def _cells(row: Mapping[str, object]) -> list[str]:
         def number(end: str, sign: str = "", name: str = measure, by: int = factor, places: int = digits) -> str:
             # Rounding first, so that nothing is shown as minus zero.
             value = round(by * float(str(row[f"{name}{end}"])), places) + 0.0
-            return f"{value:{sign}.{places}f}".replace("-", "−")
+            return minus(f"{value:{sign}.{places}f}")
 
         if headline:
             cells.append(f"{number('')} [{number('_low')}, {number('_high')}]")

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from superficial.figures.style import LINES, WIDTH, interval, save, set_style, shorten
+from superficial.markup import minus
 from superficial.schema import RuntimeConfig, TrustFigure
 from superficial.table import read_table
 
@@ -74,7 +75,7 @@ def _draw_shares(axis: Axes, shares: pd.DataFrame) -> None:
         _point(axis, place, row, "black")
         if good is not None:
             axis.plot(good, place, "|", color=GOOD, markersize=10, markeredgewidth=1.6)
-        text = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "−")
+        text = minus(f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
         if row["measure"] != "agreement":
             text = f"{_percent(row['value'])} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
         text = "not known" if np.isnan(row["value"]) else text
@@ -107,7 +108,7 @@ def _nothing(axis: Axes, why: str) -> None:
 
 
 def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−").replace("+0.00", "0.00")
+    return minus(f"{round(value, 2) + 0.0:+.2f}").replace("+0.00", "0.00")
 
 
 def _percent(value: float) -> str:

@@ -1,54 +1,92 @@
-"""The table of cases (appendix B of the paper): where two systems differ most, with what they said and why."""
+"""Cases (appendix B of the paper): where two systems differ most, with what they said and why; as Markdown here."""
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
 from superficial.artifact import whole_file, write_sidecar
-from superficial.markup import markdown_text
+from superficial.markup import markdown_text, minus, visible
 from superficial.schema import RuntimeConfig
 from superficial.schema.judge import CasesTable, Comparison
 from superficial.table import read_table
 
 
+@dataclass(frozen=True)
+class Judgment:
+    """What the judge said of one aspect; `score` is NaN exactly where `unscored` says why."""
+
+    score: float
+    reason: str
+    unscored: str
+
+    @property
+    def shown(self) -> str:
+        """The score as people read it."""
+        return f"{self.score:.3g}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The response of one system, and the judgments of it by aspect."""
+
+    system: str
+    text: str
+    judgments: Mapping[str, Judgment]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One instruction and both answers; `gap`: mean score of the first less that of the second, in points."""
+
+    id: str
+    instruction: str
+    gap: float
+    answers: tuple[Answer, Answer]
+
+    @property
+    def aspects(self) -> list[str]:
+        """Every aspect that either answer was judged on."""
+        return list(dict.fromkeys(aspect for answer in self.answers for aspect in answer.judgments))
+
+    def best(self, aspect: str) -> float | None:
+        """The higher of two scores of an aspect; None where they are equal, or one is missing."""
+        scores = [answer.judgments[aspect].score for answer in self.answers if aspect in answer.judgments]
+        known = {score for score in scores if not isnan(score)}
+        return max(known) if len(known) == 2 else None
+
+
 def run(cfg: CasesTable, runtime: RuntimeConfig, *, data: Path, results: Path, out: Path) -> None:
     """Write Markdown: for each comparison the instructions with the largest gaps in mean score, both ways."""
     started = time.monotonic()
-    instructions = read_table(data).set_index("id")["instruction"]
-    lines = ["# Where two systems differ most", "", f"Judge: {markdown_text(cfg.judge.title)}."]
-    lines += [markdown_text(cfg.judge.caveat), ""] if cfg.judge.caveat else [""]
-    for comparison in cfg.comparisons:
-        lines += _comparison(comparison, cfg, instructions, results)
-    if not cfg.comparisons:
-        lines.append("No comparison of `pairwise.systems` answers in this run.")
+    found = list(all_cases(cfg, read_table(data), results))
     with whole_file(out) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        partial.write_text(markdown(cfg, found), encoding="utf-8")
     facts = {"comparisons": len(cfg.comparisons)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="tables/cases", config=config, inputs={"data": data}, started=started, facts=facts)
 
 
-def _comparison(
-    comparison: Comparison, cfg: CasesTable, instructions: "pd.Series[str]", results: Path
-) -> Iterator[str]:
-    sides = (comparison.a, comparison.b)
-    names = [one.name.replace(".", "/", 1) + ".parquet" for one in sides]
-    judged = [read_table(results / "judgments" / cfg.dataset / cfg.judge.name / name) for name in names]
-    texts = [read_table(results / "responses" / cfg.dataset / name).set_index("id")["text"] for name in names]
-    gaps = largest_gaps(judged[0], judged[1], cfg.cases)
-    yield from (f"## {markdown_text(sides[0].title)} against {markdown_text(sides[1].title)}", "")
-    if not gaps:
-        yield from ("No instruction was scored for both.", "")
-    for name, gap in gaps.items():
-        points = f"{gap:+.2f}".replace("-", "−")
-        yield from (f"### {markdown_text(name)}: {points} points", "", fenced(instructions[name]), "")
-        for side, table, text in zip(sides, judged, texts, strict=True):
-            yield from (f"**{markdown_text(side.title)}**", "", fenced(text[name]), "")
-            yield from _reasons(table[table["id"] == name])
-            yield ""
+def all_cases(cfg: CasesTable, data: pd.DataFrame, results: Path) -> Iterator[tuple[Comparison, list[Case]]]:
+    """The cases of each comparison, the largest gap first."""
+    instructions = data.set_index("id")["instruction"]
+    for comparison in cfg.comparisons:
+        sides = (comparison.a, comparison.b)
+        names = [one.name.replace(".", "/", 1) + ".parquet" for one in sides]
+        judged = [read_table(results / "judgments" / cfg.dataset / cfg.judge.name / name) for name in names]
+        texts = [read_table(results / "responses" / cfg.dataset / name).set_index("id")["text"] for name in names]
+        cases = []
+        for name, gap in largest_gaps(judged[0], judged[1], cfg.cases).items():
+            a, b = (
+                Answer(side.title, text[name], _judgments(table[table["id"] == name]))
+                for side, table, text in zip(sides, judged, texts, strict=True)
+            )
+            cases.append(Case(name, instructions[name], gap, (a, b)))
+        yield comparison, cases
 
 
 def largest_gaps(a: pd.DataFrame, b: pd.DataFrame, count: int) -> dict[str, float]:
@@ -59,12 +97,32 @@ def largest_gaps(a: pd.DataFrame, b: pd.DataFrame, count: int) -> dict[str, floa
     return {str(name): float(gaps[name]) for name in order}
 
 
-def _reasons(table: pd.DataFrame) -> Iterator[str]:
-    for row in table.to_dict("records"):
-        score = (
-            f"{row['score']:.3g}" if row["score"] == row["score"] else f"unscored ({markdown_text(row['unscored'])})"
-        )
-        yield f"- {row['aspect']} {score}: {markdown_text(row['reason'])}"
+def _judgments(table: pd.DataFrame) -> dict[str, Judgment]:
+    return {row["aspect"]: Judgment(row["score"], row["reason"], row["unscored"]) for row in table.to_dict("records")}
+
+
+def markdown(cfg: CasesTable, found: Sequence[tuple[Comparison, Sequence[Case]]]) -> str:
+    """A section a comparison, and one below it for each case."""
+    lines = ["# Where two systems differ most", "", f"Judge: {markdown_text(cfg.judge.title)}."]
+    lines += [markdown_text(cfg.judge.caveat), ""] if cfg.judge.caveat else [""]
+    for comparison, cases in found:
+        lines += [f"## {markdown_text(comparison.a.title)} against {markdown_text(comparison.b.title)}", ""]
+        lines += [line for case in cases for line in _section(case)]
+        lines += [] if cases else ["No instruction was scored for both.", ""]
+    if not found:
+        lines.append("No comparison of `pairwise.systems` answers in this run, or its judge gives no scores.")
+    return "\n".join(lines) + "\n"
+
+
+def _section(case: Case) -> Iterator[str]:
+    points = minus(f"{case.gap:+.2f}")
+    yield from (f"### {markdown_text(case.id)}: {points} points", "", fenced(case.instruction), "")
+    for answer in case.answers:
+        yield from (f"**{markdown_text(answer.system)}**", "", fenced(answer.text), "")
+        for aspect, said in answer.judgments.items():
+            score = f"unscored ({markdown_text(said.unscored)})" if said.unscored else said.shown
+            yield f"- {aspect} {score}: {markdown_text(said.reason)}"
+        yield ""
 
 
 def fenced(text: str) -> str:
@@ -77,4 +135,4 @@ def fenced(text: str) -> str:
     """
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}text\n{visible(text)}\n{fence}"

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from superficial.markup import latex_text, markdown_text
+from superficial.markup import latex_text, markdown_text, minus
+from superficial.printed import latex_table, latex_title, markdown_table
 from superficial.schema.judge import PairwiseTable
 
 HEADERS = (
@@ -24,21 +25,15 @@ def markdown(table: pd.DataFrame, cfg: PairwiseTable) -> str:
     """A section a comparison, the paper's rows, and agreement."""
     lines: list[str] = []
     for title, headers, cells in _sections(table):
-        lines += [f"**{markdown_text(title)}**", "", f"| {' | '.join(headers)} |"]
-        lines.append("| --- | --- |" + " ---: |" * (len(headers) - 2))
-        lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in cells] + [""]
-    return "\n".join([*lines, _note(cfg), ""])
+        lines += [f"**{markdown_text(title)}**", "", *markdown_table(headers, cells, left=2), ""]
+    return "\n".join([*lines, markdown_text(_note(cfg)), ""])
 
 
 def latex(table: pd.DataFrame, cfg: PairwiseTable) -> str:
-    """The same as tabulars (booktabs)."""
+    """The same as tabulars."""
     lines: list[str] = []
     for title, headers, cells in _sections(table):
-        lines += [rf"\noindent\textbf{{{latex_text(title)}}}\par", ""]
-        lines += [rf"\begin{{tabular}}{{ll{'r' * (len(headers) - 2)}}}", r"\toprule"]
-        lines += [" & ".join(map(latex_text, headers)) + r" \\", r"\midrule"]
-        lines += [" & ".join(map(latex_text, row)) + r" \\" for row in cells]
-        lines += [r"\bottomrule", r"\end{tabular}\par", ""]
+        lines += [*latex_title(title), *latex_table(headers, cells, left=2)]
     return "\n".join([*lines, latex_text(_note(cfg)), ""])
 
 
@@ -90,7 +85,7 @@ def _interval(row: Row, name: str, factor: int, digits: int) -> str:
     if value != value:
         return "–"
     ends = f" [{low:.{digits}f}, {high:.{digits}f}]" if low == low else ""
-    return f"{value:.{digits}f}{ends}".replace("-", "−")
+    return minus(f"{value:.{digits}f}{ends}")
 
 
 def _note(cfg: PairwiseTable) -> str:

@@ -159,12 +159,12 @@ def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
 
 
 def cases(run: Experiment, _: str) -> CasesTable:
-    """Which comparisons, and how many instructions of each."""
+    """Which comparisons, and how many instructions of each; none where the judge gives no scores."""
     settings = run.settings
     return CasesTable(
         dataset=settings.dataset.name,
         judge=_judge_title(settings.judge),
-        comparisons=list(comparisons(run).values()),
+        comparisons=list(comparisons(run).values()) if scoring(run, beside=False) else [],
         cases=settings.pairwise.cases,
     )
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import write_sidecar
-from superficial.printed import write_forms
+from superficial.markup import markdown_text
+from superficial.printed import markdown_table, write_forms
 from superficial.schema import PublishedTable, RuntimeConfig
 from superficial.scores.applicable import na_counted
 from superficial.scores.statistics import AVERAGE, WORDS, score_table
 from superficial.table import read_table
 
+HEADERS = ("system", "judge", "aspect", "N/A unscored", "n", "unscored", "N/A = 5", "n")
 COLUMNS = ["system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]
 
 
@@ -42,23 +44,18 @@ def published_scores(
 
 def markdown(ours: pd.DataFrame, theirs: pd.DataFrame, cfg: PublishedTable) -> str:
     """Both meanings of N/A side by side."""
-    lines = [
-        "| system | judge | aspect | N/A unscored | n | unscored | N/A = 5 | n |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    rows = []
     for one, other in zip(ours.to_dict("records"), theirs.to_dict("records"), strict=True):
         digits = 1 if one["aspect"] == WORDS else 3
         cells = [
             f"{row['mean']:.{digits}f} [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
             for row in (one, other)
         ]
-        names = [str(one[key]).replace("|", "\\|") for key in ("system", "judge", "aspect")]
-        lines.append(
-            f"| {' | '.join(names)} | {cells[0]} | {one['n']} | {one['unscored']} | {cells[1]} | {other['n']} |"
-        )
+        names = [str(one[key]) for key in ("system", "judge", "aspect")]
+        rows.append([*names, cells[0], str(one["n"]), str(one["unscored"]), cells[1], str(other["n"])])
     note = (
         f"Square brackets: {100 * cfg.confidence:g} % intervals, bootstrap over instructions, {cfg.resamples:,} "
         "resamples. N/A = 5 is the convention of the published code; without it, an N/A is no score. "
         "Words: regular instructions."
     )
-    return "\n".join([*lines, "", note, ""])
+    return "\n".join([*markdown_table(HEADERS, rows, left=3), "", markdown_text(note), ""])

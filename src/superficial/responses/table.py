@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from superficial.artifact import write_sidecar
-from superficial.markup import latex_text, markdown_text
-from superficial.printed import write_forms
+from superficial.markup import latex_text, markdown_text, minus
+from superficial.printed import Cell, latex_table, markdown_table, write_forms
 from superficial.responses.notes import COUNTED, TITLES, decoding, failures, instructions
 from superficial.schema import ResponsesView, RuntimeConfig
 from superficial.table import read_table
 
 SHOWN = [name for name in TITLES if name != "runs_on"]  # what stopped says already
+HEADERS = ("model", "method", *(TITLES[name] for name in SHOWN))
 
 
 def run(cfg: ResponsesView, runtime: RuntimeConfig, *, stats: Path, out: list[Path]) -> None:
@@ -39,27 +40,12 @@ def titled(stats: pd.DataFrame, cfg: ResponsesView) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame, cfg: ResponsesView) -> str:
     """A row a system; below each value its interval, and its difference from zero-shot with an interval."""
-    lines = [f"| model | method | {' | '.join(TITLES[name] for name in SHOWN)} |"]
-    lines.append("| --- | --- |" + " ---: |" * len(SHOWN))
-    for model, method, cells in _grid(table):
-        texts = ["<br>".join(parts) for parts in cells]
-        lines.append(f"| {' | '.join([markdown_text(model), markdown_text(method), *texts])} |")
-    return "\n".join([*lines, "", note(table, cfg), ""])
+    return "\n".join([*markdown_table(HEADERS, _grid(table), left=2), "", markdown_text(note(table, cfg)), ""])
 
 
 def latex(table: pd.DataFrame, cfg: ResponsesView) -> str:
-    """The same as a tabular (booktabs)."""
-    lines = [rf"\begin{{tabular}}{{ll{'r' * len(SHOWN)}}}", r"\toprule"]
-    lines.append(" & ".join(map(latex_text, ("model", "method", *(TITLES[name] for name in SHOWN)))) + r" \\")
-    lines.append(r"\midrule")
-    for model, method, cells in _grid(table):
-        texts = [_stack([value, *(rf"{{\tiny {latex_text(one)}}}" for one in below)]) for value, *below in cells]
-        lines.append(" & ".join([latex_text(model), latex_text(method), *texts]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}\par", "", latex_text(note(table, cfg)), ""])
-
-
-def _stack(lines: list[str]) -> str:
-    return r"\shortstack[r]{" + r"\\".join(lines) + "}"
+    """The same as a tabular."""
+    return "\n".join([*latex_table(HEADERS, _grid(table), left=2), latex_text(note(table, cfg)), ""])
 
 
 def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
@@ -76,11 +62,11 @@ def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
     )
 
 
-def _grid(table: pd.DataFrame) -> Iterator[tuple[str, str, list[list[str]]]]:
+def _grid(table: pd.DataFrame) -> Iterator[list[Cell]]:
     """Model, method, and for each measure shown the lines of its cell."""
     for _, rows in table.groupby("system", sort=False):
         cells = {row["measure"]: _cell(row) for row in rows.to_dict("records")}
-        yield rows["model"].iloc[0], rows["method"].iloc[0], [cells[name] for name in SHOWN]
+        yield [rows["model"].iloc[0], rows["method"].iloc[0], *(cells[name] for name in SHOWN)]
 
 
 def _cell(row: dict[str, Any]) -> list[str]:
@@ -90,10 +76,10 @@ def _cell(row: dict[str, Any]) -> list[str]:
 
     def number(name: str, sign: str = "") -> str:
         # Rounding first, so that nothing is shown as minus zero.
-        return f"{round(factor * row[name], 1) + 0.0:{sign}.1f}".replace("-", "−")
+        return minus(f"{round(factor * row[name], 1) + 0.0:{sign}.1f}")
 
     lines = [number("mean"), f"[{number('ci_low')}, {number('ci_high')}]"]
     if not pd.isna(row["difference"]):
-        ends = (number(f"difference{end}", "+") for end in ("", "_low", "_high"))
-        lines.append("Δ {} [{}, {}]".format(*ends))
+        value, low, high = (number(f"difference{end}", "+") for end in ("", "_low", "_high"))
+        lines += [f"Δ {value}", f"[{low}, {high}]"]
     return lines

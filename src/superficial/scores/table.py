@@ -1,18 +1,20 @@
 """Table 1 of the paper for the systems of this run, with the paper's rows below, clearly apart."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from superficial.artifact import write_sidecar
 from superficial.markup import latex_text, markdown_text
-from superficial.printed import write_forms
+from superficial.printed import Cell, Row, latex_table, markdown_table, write_forms
 from superficial.schema import JudgedView, RuntimeConfig, ScoresTable
 from superficial.scores.statistics import AVERAGE, SIX, WORDS
 from superficial.table import read_table
 
 ASPECTS = (*SIX, AVERAGE, WORDS)
+HEADERS = ("system", "judge", *ASPECTS)
 OURS, THEIRS, PAPER = "this run", "published judgments", "Lin et al. 2024, Table 1"
 PAPER_JUDGE = "GPT-4; ChatGPT for safety"
 COLUMNS = ["source", "system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]
@@ -61,24 +63,24 @@ def _printed(cfg: ScoresTable) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _grid(table: pd.DataFrame, source: str) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Rows of a source: system, judge, and for each aspect the value and what stands below it; "–" where none is."""
-    grid = []
-    found = table[table["source"] == source]
-    for (system, judge), rows in found.groupby(["system", "judge"], sort=False):
-        cells = {str(row["aspect"]): _cell(row) for row in rows.to_dict("records")}
-        grid.append((str(system), str(judge), [cells.get(aspect, ("–", "")) for aspect in ASPECTS]))
-    return grid
+def _grid(table: pd.DataFrame) -> Iterator[Row]:
+    """Each source as a heading, and its rows: system, judge, and the lines of each aspect; "–" where nothing is."""
+    for source, part in table.groupby("source", sort=False):
+        yield str(source)
+        for (system, judge), rows in part.groupby(["system", "judge"], sort=False):
+            cells = {str(row["aspect"]): _cell(row) for row in rows.to_dict("records")}
+            yield [str(system), str(judge), *(cells.get(aspect, "–") for aspect in ASPECTS)]
 
 
-def _cell(row: dict[str, float]) -> tuple[str, str]:
+def _cell(row: dict[str, float]) -> Cell:
     digits = 1 if str(row["aspect"]) == WORDS else 2
     if pd.isna(row["mean"]):
-        return "–", f"n 0, unscored {row['unscored']:.0f}"
+        return ["–", f"n 0, unscored {row['unscored']:.0f}"]
+    value = f"{row['mean']:.{digits}f}"
     if pd.isna(row["n"]):
-        return f"{row['mean']:.{digits}f}", ""
+        return value
     ends = f"[{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
-    return f"{row['mean']:.{digits}f} {ends}", f"n {row['n']:.0f}, unscored {row['unscored']:.0f}"
+    return [value, ends, f"n {row['n']:.0f}, unscored {row['unscored']:.0f}"]
 
 
 def _note(cfg: ScoresTable) -> str:
@@ -93,23 +95,8 @@ def _note(cfg: ScoresTable) -> str:
 
 
 def _markdown(table: pd.DataFrame, cfg: ScoresTable) -> str:
-    header = ["system", "judge", *ASPECTS]
-    lines = [f"| {' | '.join(header)} |", "| --- | --- |" + " ---: |" * len(ASPECTS)]
-    for source in dict.fromkeys(table["source"]):
-        lines.append(f"| **{source}** |" + "  |" * (len(ASPECTS) + 1))
-        for system, judge, cells in _grid(table, source):
-            texts = [f"{value}<br>{below}" if below else value for value, below in cells]
-            lines.append(f"| {' | '.join([markdown_text(system), markdown_text(judge), *texts])} |")
-    return "\n".join([*lines, "", _note(cfg), ""])
+    return "\n".join([*markdown_table(HEADERS, _grid(table), left=2), "", markdown_text(_note(cfg)), ""])
 
 
 def _latex(table: pd.DataFrame, cfg: ScoresTable) -> str:
-    columns = len(ASPECTS) + 2
-    lines = [rf"\begin{{tabular}}{{ll{'r' * len(ASPECTS)}}}", r"\toprule"]
-    lines.append(" & ".join(["system", "judge", *ASPECTS]) + r" \\")
-    for source in dict.fromkeys(table["source"]):
-        lines += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{\textbf{{{latex_text(source)}}}}} \\"]
-        for system, judge, cells in _grid(table, source):
-            texts = [rf"\shortstack[r]{{{value}\\{{\tiny {below}}}}}" if below else value for value, below in cells]
-            lines.append(" & ".join([latex_text(system), latex_text(judge), *texts]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}\par", "", latex_text(_note(cfg)), ""])
+    return "\n".join([*latex_table(HEADERS, _grid(table), left=2), latex_text(_note(cfg)), ""])

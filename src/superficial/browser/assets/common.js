@@ -40,6 +40,12 @@ const shift = (() => {
     return `${digits}×10${raised}`;
   }
 
+  // The hash that takes a list of examples, and the state of the index, from page to page; empty when there is neither.
+  function onward(given) {
+    const kept = Object.entries(given).filter(([, value]) => value);
+    return kept.length ? `#${new URLSearchParams(kept)}` : "";
+  }
+
   const data = () => JSON.parse(document.getElementById("data").textContent);
 
   // Storage may be forbidden for pages from disk; then a choice lasts as long as the page.
@@ -81,5 +87,5 @@ const shift = (() => {
     });
   });
 
-  return { el, foreign, chip, whole, percent, nats, probability, data };
+  return { el, foreign, chip, whole, percent, nats, probability, onward, data };
 })();

@@ -14,6 +14,32 @@
   const links = []; // of the tokens, by position
   const cells = []; // of the strip, by position
   let chosen = -1; // position, or -1 for none
+  const came = arrival();
+  const listed = numbers(came.list); // of examples, in the order of the list that the reader came from; else null
+
+  // The list and the index's state arrive in the hash, which then makes room for the permalink of a token: from there on
+  // they are kept with this entry of the browser's history, so that they survive a reload and a visit elsewhere.
+  function arrival() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    if (given.has("list") || given.has("index")) {
+      history.replaceState({ list: given.get("list") ?? "", index: given.get("index") ?? "" }, "", "#");
+    }
+    return { list: "", index: "", ...history.state };
+  }
+
+  // Whoever comes without a list, or with one that this example is not in, goes through all examples.
+  function numbers(list) {
+    const found = [...new Set(list.split(".").map(Number))];
+    const known = (number) => Number.isInteger(number) && number >= 1 && number <= data.count;
+    return found.every(known) && found.includes(data.number) ? found : null;
+  }
+
+  // The page that many examples further; null at either end.
+  function neighbour(step) {
+    const number = listed ? listed[listed.indexOf(data.number) + step] : data.number + step;
+    if (!(number >= 1 && number <= data.count)) return null;
+    return `${String(number).padStart(4, "0")}.html${shift.onward({ list: listed ? came.list : "", index: came.index })}`;
+  }
 
   // --- the page as it is before a token is chosen ---
 
@@ -24,13 +50,20 @@
     const ending = data.finish_reason === "length" ? " · cut at the length limit" : "";
     at("tags").append(foreign(data.pair), ...tags, ending);
     at("instruction").textContent = data.instruction;
-    for (const way of ["previous", "next"]) {
-      if (data[way]) at(way).href = data[way];
+    if (listed) at("place").textContent = `${listed.indexOf(data.number) + 1} of ${listed.length} listed`;
+    if (came.index) document.querySelector("a.site").hash = came.index;
+    for (const [way, step] of [["previous", -1], ["next", 1]]) {
+      const page = neighbour(step);
+      if (page) at(way).href = page;
       else {
         at(way).setAttribute("role", "link"); // without a target it would be no link to a screen reader
         at(way).setAttribute("aria-disabled", "true");
       }
     }
+    at("elsewhere").hidden = data.elsewhere.length === 0;
+    at("elsewhere").append(
+      ...data.elsewhere.flatMap(({ title, page }, index) => [index ? " · " : "", el("a", { href: page }, foreign(title))]),
+    );
     at("legend").append(
       ...data.categories.map((name, index) =>
         el(
@@ -190,7 +223,7 @@
   let timer = 0;
   function keepPermalink() {
     clearTimeout(timer);
-    timer = setTimeout(() => history.replaceState(null, "", chosen < 0 ? "#" : `#t${chosen + 1}`), 150);
+    timer = setTimeout(() => history.replaceState(history.state, "", chosen < 0 ? "#" : `#t${chosen + 1}`), 150);
   }
 
   function followPermalink() {
@@ -237,8 +270,8 @@
     n: () => nextShifted(1),
     p: () => nextShifted(-1),
     Escape: () => choose(-1),
-    "[": () => data.previous && location.assign(data.previous),
-    "]": () => data.next && location.assign(data.next),
+    "[": () => at("previous").href && location.assign(at("previous").href),
+    "]": () => at("next").href && location.assign(at("next").href),
   };
 
   document.addEventListener("keydown", (event) => {

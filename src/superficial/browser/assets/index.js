@@ -23,6 +23,7 @@
 
   let examples = []; // of the pair that is shown
   let shownPair = null;
+  let onward = ""; // the hash that an example's page is given: what is listed here, and this index as it is
 
   function options(select, entries) {
     select.replaceChildren(...entries.map(([value, label]) => el("option", { value }, label)));
@@ -103,27 +104,36 @@
     return tokens ? `${text}, ${whole(tokens)} tokens: ${shares.join(", ")}` : `${text} match`;
   }
 
+  // What the form says beyond its defaults.
+  const state = () =>
+    new URLSearchParams([...new FormData(form)].filter(([name, value]) => value && value !== defaults[name]));
+
   function show() {
     showPair(fields.pair.value);
     const found = examples.filter(matches).sort((SORTS[fields.sort.value] || SORTS.order)[1]);
     list.replaceChildren(...found.map((example) => example.node));
     document.getElementById("status").textContent = status(found);
+    const all = found.length === examples.length && found.every((example, index) => example.number === index + 1);
+    const given = { list: all ? "" : found.map((example) => example.number).join("."), index: `${state()}` };
+    onward = shift.onward(given);
   }
 
   // Safari refuses more than 100 changes of the URL in 30 seconds, so a burst of key strokes makes one.
   let timer = 0;
   function keep() {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const state = [...new FormData(form)].filter(([name, value]) => value && value !== defaults[name]);
-      history.replaceState(null, "", `#${new URLSearchParams(state)}`);
-    }, 150);
+    timer = setTimeout(keepNow, 150);
+  }
+
+  function keepNow() {
+    clearTimeout(timer);
+    if (location.hash !== `#${state()}`) history.replaceState(null, "", `#${state()}`);
   }
 
   function restore() {
-    const state = new URLSearchParams(location.hash.slice(1));
+    const kept = new URLSearchParams(location.hash.slice(1));
     const set = (name) => {
-      fields[name].value = state.get(name) ?? defaults[name];
+      fields[name].value = kept.get(name) ?? defaults[name];
       if (fields[name].selectedIndex === -1) fields[name].value = defaults[name]; // a value that is no longer there
     };
     set("pair");
@@ -136,9 +146,20 @@
   options(fields.sort, Object.entries(SORTS).map(([value, [label]]) => [value, label]));
   document.getElementById("pair-field").hidden = data.pairs.length < 2;
   const defaults = { pair: data.pairs[0].name, q: "", task: "", topic: "", category: "", low: "", high: "", sort: "order" };
+  // Links take the list along only when they are about to be followed: in every link it would be long a thousand times.
+  for (const kind of ["pointerdown", "click"]) {
+    list.addEventListener(kind, (event) => {
+      const link = event.target.closest("a");
+      if (!link) return;
+      keepNow(); // a change of the URL while the browser is already on its way would call it back
+      link.hash = onward;
+    });
+  }
   form.addEventListener("submit", (event) => event.preventDefault());
-  // A select that is set by an assistive tool may report no input, only a change.
-  for (const kind of ["input", "change"]) form.addEventListener(kind, () => (show(), keep()));
+  form.addEventListener("input", () => (show(), keep()));
+  // A select that is set by an assistive tool may report no input, only a change. A text field reports its change when
+  // it loses the focus to a link that is being clicked, and to draw the list anew just then would swallow the click.
+  form.addEventListener("change", (event) => event.target.matches("select") && (show(), keep()));
   // The reset event comes before the fields change.
   form.addEventListener("reset", () => setTimeout(() => (show(), keep())));
   window.addEventListener("hashchange", restore);
