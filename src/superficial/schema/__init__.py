@@ -26,6 +26,7 @@ from superficial.schema.judge import (
     TrustFigure,
     TrustStage,
 )
+from superficial.schema.lock import LockFile
 from superficial.schema.method import (
     AnsweredBy,
     DecodingConfig,
@@ -113,6 +114,7 @@ __all__ = [
     "JudgedView",
     "LocalCorpus",
     "LocalSource",
+    "LockFile",
     "LoraSource",
     "MethodConfig",
     "MethodsExample",
