@@ -39,6 +39,7 @@ from superficial.schema.method import (
     PublishedPromptStage,
 )
 from superficial.schema.model import HubSource, LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
+from superficial.schema.plan import Architecture, DatasetSize, Device, PlanConfig
 from superficial.schema.published import ExportStage, PublishedStage, PublishedTable
 from superficial.schema.responses import (
     AnsweringSystem,
@@ -76,6 +77,7 @@ from superficial.schema.shift import CompareConfig, HandoffConfig, HandoffStage,
 __all__ = [
     "AlignConfig",
     "AnsweredBy",
+    "Architecture",
     "AnsweringSystem",
     "BrowserStage",
     "CanariesStage",
@@ -85,8 +87,10 @@ __all__ = [
     "DatasetConfig",
     "DatasetFigure",
     "DatasetHub",
+    "DatasetSize",
     "DecodingConfig",
     "DefinitionsTable",
+    "Device",
     "DuplicatesConfig",
     "EmbeddingConfig",
     "EmbeddingHub",
@@ -126,6 +130,7 @@ __all__ = [
     "PairTitle",
     "PairwiseStage",
     "PairwiseTable",
+    "PlanConfig",
     "PromptConfig",
     "PublishedComparison",
     "PublishedPromptStage",
