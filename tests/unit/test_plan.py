@@ -1,5 +1,6 @@
 """What a run would take: the formulas against counted work, and what a plan says of the paper's pairs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_a_model_of_unknown_size_ends_in_one_line():
         planner("pair=custom", "base=org/a", "aligned=org/b").models.weights(model_name("org/a"))
 
 
-def test_requests_are_the_items_that_a_judge_is_asked(tmp_path: Path):
+def test_requests_are_the_items_that_a_judge_is_asked():
     plans = planner("judge=gpt4")
     answers, most = plans.sizes.run.settings.generate.max_new_tokens, plans.sizes.run.settings.judge.max_tokens
     about = {"judge": "gpt4", "model": "gemma3_270m_chat", "method": "aligned"}
@@ -119,15 +120,21 @@ def test_a_server_that_answers_is_asked_once_a_query():
 
 
 def test_finished_answers_take_the_place_of_the_bound(tmp_path: Path):
-    rows = pd.DataFrame({"id": ["a", "b"], "prompt_ids": [[1] * 10, [1] * 30], "token_ids": [[1] * 5, [1] * 300]})
-    write_table(rows, tmp_path / "responses/demo/gemma3_270m_chat/aligned.parquet")
-    plans = planner(results=tmp_path)
-    assert plans.sizes.answer("gemma3_270m_chat", "aligned").mean == (5 + 256) / 2
+    rows = pd.DataFrame({"id": ["a", "b"], "prompt_ids": [[1] * 10, [1] * 30], "token_ids": [[1] * 5, [1] * 200]})
+    plans = planner("generate.max_new_tokens=100", results=tmp_path)
+    made = json.loads(plans.sizes.run.slice("generate", "aligned"))
+    for model, length in (("gemma3_270m_chat", 200), ("gemma3_270m", 99)):
+        file = tmp_path / f"responses/demo/{model}/aligned.parquet"
+        write_table(rows, file)
+        sidecar = json.dumps({"config": made | {"max_new_tokens": length}})
+        file.with_name(f"{file.name}.meta.json").write_text(sidecar)
+    assert plans.sizes.answer("gemma3_270m_chat", "aligned").mean == (5 + 100) / 2
     assert plans.sizes.prompt("aligned", "gemma3_270m_chat").mean == 20
-    assert plans.sizes.answer("gemma3_270m", "zero_shot").mean == 256
+    # Answers that were cut sooner than this run would cut them tell nothing.
+    assert plans.sizes.answer("gemma3_270m", "aligned").mean == 100
     lines = "\n".join(assumptions(plans.sizes, DEVICE, requests=False))
-    assert "from finished runs: gemma3_270m_chat.aligned 130 (mean of 2)" in lines
-    assert "upper bound generate.max_new_tokens=256: gemma3_270m.zero_shot" in lines
+    assert "from finished runs: gemma3_270m_chat.aligned 52 (mean of 2)" in lines
+    assert "upper bound generate.max_new_tokens=100: gemma3_270m.zero_shot" in lines
 
 
 def test_longer_prompts_and_larger_models_take_more():

@@ -155,12 +155,19 @@ class Sizes:
         return self._finished(model, method, "token_ids") or Tokens(self.run.settings.generate.max_new_tokens)
 
     def _finished(self, model: str, method: str, column: str) -> Tokens | None:
+        """Mean length of a column of the responses that are there, if they were asked as this run asks."""
         file = self._results / "responses" / self.run.settings.dataset.name / model / f"{method}.parquet"
-        if not file.is_file():
+        sidecar = file.with_name(f"{file.name}.meta.json")
+        if not file.is_file() or not sidecar.is_file():
+            return None
+        made = json.loads(sidecar.read_text(encoding="utf-8"))["config"]
+        now = json.loads(self.run.slice("generate", method))
+        most = now["max_new_tokens"]
+        # Answers that were cut shorter than this run would cut them say too little.
+        if made["max_new_tokens"] < most or made | {"max_new_tokens": most} != now:
             return None
         lengths = pc.list_value_length(pq.read_table(file, columns=[column])[column]).to_pylist()
-        most = self.run.settings.generate.max_new_tokens
-        return Tokens(mean(min(one, most) for one in lengths) if column == "token_ids" else mean(lengths), len(lengths))
+        return Tokens(mean(min(one, most) if column == "token_ids" else one for one in lengths), len(lengths))
 
 
 def _tensors(file: Path) -> dict[str, int]:
