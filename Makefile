@@ -7,7 +7,7 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test align lint bench clean
+.PHONY: help figures test align lint lock why plan bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,15 @@ lint: $(READY)  ## formatting, lint and types alone
 	$(BIN)/ruff format --check src tests
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+
+lock: $(READY)  ## pin what a run takes from the hub: config/lock.yaml; ARGS as for figures
+	@$(BIN)/python -m superficial lock $(ARGS)
+
+why: $(READY)  ## say why each job of a run would run; ARGS as for figures
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m superficial why $(ARGS)
+
+plan: $(READY)  ## say what a run would take: jobs, tokens, FLOPs, disk, requests, money, time; ARGS as for figures
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m superficial plan $(ARGS)
 
 bench: $(READY)  ## measure speed: ratios taken in one run
 	$(BIN)/python -m superficial.bench

@@ -1,9 +1,10 @@
-"""`python -m superficial STAGE`: what the workflow's rules call; `prompt` is a command for people.
+"""`python -m superficial STAGE`: what the workflow's rules call; COMMANDS are for people.
 
 Errors of the user's end in one line, exit code 2.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,23 +14,27 @@ from superficial.errors import UserError
 from superficial.schema import Runtime
 from superficial.stages import STAGES
 
+COMMANDS = {
+    "prompt": "superficial.prompts.command",
+    "lock": "superficial.pins",
+    "why": "superficial.why",
+    "plan": "superficial.plan.command",
+}
 ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage, or the command `prompt`; returns the exit code."""
+    """Run one stage, or a command for people; returns the exit code."""
     # A model folder is all that may be read; the hub is never asked in passing, only by models/hub.py, as the user set.
     os.environ.setdefault("SUPERFICIAL_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ["HF_HUB_OFFLINE"] = "1"
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words[:1] == ["prompt"]:
-        from superficial.prompts.command import main as prompt
-
-        return _told(lambda: prompt(words[1:]))
+    if words and words[0] in COMMANDS:
+        return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]))
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: python -m superficial prompt pair=NAME method=NAME instructions=FILE",
+        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; and lock, why, plan, see `make help`.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")

@@ -19,8 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from superficial.artifact import canonical
 from superficial.errors import UserError
 from superficial.judge.slices import check_judges
+from superficial.lock import NAME as LOCK
+from superficial.lock import Lock, Section
 from superficial.methods import placed, split_changes, with_prompt_source
 from superficial.pair.custom import check_custom, model_name, pair_name
+from superficial.pins import tell_unlocked
 from superficial.prompts.files import check_prompt, prompt_files
 from superficial.schema import (
     EmbeddingConfig,
@@ -42,19 +45,25 @@ from superficial.validation import keys_beside, nearest, validate
 class Experiment:
     """One composed configuration: settings, every pair and model in it, and a slice for each stage."""
 
-    def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, overrides: Sequence[str] = (), *, locked: bool = True) -> None:
+        """`locked`: revisions of the hub are replaced by the commits in the lock."""
+        self._folder, self._locked = folder, locked
+        self.lock = Lock(folder / LOCK)
         self._overrides, self._changes = split_changes(overrides)
         for name in self._changes:
             self._require_method(name, "--config hydra")
         self.settings: Settings = self._settings()
 
+    def _valid(self, kind: type[Section], value: Any, *, where: str) -> Section:
+        found = validate(kind, value, where=where)
+        return self.lock.pinned(found) if self._locked else found
+
     def _settings(self) -> Settings:
-        settings = validate(Settings, _compose(self._folder, self._overrides), where="config")
+        settings = self._valid(Settings, _compose(self._folder, self._overrides), where="config")
         roles = {"response": settings.response.name, "context": settings.context.name}
         changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
         if changes:
-            settings = validate(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
+            settings = self._valid(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
         for name in settings.methods:
             self._require_method(name, "config, key methods")
         source = settings.prompt_source
@@ -67,7 +76,7 @@ class Experiment:
             return {self.settings.pair.name: self.settings.pair}
         others = [entry for entry in self._overrides if not re.match(r"(pair|pairs)=", entry)]
         found = [
-            validate(Settings, _compose(self._folder, [*others, f"pair={name}"]), where="config").pair
+            self._valid(Settings, _compose(self._folder, [*others, f"pair={name}"]), where="config").pair
             for name in self.settings.pairs
         ]
         return {pair.name: pair for pair in found}
@@ -112,12 +121,13 @@ class Experiment:
             check_prompt(self.method(name).prompt)
         check_custom(self.settings, self.pairs)
         check_judges(self)
+        tell_unlocked(self)
 
     def model(self, name: str) -> ModelConfig:
         """A model of this run, or else the one in config/model/{name}.yaml."""
         if name in self._models_in_use:
             return self._models_in_use[name]
-        return validate(ModelConfig, self._choose("model", name), where=f"config/model/{name}.yaml")
+        return self._valid(ModelConfig, self._choose("model", name), where=f"config/model/{name}.yaml")
 
     def judge(self, name: str) -> JudgeConfig:
         """The judge of this run, or else the one in config/judge/{name}.yaml."""
@@ -126,7 +136,7 @@ class Experiment:
         if not (self._folder / "judge" / f"{name}.yaml").is_file():
             valid = sorted(file.stem for file in (self._folder / "judge").glob("*.yaml"))
             raise UserError(f"no judge named {name!r}", where="config/judge/", remedy=nearest(name, valid, "names"))
-        return validate(JudgeFile, {"judge": self._choose("judge", name)}, where=f"config/judge/{name}.yaml").judge
+        return self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=f"config/judge/{name}.yaml").judge
 
     def method(self, name: str) -> MethodConfig:
         """A method of this run, or else the one in config/method/{name}.yaml."""
@@ -137,7 +147,7 @@ class Experiment:
         self._require_method(name, "config/method/")
         where = f"config/method/{name}.yaml"
         changes = placed(self._changes.get(name, ()), "chosen")
-        found = validate(MethodConfig, self._choose("method", name, changes), where=where)
+        found = self._valid(MethodConfig, self._choose("method", name, changes), where=where)
         if found.name != name:
             raise UserError(f"it names itself {found.name!r}", where=where, remedy=f"write name: {name}")
         return with_prompt_source(found, settings.prompt_source)
@@ -180,11 +190,11 @@ class Experiment:
 
     def index(self, name: str) -> IndexConfig:
         """The index in config/index/{name}.yaml."""
-        return validate(IndexConfig, self._choose("index", name), where=f"config/index/{name}.yaml")
+        return self._valid(IndexConfig, self._choose("index", name), where=f"config/index/{name}.yaml")
 
     def embedding(self, name: str) -> EmbeddingConfig:
         """The embedding model in config/embedding/{name}.yaml."""
-        return validate(EmbeddingConfig, self._choose("embedding", name), where=f"config/embedding/{name}.yaml")
+        return self._valid(EmbeddingConfig, self._choose("embedding", name), where=f"config/embedding/{name}.yaml")
 
     def neighbours(self, method: str) -> NeighboursConfig:
         """What a method looks up for each instruction."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,12 @@ import pytest
 from latex import typeset, with_latex
 from project import Project
 from tiny import CHAT
+
+from superficial.config import Experiment
+from superficial.dryrun import planned_jobs
+from superficial.plan.command import Planner
+from superficial.plan.machine import machine
+from superficial.why import causes_of, explain
 
 COLUMNS = [
     "example_id",
@@ -141,6 +148,34 @@ FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
 )
 def test_an_override_reruns_what_reads_it(finished: Project, override: str, rules: set[str]):
     assert finished.planned(hydra=(override,)) == rules
+
+
+def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.MonkeyPatch):
+    """`why` names the one value that changed, in the jobs that read it; `plan` bounds what the finished run counted."""
+    monkeypatch.chdir(finished.folder)
+    config = ("--config", "hydra=[experiment=smoke,generate.max_new_tokens=12]")
+    (cause, readers, count) = explain(planned_jobs(("figures/all", *config)))
+    assert cause == "max_new_tokens: 24 → 12"
+    assert "generate (" in readers
+    assert re.search(r"^(\d+) jobs would run: (\d+) for these reasons", count)
+    jobs = planned_jobs(("figures/all", "--forceall", "--config", "hydra=[experiment=smoke]"))
+    # Every sidecar holds the slice that its job has now: no value is named that did not change.
+    assert {cause for job in jobs for cause in causes_of(job)} == {"asked for by --force, --forceall or --forcerun"}
+    told = finished.run("figures/all", arguments=("--dry-run", "--forceall")).stdout
+    assert len(jobs) == int(re.findall(r"^total +(\d+)$", told, flags=re.M)[0]) - 1  # figures/all itself makes nothing
+    run = Experiment(Path("config"), ["experiment=smoke"])
+    device = machine(run.settings.plan.model_copy(update={"gpu": "l4_24gb"}), "cpu")
+    planner = Planner(run, device, Path("no/results"))
+    assert sum(stage.jobs for stage in planner.stages(jobs).values()) == len(jobs)
+    bounds = {"generate": ("made", "new_tokens"), "handoff": ("made", "new_tokens"), "score": ("read", "fed_tokens")}
+    checked = []
+    for job in jobs:
+        if job.rule in bounds:
+            planned, done = bounds[job.rule]
+            meta = json.loads(Path(f"{job.outputs[0]}.meta.json").read_text())
+            assert 0 < meta[done] <= getattr(planner.work(job), planned), job
+            checked.append(job.rule)
+    assert set(checked) == set(bounds)
 
 
 def test_speed_settings_change_no_rank(finished: Project, project: Project):

@@ -80,9 +80,9 @@ def flops(loaded: Loaded, sequences: list[Sequence]) -> float:
     return 2.0 * (body * fed + head * sum(len(sequence.response) for sequence in sequences))
 
 
-def gemm_rate(device: torch.device, size: int = 2048) -> float:
-    """Floating point operations a second of a float32 matrix product."""
-    left, right = torch.randn(2, size, size, device=device)
+def gemm_rate(device: torch.device, size: int = 2048, dtype: torch.dtype = torch.float32) -> float:
+    """Floating point operations a second of a matrix product."""
+    left, right = torch.randn(2, size, size, device=device, dtype=dtype)
     torch.mm(left, right)
     return 10 * float(size) ** 3 / seconds(lambda: [torch.mm(left, right) for _ in range(5)])
 

@@ -73,6 +73,11 @@ def snapshot(
     return found
 
 
+def newest_commit(repository: str, revision: str | None, *, kind: str) -> str:
+    """The commit that a revision of a repository stands for; where the hub cannot be asked, the one in the cache."""
+    return snapshot(repository, revision, kind=kind, patterns=[], needed=False).commit
+
+
 def fetch_hub(source: HubSource, folder: Path) -> HubSource:
     """Fill `folder` with weights and tokenizer; weights are hard links into the cache where the file system can.
 

@@ -20,6 +20,8 @@ def fetch(
 ) -> dict[str, Any]:
     """Files that match `patterns` into the hub's cache; `folder` is null where the first pattern matches none.
 
+    No patterns: nothing is fetched, the commit alone is asked for.
+
     `held` are the repository's files with the sha256 that the hub knows of the large ones; null when the hub cannot be
     asked and the cache answers.
     """
@@ -39,7 +41,7 @@ def fetch(
         pass
     else:
         held = {file.rfilename: file.lfs and file.lfs.sha256 for file in info.siblings or []}
-        if not any(fnmatch(name, patterns[0]) for name in held):
+        if not any(fnmatch(name, pattern) for name in held for pattern in patterns[:1]):
             return {"folder": None, "commit": info.sha, "held": held}
     folder = snapshot_download(
         repository, repo_type=kind, revision=revision, token=token,

@@ -26,6 +26,7 @@ from superficial.schema.judge import (
     TrustFigure,
     TrustStage,
 )
+from superficial.schema.lock import LockFile
 from superficial.schema.method import (
     AnsweredBy,
     DecodingConfig,
@@ -38,6 +39,7 @@ from superficial.schema.method import (
     PublishedPromptStage,
 )
 from superficial.schema.model import HubSource, LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
+from superficial.schema.plan import Architecture, DatasetSize, Device, PlanConfig
 from superficial.schema.published import ExportStage, PublishedStage, PublishedTable
 from superficial.schema.responses import (
     AnsweringSystem,
@@ -76,6 +78,7 @@ __all__ = [
     "AlignConfig",
     "AnsweredBy",
     "AnsweringSystem",
+    "Architecture",
     "BrowserStage",
     "CanariesStage",
     "CasesTable",
@@ -84,8 +87,10 @@ __all__ = [
     "DatasetConfig",
     "DatasetFigure",
     "DatasetHub",
+    "DatasetSize",
     "DecodingConfig",
     "DefinitionsTable",
+    "Device",
     "DuplicatesConfig",
     "EmbeddingConfig",
     "EmbeddingHub",
@@ -113,6 +118,7 @@ __all__ = [
     "JudgedView",
     "LocalCorpus",
     "LocalSource",
+    "LockFile",
     "LoraSource",
     "MethodConfig",
     "MethodsExample",
@@ -124,6 +130,7 @@ __all__ = [
     "PairTitle",
     "PairwiseStage",
     "PairwiseTable",
+    "PlanConfig",
     "PromptConfig",
     "PublishedComparison",
     "PublishedPromptStage",

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from superficial.schema.base import Name, Sha256, Strict
+from superficial.schema.plan import DatasetSize
 
 
 class DatasetHub(Strict):
@@ -27,6 +28,7 @@ class DatasetConfig(Strict):
     )
     hub: DatasetHub | None = None
     published: str | None = Field(default=None, description="the file of published_dir that holds them, too")
+    size: DatasetSize | None = Field(default=None, exclude=True, description="for planning, where the file is not here")
     limit: int | None = Field(default=None, ge=1, description="only the first so many instructions")
 
     @model_validator(mode="after")

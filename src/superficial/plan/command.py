@@ -1,0 +1,82 @@
+"""The command `plan`: what a run would take. `make plan ARGS="--config 'hydra=[pair=NAME,plan.gpu=a100_80gb]'"`.
+
+Snakemake says which jobs; what each takes follows from the configuration. Nothing is downloaded and no model is loaded.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from superficial.config import Experiment
+from superficial.dryrun import Job, planned_jobs
+from superficial.overrides import overrides_of
+from superficial.plan.judges import Judges
+from superficial.plan.machine import Machine, machine
+from superficial.plan.models import Models
+from superficial.plan.sizes import Sizes
+from superficial.plan.text import assumptions, fits, table
+from superficial.plan.work import Work
+from superficial.schema import ServerEngine
+
+RESULTS = Path("results")
+OTHERS = "figures and the like"
+TOKENIZER_ONLY = ("pair", "figures/shift_browser")  # rules that have a model as input and do not run it
+LIGHT = Work(seconds=3)  # a job that loads no model
+
+
+def main(words: Sequence[str]) -> None:
+    """Print the work stage by stage, what does not fit into memory, and what is assumed; `words` are snakemake's."""
+    jobs = planned_jobs(words)
+    run = Experiment(Path("config"), overrides_of(words))
+    device = machine(run.settings.plan, run.settings.runtime.device)
+    planner = Planner(run, device, RESULTS)
+    stages = planner.stages(jobs)
+    asks = any(work.requests for work in stages.values())
+    lines = [*table(stages), "", *fits(planner.sizes, planner.models, device)]
+    print("\n".join([*lines, *assumptions(planner.sizes, device, requests=asks)]))
+
+
+class Planner:
+    """The work of jobs, by the rule that they are of."""
+
+    def __init__(self, run: Experiment, device: Machine, results: Path) -> None:
+        self._run = run
+        self.sizes = Sizes(run, results)
+        self.models = Models(self.sizes, device)
+        self._judges = Judges(self.sizes, self.models)
+        self._rules: dict[str, Callable[[dict[str, str]], Work]] = {
+            "model": lambda about: self.models.fetch(about["model"]),
+            "generate": lambda about: self._generate(about["model"], about["method"]),
+            "score": lambda about: self.models.score(about["pair"], about["side"], about["seen"]),
+            "rescore": lambda about: self.models.score(about["pair"], "base", about["seen"]),
+            "compare": lambda about: self.models.compare(about["pair"]),
+            "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
+            "handoff": lambda about: self.models.handoff(about["pair"]),
+            "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
+            "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),
+            "pairwise": lambda about: self._judges.pairwise(about["judge"], about["comparison"]),
+        }
+
+    def stages(self, jobs: Sequence[Job]) -> dict[str, Work]:
+        """Work by stage; those that neither run nor ask a model are one."""
+        found = dict.fromkeys([*self._rules, OTHERS], Work())
+        for job in jobs:
+            name = job.rule if job.rule in self._rules else OTHERS
+            if (
+                name == OTHERS
+                and job.rule not in TOKENIZER_ONLY
+                and any("results/models/" in one for one in job.inputs)
+            ):
+                name = f"{job.rule} (not planned)"
+            found[name] = found.get(name, Work()) + self.work(job)
+        return {name: work for name, work in found.items() if work.jobs}
+
+    def work(self, job: Job) -> Work:
+        """What one job takes."""
+        rule = self._rules.get(job.rule)
+        return Work(jobs=1) + (rule(job.wildcards) if rule else LIGHT)
+
+    def _generate(self, model: str, method: str) -> Work:
+        engine = self._run.settings.engine
+        if isinstance(engine, ServerEngine):
+            return self._judges.served(model, method, engine.serving(model))
+        return self.models.generate(model, method)

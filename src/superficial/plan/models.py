@@ -1,0 +1,135 @@
+"""What the stages take that run a model here."""
+
+from math import ceil
+
+from superficial.plan import flops
+from superficial.plan.machine import Machine
+from superficial.plan.sizes import Sizes
+from superficial.plan.work import Work
+from superficial.schema import HubSource, LocalSource
+
+ROW = 80  # bytes of a row of the token table, and for each of its candidates on either side
+CANDIDATE = 10
+TOKEN = 6  # bytes of a token in a table of responses, its text included
+PYPI_SECONDS = 90  # unpacking and converting a packed model of 270M parameters; the download is not timed
+
+
+class Models:
+    """Work of one stage after the other, in the terms of `machine`."""
+
+    def __init__(self, sizes: Sizes, machine: Machine) -> None:
+        self._sizes, self._run, self._machine = sizes, sizes.run, machine
+
+    def width(self, model: str) -> int:
+        """Bytes a weight takes in memory."""
+        dtype = self._run.model(model).dtype
+        return {"auto": self._machine.width, "float32": 4}.get(dtype, 2)
+
+    def weights(self, model: str) -> float:
+        """Bytes of all weights in memory."""
+        return float(self._sizes.architecture(model).parameters * self.width(model))
+
+    def fetch(self, model: str) -> Work:
+        """The model stage. Files of the hub lie on the disk once, as they are; what is converted here is float32."""
+        parameters, source = self._sizes.architecture(model).parameters, self._run.model(model).source
+        if isinstance(source, LocalSource):
+            return Work(seconds=3)
+        width = 2 if isinstance(source, HubSource) else 4
+        scale = parameters / 268e6
+        return Work(disk=parameters * width, seconds=3 + (PYPI_SECONDS * scale if source.kind == "pypi" else 0))
+
+    def generate(self, model: str, method: str) -> Work:
+        """Greedy decoding of every query; what prompts share is read once (generate/decode.py)."""
+        asked = self._sizes.instructions
+        prompt, answer = self._sizes.prompt(method, model), self._sizes.answer(model, method)
+        shared = min(self._sizes.shared(method, model), prompt.mean)
+        longest = answer.mean if not answer.finished else self._run.settings.generate.max_new_tokens
+        found = self._decoded(model, asked.queries, shared, prompt.mean, answer.mean, longest)
+        tokens = asked.count * (prompt.mean + answer.mean)
+        return found + Work(disk=tokens * TOKEN, seconds=self._machine.starting(self.weights(model)))
+
+    def handoff(self, pair: str) -> Work:
+        """The base goes on from each of the prefixes of the first responses."""
+        base, aligned = self._run.pairs[pair].base.name, self._run.pairs[pair].aligned.name
+        cfg, context = self._run.settings.handoff, self._run.settings.context.name
+        examples = min(cfg.examples or self._sizes.instructions.regular, self._sizes.instructions.regular)
+        answer = self._sizes.answer(aligned, self._run.settings.response.name).mean
+        prompt, found = self._sizes.prompt(context, base).mean, Work()
+        for prefix in cfg.prefixes:
+            read = prompt + min(prefix, answer)
+            found += self._decoded(base, examples, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
+        return found + Work(seconds=self._machine.starting(self.weights(base)))
+
+    def score(self, pair: str, side: str, seen: str) -> Work:
+        """One teacher-forced pass without the LM head; the final hidden states are what stays."""
+        model, answer, count = self._responses(pair, side)
+        size, context = self._sizes.architecture(model), self._sizes.prompt(seen, model).mean
+        work, read = count * flops.reading(size, 0, context + answer), count * (context + answer)
+        passes = ceil(read / self._run.settings.runtime.score_tokens)
+        seconds = self._machine.reading(work, passes * self.weights(model))
+        disk = count * answer * size.hidden * self.width(model)
+        seconds += self._machine.starting(self.weights(model))
+        return Work(read=read, flops=work, disk=disk, seconds=seconds)
+
+    def compare(self, pair: str, contexts: int = 1) -> Work:
+        """The heads of both sides over every response token, the base's once for each context."""
+        work, seconds, tokens = 0.0, 0.0, 0.0
+        for side, times in (("base", contexts), ("aligned", 1)):
+            model, answer, count = self._responses(pair, side)
+            tokens = count * answer
+            work += times * flops.logits(self._sizes.architecture(model), tokens)
+            seconds += self._machine.starting(self.weights(model))
+        disk = tokens * (ROW + 2 * CANDIDATE * self._run.settings.compare.top_k)
+        return Work(flops=work, disk=disk, seconds=seconds + self._machine.reading(work, 0))
+
+    def read_prompts(self, model: str, prompts: float, tokens: float, logits: float, made: float = 0) -> Work:
+        """A judge that reads so many prompts one by one, with `logits` positions of each scored; `made`: reasons."""
+        size = self._sizes.architecture(model)
+        work = prompts * (flops.reading(size, 0, tokens) + flops.logits(size, logits))
+        moved = prompts * 2 * self.weights(model)  # the prompt, then its questions
+        seconds = self._machine.reading(work, moved) + self._machine.starting(self.weights(model))
+        found = Work(read=prompts * tokens, flops=work, seconds=seconds)
+        return found + self._decoded(model, prompts, 0, tokens, made, made, batch=1) if made else found
+
+    def _decoded(
+        self, model: str, prompts: float, shared: float, prompt: float, made: float, longest: float, batch: int = 0
+    ) -> Work:
+        """`made` tokens after each of `prompts` prompts; a batch of them goes on for `longest` passes."""
+        size, weights = self._sizes.architecture(model), self.weights(model)
+        read = flops.reading(size, 0, shared) + prompts * flops.reading(size, shared, prompt)
+        batches = ceil(prompts / (batch or self._run.settings.runtime.generate_batch))
+        decode = prompts * (flops.reading(size, prompt, prompt + made) + flops.logits(size, made))
+        cache = prompts * made * (prompt + made / 2) * flops.kept(size, self.width(model))
+        seconds = self._machine.reading(read, (batches + 1) * weights)
+        seconds += self._machine.decoding(decode, batches * longest * weights + cache)
+        tokens = shared + prompts * (prompt - shared)
+        return Work(read=tokens, made=prompts * made, flops=read + decode, seconds=seconds)
+
+    def _responses(self, pair: str, side: str) -> tuple[str, float, int]:
+        """The model of a side, and the aligned model's responses: tokens of one, how many."""
+        sides = self._run.pairs[pair]
+        answer = self._sizes.answer(sides.aligned.name, self._run.settings.response.name).mean
+        return getattr(sides, side).name, answer, self._sizes.instructions.count
+
+    def memory(self, model: str, batch: int | None = None) -> float:
+        """Bytes that the model takes at most: weights, then a batch of decoding or a chunk of the comparison."""
+        size, runtime = self._sizes.architecture(model), self._run.settings.runtime
+        batch = batch or min(runtime.generate_batch, self._sizes.instructions.count)
+        # The other side's head is held beside this model, and about four blocks of float32 logits.
+        comparing = size.vocabulary * (size.hidden * self.width(model) + 4 * 4 * runtime.position_chunk)
+        return self.weights(model) + max(batch * self._row(model), comparing)
+
+    def largest_batch(self, model: str, room: float) -> int:
+        """Answers that can be decoded together in so many bytes; 0 where the weights alone are too much."""
+        fits = self.memory(model, batch=1) <= room
+        return int((room - self.weights(model)) // self._row(model)) if fits else 0
+
+    def _row(self, model: str) -> float:
+        """Bytes of one answer while it is decoded: keys, values, and about three rows of float32 logits."""
+        size = self._sizes.architecture(model)
+        length = self._longest_prompt(model) + self._run.settings.generate.max_new_tokens
+        return length * flops.kept(size, self.width(model)) + 3 * size.vocabulary * 4
+
+    def _longest_prompt(self, model: str) -> float:
+        methods = [method for name, method in self._run.systems if name == model]
+        return max((self._sizes.prompt(method, model).mean for method in methods), default=0.0)
