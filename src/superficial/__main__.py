@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from superficial.errors import UserError
+from superficial.job import doing
 from superficial.schema import Runtime
-from superficial.stages import STAGES
+from superficial.stages import STAGES, code_of
 
 ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
+READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,10 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from superficial.prompts.command import main as prompt
 
         return _told(lambda: prompt(words[1:]))
+    if words[:1] == ["verify"]:
+        from superficial.provenance.command import main as verify
+
+        return _told(lambda: verify(words[1:]))
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: python -m superficial prompt pair=NAME method=NAME instructions=FILE",
+        epilog="For people: python -m superficial prompt pair=NAME method=NAME instructions=FILE, or verify [RESULTS]",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
@@ -43,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stage = STAGES[given.stage]
     files = named_files(given.files)
     cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
-    return _told(lambda: stage.run(cfg, runtime, **files))
+    with doing(files, code_of(given.stage)):
+        files.pop(READS, None)
+        return _told(lambda: stage.run(cfg, runtime, **files))
 
 
 def _told(work: Callable[[], None]) -> int:
@@ -66,8 +74,9 @@ def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
     found: dict[str, list[Path]] = {}
     name = ""
     for word in words:
-        if "=" in word:
-            name, word = word.split("=", 1)
+        before, equals, after = word.partition("=")
+        if equals and before.isidentifier():  # not so in a path like runs/lr=1/file
+            name, word = before, after
         found.setdefault(name, []).extend([Path(word)] if word else [])
     return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
 

@@ -17,11 +17,12 @@ for figure, tables in FIGURES.items():
         name:
             f"figures/{figure}"
         input:
-            expand(tables, pair=PAIRS),
+            reads=expand(tables, pair=PAIRS),
             code=code_of(f"figures/{figure}"),
         output:
             multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
         params:
             cfg=RUN.slice("figure"),
         shell:
-            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output[0]}"
+            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results"
+            " reads={input.reads} out={output[0]}"

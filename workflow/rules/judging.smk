@@ -41,7 +41,7 @@ rule judge:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
         "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " data={input.data} responses={input.responses} model={input.model} out={output}"
+        " data={input.data} responses={input.responses} model={input.model} reads={input.files:q} out={output}"
 
 
 rule canaries:
@@ -61,7 +61,7 @@ rule canaries:
     shell:
         "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
         " data={input.data} responses={input.responses} judgments={input.judgments} model={input.model}"
-        " sentences={input.sentences:q} out={output}"
+        " sentences={input.sentences:q} reads={input.files:q} out={output}"
 
 
 def answers_of(side):
@@ -90,7 +90,7 @@ rule pairwise:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:
         "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.data}"
-        " a={input.a} b={input.b} model={input.model} votes={input.votes:q} out={output}"
+        " a={input.a} b={input.b} model={input.model} votes={input.votes:q} reads={input.files:q} out={output}"
 
 
 rule trust:
@@ -128,7 +128,7 @@ rule:
         "tables/pairwise"
     input:
         pairwise=COMPARED,
-        judgments=OWN if COMPARISONS else [],
+        reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/pairwise"),
     output:
         multiext("results/tables/pairwise", ".csv", ".md", ".tex"),
@@ -136,7 +136,7 @@ rule:
         cfg=RUN.slice("pairwise_table"),
     shell:
         "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q}"
-        " pairwise={input.pairwise} results=results out={output}"
+        " pairwise={input.pairwise} results=results reads={input.reads} out={output}"
 
 
 rule:
@@ -144,11 +144,12 @@ rule:
         "tables/cases"
     input:
         data=f"results/data/{DATASET}.parquet",
-        judgments=OWN if COMPARISONS else [],
+        reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/cases"),
     output:
         "results/tables/cases.md",
     params:
         cfg=RUN.slice("cases"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results out={output}"
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results"
+        " reads={input.reads} out={output}"
