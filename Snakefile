@@ -48,16 +48,12 @@ include: "workflow/rules/published.smk"
 include: "workflow/rules/judgments.smk"
 include: "workflow/rules/judging.smk"
 include: "workflow/rules/methods.smk"
+include: "workflow/rules/provenance.smk"
 
 
 # What `figures/all` makes, by what the run is about.
 ALL = {
-    "models": [
-        *expand("results/figures/{figure}.pdf", figure=FIGURES),
-        "results/figures/dataset_stats.pdf",
-        BROWSER,
-        *(JUDGING + METHODS),
-    ],
+    "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"]) + [BROWSER, *JUDGING, *METHODS],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],
 }
 
@@ -68,6 +64,7 @@ rule:
     default_target: True
     input:
         ALL[RUN.settings.subject],
+        MANIFEST,
     localrule: True
 
 

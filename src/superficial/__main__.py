@@ -54,15 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(lambda: stage.run(cfg, runtime, **files))
 
 
-def _told(work: Callable[[], None]) -> int:
-    """Do it; an error of the user's is told in one line."""
+def _told(work: Callable[[], int | None]) -> int:
+    """Do it and return its exit code; an error of the user's is told in one line."""
     try:
-        work()
+        return work() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         _remember(f"error: {error}")
         return 2
-    return 0
 
 
 def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:

@@ -166,6 +166,7 @@ def _version(name: str) -> str | None:
 
 def _git_state() -> dict[str, Any]:
     """Commit and dirty flag of the checkout that the package runs from; empty outside a checkout."""
+
     def git(*args: str) -> str:
         return subprocess.run(
             ["git", "-C", str(PACKAGE), *args], capture_output=True, text=True, check=True

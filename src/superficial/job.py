@@ -15,12 +15,12 @@ class Job:
     code: Sequence[Path] = ()
 
 
-_CURRENT: ContextVar[Job] = ContextVar("job", default=Job())
+_CURRENT: ContextVar[Job] = ContextVar("job")
 
 
 def current() -> Job:
     """The job that is being done."""
-    return _CURRENT.get()
+    return _CURRENT.get(Job())
 
 
 @contextmanager
