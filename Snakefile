@@ -53,7 +53,8 @@ include: "workflow/rules/provenance.smk"
 
 # What `figures/all` makes, by what the run is about.
 ALL = {
-    "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"]) + [BROWSER, *JUDGING, *METHODS],
+    "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
+    + [BROWSER, *JUDGING, *METHODS],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],
 }
 
