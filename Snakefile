@@ -48,15 +48,17 @@ include: "workflow/rules/published.smk"
 include: "workflow/rules/judgments.smk"
 include: "workflow/rules/judging.smk"
 include: "workflow/rules/methods.smk"
-include: "workflow/rules/provenance.smk"
 
 
-# What `figures/all` makes, by what the run is about.
-ALL = {
+ALL = {  # what `figures/all` makes, by what the run is about
     "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
     + [BROWSER, *JUDGING, *METHODS],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],
 }
+
+
+include: "workflow/rules/provenance.smk"
+include: "workflow/rules/report.smk"
 
 
 rule:

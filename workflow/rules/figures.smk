@@ -1,4 +1,6 @@
 # Figures: each is a target of its own and reads tidy tables only, so a colour never reruns a model.
+from superficial.report.shown import shown
+
 SHIFTS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 KINDS = f"results/kinds/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 STATS = f"results/stats/{DATASET}/{{pair}}/{CONTEXT}"
@@ -11,6 +13,18 @@ FIGURES = {
     "prefix_handoff": [f"{STATS}/handoff.csv"],
 }
 
+
+def in_report(path, name):
+    # Captions are made by the rule `captions` and read when Snakemake writes its report.
+    one, caption = shown(name), os.path.abspath(f"results/report/{name}.rst")
+    return report(path, caption=caption, category=one.category, labels={"result": one.title})
+
+
+def drawn(figure):
+    pdf, png, svg, csv = multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv")
+    return [pdf, png, in_report(svg, f"figures/{figure}"), csv]
+
+
 for figure, tables in FIGURES.items():
 
     rule:
@@ -20,7 +34,7 @@ for figure, tables in FIGURES.items():
             reads=expand(tables, pair=PAIRS),
             code=code_of(f"figures/{figure}"),
         output:
-            multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
+            drawn(figure),
         params:
             cfg=RUN.slice("figure"),
         shell:

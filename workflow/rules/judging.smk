@@ -116,7 +116,7 @@ rule:
         trust=TRUST,
         code=code_of("figures/judge_trust"),
     output:
-        multiext("results/figures/judge_trust", ".pdf", ".png", ".svg", ".csv"),
+        drawn("judge_trust"),
     params:
         cfg=RUN.slice("trust_figure"),
     shell:

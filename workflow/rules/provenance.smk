@@ -4,7 +4,7 @@ MANIFEST = "results/manifest.json"
 
 rule manifest:
     input:
-        made=lambda wildcards: ALL[RUN.settings.subject],  # the Snakefile says which, further down
+        made=ALL[RUN.settings.subject],
         code=code_of("manifest"),
     output:
         MANIFEST,
