@@ -20,7 +20,7 @@ test: lint  ## lint, types and every test tier; says at the end what it skipped 
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
 	@$(SNAKEMAKE) report $(ARGS)
-	@$(SNAKEMAKE) --report results/report.html --report-html-stylesheet-path workflow/report.css report $(ARGS)
+	@$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report.css report $(ARGS)
 
 verify: $(READY)  ## what in results/ was altered, is missing, or is stale
 	@$(BIN)/python -m superficial verify

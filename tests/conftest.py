@@ -23,6 +23,12 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_models(tmp_path_factory.mktemp("models"))
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Project:
+    """A run through figures/all, made once and read by many tests: none of them may change it."""
+    return Project(tmp_path_factory.mktemp("finished") / "project", tiny_models).made()
+
+
 @pytest.fixture
 def project(tmp_path: Path, tiny_models: Path) -> Project:
     return Project(tmp_path / "project", tiny_models)

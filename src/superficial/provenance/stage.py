@@ -1,11 +1,12 @@
 """The manifest stage: results/manifest.json names the chain behind every figure and table."""
 
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from superficial.artifact import digest, whole_file
+from superficial.artifact import digest, whole_file, write_sidecar
 from superficial.provenance.sidecars import Artifact, chain, read_sidecars
 from superficial.schema import Nothing, RuntimeConfig
 
@@ -14,10 +15,13 @@ MODEL_FACTS = ("title", "licence", "source", "dtype", "parameters", "weights_sha
 
 def run(cfg: Nothing, runtime: RuntimeConfig, *, made: Path | list[Path], out: Path) -> None:
     """Write `out` from the sidecars beside it; `made` holds one file of every figure and table."""
+    started = time.monotonic()
     manifest = build_manifest([made] if isinstance(made, Path) else made, out.parent)
     with whole_file(out) as partial:
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
+    facts = {"artifacts": len(manifest["artifacts"])}
+    write_sidecar(out, stage="manifest", config={}, inputs={}, started=started, facts=facts)
 
 
 def build_manifest(made: Iterable[Path], results: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ def page(title: str, markdown: str) -> str:
         loader=PackageLoader("superficial.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    markdown = re.sub(r"\A# .*", "", markdown)  # the page has a title
     body = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
     html = _CELL.sub(lambda cell: cell[0].replace("&lt;br&gt;", "<br>"), body.render(visible(markdown)))
     html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")

@@ -17,7 +17,7 @@ OURS = "this run"
 
 def shift_grid(cfg: ReportStage, table: pd.DataFrame) -> Grid:
     """Shares of the three categories; the paper's row for a pair stands right below ours, the other pairs follow."""
-    found = table[table["source"].isin(["measured", "published"])]
+    found = table[table["source"].isin(["measured", "published"]) & table["share"].notna()]
     rows = []
     printed = {
         row.title: [LIN, *(f"{getattr(row, kind):.1f}" for kind in CATEGORIES), "1,000"] for row in cfg.token_shift
@@ -74,7 +74,7 @@ def _source(source: object) -> str:
 
 
 def _percent(row: "pd.Series[float]") -> str:
-    return f"{100 * row['share']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    return f"{100 * row['share']:.1f} [{100 * row['low']:.1f},\u00a0{100 * row['high']:.1f}]"
 
 
 GRIDS: Mapping[str, Callable[[ReportStage, pd.DataFrame], Grid]] = {

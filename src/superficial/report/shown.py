@@ -106,7 +106,8 @@ SHOWN: Mapping[str, Shown] = {
 
 def shown(name: str) -> Shown:
     """The entry of `name`, figures/NAME or tables/NAME; one that nobody described stands under its own name."""
-    return SHOWN.get(name, Shown("Further results", name.split("/")[-1].replace("_", " "), ""))
+    title = name.split("/")[-1].replace("_", " ")
+    return SHOWN.get(name, Shown("Further results", title, title))
 
 
 def captioned(made: Iterable[str]) -> list[str]:
