@@ -7,7 +7,7 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test align lint lock why plan bench clean
+.PHONY: help figures test report verify align lint lock why plan bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,13 @@ figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--con
 test: lint  ## lint, types and every test tier; says what it skipped and why
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not models and not browser"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser"
+
+report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
+	@$(SNAKEMAKE) report $(ARGS)
+	@$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report.css report $(ARGS)
+
+verify: $(READY)  ## what in results/ was altered, is missing, or is stale
+	@$(BIN)/python -m superficial verify
 
 align: $(READY)  ## train the aligned sibling from scratch and put its adapter into resources/adapters
 	@$(SNAKEMAKE) align $(ARGS)

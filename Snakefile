@@ -51,15 +51,15 @@ include: "workflow/rules/judging.smk"
 include: "workflow/rules/methods.smk"
 
 
-# What `figures/all` makes, by what the run is about.
-ALL = {
-    "models": [
-        *expand("results/figures/{figure}.pdf", figure=FIGURES),
-        *("results/figures/dataset_stats.pdf", BROWSER),
-        *(JUDGING + METHODS),
-    ],
+ALL = {  # what `figures/all` makes, by what the run is about
+    "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
+    + [BROWSER, *JUDGING, *METHODS],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES],
 }
+
+
+include: "workflow/rules/provenance.smk"
+include: "workflow/rules/report.smk"
 
 
 rule:
@@ -68,6 +68,7 @@ rule:
     default_target: True
     input:
         ALL[RUN.settings.subject],
+        MANIFEST,
     localrule: True
 
 

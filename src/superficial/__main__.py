@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from superficial.errors import UserError
+from superficial.job import doing
 from superficial.schema import Runtime
-from superficial.stages import STAGES
+from superficial.stages import STAGES, code_of
 
 COMMANDS = {
     "prompt": "superficial.prompts.command",
     "lock": "superficial.pins",
     "why": "superficial.why",
     "plan": "superficial.plan.command",
+    "verify": "superficial.provenance.command",
 }
 ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
+READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; and lock, why, plan, see `make help`.",
+        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify: see `make help`.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
@@ -48,18 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stage = STAGES[given.stage]
     files = named_files(given.files)
     cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
-    return _told(lambda: stage.run(cfg, runtime, **files))
+    with doing(files, code_of(given.stage)):
+        files.pop(READS, None)
+        return _told(lambda: stage.run(cfg, runtime, **files))
 
 
-def _told(work: Callable[[], None]) -> int:
-    """Do it; an error of the user's is told in one line."""
+def _told(work: Callable[[], int | None]) -> int:
+    """Do it and return its exit code; an error of the user's is told in one line."""
     try:
-        work()
+        return work() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         _remember(f"error: {error}")
         return 2
-    return 0
 
 
 def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
@@ -71,8 +75,9 @@ def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
     found: dict[str, list[Path]] = {}
     name = ""
     for word in words:
-        if "=" in word:
-            name, word = word.split("=", 1)
+        before, equals, after = word.partition("=")
+        if equals and before.isidentifier():  # not so in a path like runs/lr=1/file
+            name, word = before, after
         found.setdefault(name, []).extend([Path(word)] if word else [])
     return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
 

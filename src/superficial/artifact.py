@@ -10,14 +10,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from superficial.errors import UserError
+from superficial.job import current
 
+SIDECAR = ".meta.json"
+PACKAGE = Path(__file__).resolve().parent
 PACKAGES = ("superficial", "torch", "transformers", "peft", "pandas", "pyarrow", "numpy", "matplotlib", "seaborn")
 
 
@@ -106,16 +109,30 @@ def _flush(path: Path) -> None:
 
 
 def write_sidecar(
-    path: Path, *, stage: str, config: Any, inputs: Mapping[str, Path], started: float, facts: Mapping[str, Any]
+    made: Path | Sequence[Path],
+    *,
+    stage: str,
+    config: Any,
+    inputs: Mapping[str, Path],
+    started: float,
+    facts: Mapping[str, Any],
 ) -> None:
-    """Write `{path}.meta.json`: everything that may differ between two equal runs, and how to repeat this one.
+    """Write `{path}.meta.json` beside what was `made`: how to repeat it, and everything that may differ when one does.
 
-    `started` is `time.monotonic()` at the start of the stage; `facts` are counts and rates of the stage.
+    `made` is a file, several, or a folder. Files that differ in their suffix only are forms of one artifact: it has one
+    sidecar, beside the first. `inputs` are named here, or were given to the job (see `job.py`); `started` is
+    `time.monotonic()` at the start of the stage; `facts` are counts and rates of the stage.
     """
+    named = {str(file): name for name, file in inputs.items()}
+    read = {named.get(str(file), str(file)): file for file in (*inputs.values(), *current().inputs)}
+    code = {file for file in (*current().code, *read.values()) if file.is_relative_to(PACKAGE)}
     meta = {
         "stage": stage,
         "config": config,
-        "inputs": {name: {"path": str(file), "sha256": file_sha256(file)} for name, file in inputs.items()},
+        "inputs": {
+            name: {"path": str(file), "sha256": file_sha256(file)} for name, file in read.items() if file not in code
+        },
+        "code": {str(file.relative_to(PACKAGE.parent)): file_sha256(file) for file in sorted(code)},
         "git": _git_state(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -124,9 +141,20 @@ def write_sidecar(
         "wall_seconds": round(time.monotonic() - started, 3),
         **facts,
     }
-    target = path.with_name(path.name + ".meta.json")
-    with whole_file(target) as partial:
-        partial.write_text(json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    artifacts: dict[Path, list[Path]] = {}
+    for path in [made] if isinstance(made, Path) else made:
+        artifacts.setdefault(path.with_suffix(""), []).append(path)
+    for forms in artifacts.values():
+        files = [file for path in forms for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        outputs = {str(file): file_sha256(file) for file in files if file.is_file()}
+        with whole_file(sidecar_of(forms[0])) as partial:
+            text = json.dumps(meta | {"outputs": outputs}, indent=2, sort_keys=True, ensure_ascii=False)
+            partial.write_text(text + "\n", encoding="utf-8")
+
+
+def sidecar_of(path: Path) -> Path:
+    """The sidecar beside `path`."""
+    return path.with_name(path.name + SIDECAR)
 
 
 def _version(name: str) -> str | None:
@@ -138,11 +166,10 @@ def _version(name: str) -> str | None:
 
 def _git_state() -> dict[str, Any]:
     """Commit and dirty flag of the checkout that the package runs from; empty outside a checkout."""
-    root = Path(__file__).resolve().parent
 
     def git(*args: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
+            ["git", "-C", str(PACKAGE), *args], capture_output=True, text=True, check=True
         ).stdout.strip()
 
     try:

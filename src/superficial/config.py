@@ -214,7 +214,10 @@ class Experiment:
 
     def slice(self, stage: str, name: str = "") -> str:
         """What `stage` reads, as canonical JSON; `name` is the model, method or change that the job is about."""
-        return canonical(SLICES[stage](self, name).model_dump(mode="json"))
+        text = canonical(SLICES[stage](self, name).model_dump(mode="json"))
+        return text.replace(
+            "</", "<\\/"
+        )  # the same to a reader of JSON; Snakemake's report puts it into a script block
 
 
 def split_overrides(value: str | Sequence[str] | None) -> list[str]:

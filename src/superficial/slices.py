@@ -134,6 +134,19 @@ def export(run: Experiment, model: str) -> schema.ExportStage:
     return schema.ExportStage(generator=run.model(model).title, dataset=run.settings.dataset.name)
 
 
+def report(run: Experiment, _: str) -> schema.ReportStage:
+    """The pairs, and what the paper prints of them."""
+    about_models = run.settings.subject == "models"
+    return schema.ReportStage(
+        pairs=[
+            schema.ReportedPair(title=pair.title, reference=pair.reference)
+            for pair in run.pairs.values()
+            if about_models
+        ],
+        token_shift=run.settings.reference.token_shift,
+    )
+
+
 def titles(run: Experiment) -> list[schema.PairTitle]:
     """The pairs of the run, as figures name them."""
     return [schema.PairTitle(name=pair.name, title=pair.title) for pair in run.pairs.values()]
@@ -174,6 +187,7 @@ SLICES: Mapping[str, Slice] = {
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "browser": browser,
+    "report": report,
     "definitions_table": definitions_table,
     "response_stats": answering.response_stats,
     "responses_table": answering.responses_view,

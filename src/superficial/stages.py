@@ -74,6 +74,8 @@ STAGES: Mapping[str, Stage] = {
     "tables/responses": Stage("superficial.responses.table", schema.ResponsesView),
     "figures/method_failures": Stage("superficial.figures.method_failures", schema.FailuresFigure),
     "figures/methods_example": Stage("superficial.figures.methods_example", schema.MethodsExample),
+    "report": Stage("superficial.report.stage", schema.ReportStage),
+    "manifest": Stage("superficial.provenance.stage", schema.Nothing),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 

@@ -1,15 +1,13 @@
 """The shift browser in a real Chromium, opened from disk."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browser.synthetic import HOSTILE, LONG, Made, example, stage
-from selenium import webdriver
+from chromium import needs_chromium, start
 from selenium.common.exceptions import JavascriptException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -20,19 +18,7 @@ from selenium.webdriver.support.ui import Select
 from superficial.browser.site import write_site
 from superficial.markup import visible
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SWITCHES = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="chromium and chromedriver are missing: apt-get install chromium chromium-driver",
-    ),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 # Shifted at 2, 5 and 9 (counted from 1); two lines.
 TOKENS = [
@@ -64,12 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver = start(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 

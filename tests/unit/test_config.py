@@ -25,6 +25,12 @@ def test_every_file_of_a_group_composes(group: str):
         Experiment(CONFIG, [f"{group}={file.stem}", *named]).slice("figure")
 
 
+def test_no_slice_can_end_a_script_block():
+    text = Experiment(CONFIG, ["pair.title='</script><script>alert(1)</script>'"]).slice("figure")
+    assert "</" not in text
+    assert json.loads(text)["pairs"][0]["title"] == "</script><script>alert(1)</script>"
+
+
 def test_every_model_file_is_named_as_it_names_itself():
     run = Experiment(CONFIG)
     for file in (CONFIG / "model").glob("*.yaml"):

@@ -1,4 +1,6 @@
 # Figures: each is a target of its own and reads tidy tables only, so a colour never reruns a model.
+from superficial.report.shown import shown
+
 SHIFTS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 KINDS = f"results/kinds/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 STATS = f"results/stats/{DATASET}/{{pair}}/{CONTEXT}"
@@ -11,17 +13,30 @@ FIGURES = {
     "prefix_handoff": [f"{STATS}/handoff.csv"],
 }
 
+
+def in_report(path, name):
+    # Captions are made by the rule `captions` and read when Snakemake writes its report.
+    one, caption = shown(name), os.path.abspath(f"results/report/{name}.rst")
+    return report(path, caption=caption, category=one.category, labels={"result": one.title})
+
+
+def drawn(figure):
+    pdf, png, svg, csv = multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv")
+    return [pdf, png, in_report(svg, f"figures/{figure}"), csv]
+
+
 for figure, tables in FIGURES.items():
 
     rule:
         name:
             f"figures/{figure}"
         input:
-            expand(tables, pair=PAIRS),
+            reads=expand(tables, pair=PAIRS),
             code=code_of(f"figures/{figure}"),
         output:
-            multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
+            drawn(figure),
         params:
             cfg=RUN.slice("figure"),
         shell:
-            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output[0]}"
+            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results"
+            " reads={input.reads} out={output[0]}"

@@ -48,7 +48,7 @@ rule judge:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
         "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " data={input.data} responses={input.responses} model={input.model} out={output}"
+        " data={input.data} responses={input.responses} model={input.model} reads={input.files:q} out={output}"
 
 
 rule canaries:
@@ -68,7 +68,7 @@ rule canaries:
     shell:
         "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
         " data={input.data} responses={input.responses} judgments={input.judgments} model={input.model}"
-        " sentences={input.sentences:q} out={output}"
+        " sentences={input.sentences:q} reads={input.files:q} out={output}"
 
 
 def answers_of(side):
@@ -97,7 +97,7 @@ rule pairwise:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:
         "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.data}"
-        " a={input.a} b={input.b} model={input.model} votes={input.votes:q} out={output}"
+        " a={input.a} b={input.b} model={input.model} votes={input.votes:q} reads={input.files:q} out={output}"
 
 
 rule trust:
@@ -123,7 +123,7 @@ rule:
         trust=TRUST,
         code=code_of("figures/judge_trust"),
     output:
-        multiext("results/figures/judge_trust", ".pdf", ".png", ".svg", ".csv"),
+        drawn("judge_trust"),
     params:
         cfg=RUN.slice("trust_figure"),
     shell:
@@ -135,7 +135,7 @@ rule:
         "tables/pairwise"
     input:
         pairwise=COMPARED,
-        judgments=OWN if COMPARISONS else [],
+        reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/pairwise"),
     output:
         multiext("results/tables/pairwise", ".csv", ".md", ".tex"),
@@ -143,7 +143,7 @@ rule:
         cfg=RUN.slice("pairwise_table"),
     shell:
         "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q}"
-        " pairwise={input.pairwise} results=results out={output}"
+        " pairwise={input.pairwise} results=results reads={input.reads} out={output}"
 
 
 rule:
@@ -151,14 +151,15 @@ rule:
         "tables/cases"
     input:
         data=f"results/data/{DATASET}.parquet",
-        judgments=OWN if COMPARISONS else [],
+        reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/cases"),
     output:
         "results/tables/cases.md",
     params:
         cfg=RUN.slice("cases"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results out={output}"
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results"
+        " reads={input.reads} out={output}"
 
 
 # A set of pages of its own: the shift browser above it must not be made again with the judgments.
@@ -167,7 +168,7 @@ rule:
         "figures/case_browser"
     input:
         data=f"results/data/{DATASET}.parquet",
-        judgments=OWN if COMPARISONS else [],
+        reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("figures/case_browser"),
         pages=list(map(str, CASE_PAGES)),
     output:
@@ -175,4 +176,5 @@ rule:
     params:
         cfg=RUN.slice("cases"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results out={output}"
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results"
+        " reads={input.reads} out={output}"

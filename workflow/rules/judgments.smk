@@ -53,7 +53,7 @@ for figure in ("aspects_radar", "tasks_topics_radar"):
             judged=JUDGED,
             code=code_of(f"figures/{figure}"),
         output:
-            multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
+            drawn(figure),
         params:
             cfg=RUN.slice("judged_figure"),
         shell:

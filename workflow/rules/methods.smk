@@ -42,7 +42,7 @@ rule:
         stats=f"results/responses_stats/{DATASET}.csv",
         code=code_of("figures/method_failures"),
     output:
-        multiext("results/figures/method_failures", ".pdf", ".png", ".svg", ".csv"),
+        drawn("method_failures"),
     params:
         cfg=RUN.slice("failures_figure"),
     shell:
@@ -60,7 +60,7 @@ rule:
         ],
         code=code_of("figures/methods_example"),
     output:
-        multiext("results/figures/methods_example", ".pdf", ".png", ".svg", ".csv"),
+        drawn("methods_example"),
     params:
         cfg=RUN.slice("methods_example"),
     shell:

@@ -43,7 +43,7 @@ rule:
         data=f"results/data/{DATASET}.parquet",
         code=code_of("figures/dataset_stats"),
     output:
-        multiext("results/figures/dataset_stats", ".pdf", ".png", ".svg", ".csv"),
+        drawn("dataset_stats"),
     params:
         cfg=RUN.slice("dataset_figure"),
     shell:

@@ -74,7 +74,8 @@ rule kinds:
     output:
         "results/kinds/{dataset}/{pair}/{context}.parquet",
     shell:
-        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} shifts={input.shifts} responses={input.responses} out={output}"
+        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} shifts={input.shifts} responses={input.responses}"
+        " reads={input.words:q} out={output}"
 
 
 rule stats:
@@ -105,4 +106,5 @@ rule kinds_agreement:
     output:
         "results/stats/kinds_agreement.csv",
     shell:
-        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} labelled={input.labelled} out={output}"
+        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} labelled={input.labelled}"
+        " reads={input.words:q} out={output}"

@@ -49,11 +49,11 @@ rule:
     name:
         "tables/definitions"
     input:
-        expand(DEFINITIONS, pair=PAIRS),
+        reads=expand(DEFINITIONS, pair=PAIRS),
         code=code_of("tables/definitions"),
     output:
         multiext("results/tables/definitions", ".csv", ".md", ".tex"),
     params:
         cfg=RUN.slice("definitions_table"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output}"
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"

@@ -50,5 +50,5 @@ def run(
         "final_loss": curve.losses[-1],
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-    inputs = {"base": base, "data": data, "template": template}
+    inputs = {"base": base, "data": data, "template": template, "notice": notice}
     write_sidecar(out, stage="align", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)

@@ -37,7 +37,7 @@ def run(cfg: DefinitionsTable, runtime: RuntimeConfig, *, results: Path, out: li
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     facts = {"tokens": int(table["tokens"].max())}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="tables/definitions", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="tables/definitions", config=config, inputs=inputs, started=started, facts=facts)
 
 
 def definitions(tables: Mapping[str, pd.DataFrame], cfg: DefinitionsTable) -> pd.DataFrame:

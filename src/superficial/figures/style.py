@@ -55,9 +55,9 @@ def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, star
         with whole_file(out.with_suffix(f".{kind}")) as partial:
             figure.savefig(partial, dpi=cfg.dpi, metadata=METADATA.get(kind), bbox_inches="tight", pad_inches=0.06)
     plt.close(figure)
-    inputs = {"table": out.with_suffix(".csv")}
+    forms = [out.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg", "csv")]
     config = cfg.model_dump(mode="json")
-    write_sidecar(out, stage=f"figures/{out.stem}", config=config, inputs=inputs, started=started, facts={})
+    write_sidecar(forms, stage=f"figures/{out.stem}", config=config, inputs={}, started=started, facts={})
 
 
 def colours(cfg: FigureStage) -> dict[str, str]:

@@ -38,7 +38,7 @@ def run(
     config = cfg.model_dump(mode="json")
     inputs = {str(path): path for path in files}
     facts = {"comparisons": len(cfg.comparisons)}
-    write_sidecar(out[0], stage="tables/pairwise", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="tables/pairwise", config=config, inputs=inputs, started=started, facts=facts)
 
 
 Found = tuple[Comparison, str, str, pd.DataFrame]  # comparison, title of the judge, how, outcomes

@@ -18,7 +18,7 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
     `base` is the manifest of the base model of a LoRA source. The folder appears whole or not at all.
     """
     started = time.monotonic()
-    inputs = {}
+    inputs: dict[str, Path] = {}
     fetched = cfg
     with whole_folder(out.parent) as folder:
         match cfg.source:
@@ -32,6 +32,7 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
             case LoraSource():
                 assert isinstance(base, Path)
                 inputs["base"] = base
+                inputs |= {f"adapter/{file.name}": file for file in sorted(Path(cfg.source.adapter).glob("*"))}
                 merge_adapter(cfg.source, base, folder)
         write_manifest(folder / FILE_NAME, fetched)
     config = cfg.model_dump(mode="json")

@@ -26,4 +26,4 @@ def run(cfg: PublishedStage, runtime: RuntimeConfig, *, data: Path, out: list[Pa
         "unscored": {str(why): int(count) for why, count in found.judgments["unscored"].value_counts().items() if why},
     }
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="published", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="published", config=config, inputs=inputs, started=started, facts=facts)

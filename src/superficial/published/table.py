@@ -29,7 +29,7 @@ def run(
     write_forms(tables[cfg.na_as_five], {".md": lambda: markdown(tables[False], tables[True], cfg)}, out)
     inputs = {"judgments": judgments, "responses": responses, "data": data}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="tables/published_scores", config=config, inputs=inputs, started=started, facts={})
+    write_sidecar(out, stage="tables/published_scores", config=config, inputs=inputs, started=started, facts={})
 
 
 def published_scores(

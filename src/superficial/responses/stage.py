@@ -42,7 +42,7 @@ def run(
     inputs = {str(path): path for path in (data, *files, *manifests)}
     facts: Mapping[str, object] = {"answers": len(answers), "end_not_readable": unread}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="response_stats", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="response_stats", config=config, inputs=inputs, started=started, facts=facts)
 
 
 def answer_table(instructions: pd.DataFrame, responses: pd.DataFrame, rests: list[str | None]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def run(cfg: ResponsesView, runtime: RuntimeConfig, *, stats: Path, out: list[Pa
     table = titled(read_table(stats), cfg)
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="tables/responses", config=config, inputs={"stats": stats}, started=started, facts={})
+    write_sidecar(out, stage="tables/responses", config=config, inputs={"stats": stats}, started=started, facts={})
 
 
 def titled(stats: pd.DataFrame, cfg: ResponsesView) -> pd.DataFrame:

@@ -37,8 +37,7 @@ def run(cfg: IndexStage, runtime: RuntimeConfig, *, embedding: Path, out: list[P
     facts["libraries"] = {"faiss": faiss.__version__}
     inputs = {"embedding": embedding, "corpus": file}
     config = cfg.model_dump(mode="json")
-    for path in out:
-        write_sidecar(path, stage="index", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="index", config=config, inputs=inputs, started=started, facts=facts)
 
 
 def _corpus_file(corpus: LocalCorpus | HubCorpus) -> Path:

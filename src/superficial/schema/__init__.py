@@ -41,6 +41,7 @@ from superficial.schema.method import (
 from superficial.schema.model import HubSource, LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
 from superficial.schema.plan import Architecture, DatasetSize, Device, PlanConfig
 from superficial.schema.published import ExportStage, PublishedStage, PublishedTable
+from superficial.schema.report import ReportedPair, ReportStage
 from superficial.schema.responses import (
     AnsweringSystem,
     FailuresFigure,
@@ -141,6 +142,8 @@ __all__ = [
     "PublishedTable",
     "PypiSource",
     "ReferenceConfig",
+    "ReportStage",
+    "ReportedPair",
     "RescoreStage",
     "ResponseStatsStage",
     "ResponsesView",

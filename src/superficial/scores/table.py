@@ -26,7 +26,7 @@ def run(cfg: ScoresTable, runtime: RuntimeConfig, *, judged: Path, out: list[Pat
     table = pd.concat([measured(read_table(judged), cfg), _printed(cfg)], ignore_index=True)
     write_forms(table, {".md": lambda: _markdown(table, cfg), ".tex": lambda: _latex(table, cfg)}, out)
     inputs, config = {"judged": judged}, cfg.model_dump(mode="json")
-    write_sidecar(out[0], stage="tables/scores", config=config, inputs=inputs, started=started, facts={})
+    write_sidecar(out, stage="tables/scores", config=config, inputs=inputs, started=started, facts={})
 
 
 def measured(table: pd.DataFrame, cfg: JudgedView) -> pd.DataFrame:

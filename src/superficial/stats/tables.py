@@ -52,4 +52,4 @@ def run(
     inputs = {"shifts": shifts, "kinds": token_kinds, "responses": responses, "data": data}
     facts = {"tokens": int(table.lengths.sum())}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out[-1], stage="stats", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(out, stage="stats", config=config, inputs=inputs, started=started, facts=facts)

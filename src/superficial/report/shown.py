@@ -1,0 +1,120 @@
+"""What a report shows: where each result stands in it, under which title, and what there is to see."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SHIFT = "Token distribution shift"
+METHODS = "Base models under prompts"
+SCORES = "Judged answers"
+DATA = "Instructions"
+PAPER = "Beside the paper"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure or table in the report; `text` says what is drawn, in words that hold for every run."""
+
+    category: str
+    title: str
+    text: str
+
+
+_FIGURES = {
+    "shift_example": Shown(
+        SHIFT,
+        "A response, token by token (Figure 2)",
+        "One response of the aligned model. The colour of a token is its category under the base model; below a token"
+        " that is not unshifted stands what the base model would have said. Beside it the tokens that shift most.",
+    ),
+    "shift_ratio": Shown(
+        SHIFT,
+        "How much shifts, and which tokens (Figure 3)",
+        "Shares of unshifted (base rank 1), marginal (rank 2 or 3) and shifted (below) response tokens, pooled over all"
+        " positions, and the tokens that are shifted most often.",
+    ),
+    "shift_by_position": Shown(
+        SHIFT,
+        "The shift along the response (Figure 4)",
+        "KL divergence in nats over the whole vocabulary, base rank and base probability by position; means over the"
+        " responses that are still running there.",
+    ),
+    "shift_by_kind": Shown(
+        SHIFT,
+        "Which kinds of token shift",
+        "Rate of shifted tokens and share of all shifted tokens for style, safety, content, number, punctuation and"
+        " function words, and the odds of style against content.",
+    ),
+    "shift_by_topic": Shown(
+        SHIFT, "Which instructions shift more", "Share of shifted tokens by task, by topic and by kind of instruction."
+    ),
+    "prefix_handoff": Shown(
+        SHIFT,
+        "Handed the first tokens, the base goes on",
+        "The base model continues the aligned model's first k response tokens; how long it agrees, how alike the"
+        " continuation is, and how much of the rest is unshifted.",
+    ),
+    "method_failures": Shown(
+        METHODS,
+        "How answers of the methods go wrong",
+        "Share of answers that run on to the limit, loop, repeat the query or invent further ones, by method.",
+    ),
+    "methods_example": Shown(
+        METHODS,
+        "One instruction under every method (Figure 5)",
+        "What the base model answers under each prompt, and the aligned model beside it.",
+    ),
+    "aspects_radar": Shown(
+        SCORES, "Scores by aspect (Figure 1)", "Mean score of each system in six aspects, 1 to 5."
+    ),
+    "tasks_topics_radar": Shown(
+        SCORES, "Scores by task and topic (Figure 7)", "Mean of five aspects over the instructions of each tag."
+    ),
+    "judge_trust": Shown(
+        SCORES,
+        "How far the judge can be trusted",
+        "Share unscored, the commonest score, scores of responses that were changed where it must not matter, and how"
+        " often a comparison flips with the order.",
+    ),
+    "dataset_stats": Shown(
+        DATA, "Instructions by subset, task and topic (Figure 6)", "Shares; an instruction may have several tags."
+    ),
+}  # fmt: skip
+_TABLES = {
+    "responses": Shown(METHODS, "Table: lengths and failures by method", "What every method's answers look like."),
+    "scores": Shown(
+        SCORES, "Table: scores by system (Table 1)", "Mean scores of every system, the paper's rows below."
+    ),
+    "pairwise": Shown(
+        SCORES,
+        "Table: two systems compared (Table 2)",
+        "Win, tie and lose, asked in both orders and derived from scores.",
+    ),
+    "cases": Shown(
+        SCORES,
+        "Table: where two systems differ most (appendix B)",
+        "Instructions with the largest gaps, and the reasons.",
+    ),
+    "published_scores": Shown(SCORES, "Table: published judgments", "Mean scores of every published system and judge."),
+    "paper": Shown(PAPER, "The paper's values beside ours", "Every number of this run that the paper prints, too."),
+}
+SHOWN: Mapping[str, Shown] = {
+    **{f"figures/{name}": one for name, one in _FIGURES.items()},
+    **{f"tables/{name}": one for name, one in _TABLES.items()},
+}
+
+
+def shown(name: str) -> Shown:
+    """The entry of `name`, figures/NAME or tables/NAME; one that nobody described stands under its own name."""
+    title = name.split("/")[-1].replace("_", " ")
+    return SHOWN.get(name, Shown("Further results", title, title))
+
+
+def captioned(made: Iterable[str]) -> list[str]:
+    """What stands in the report, figures/NAME and tables/NAME, of the files that a run makes; the paper's numbers last.
+
+    >>> captioned(["results/figures/a.pdf", "results/browser/index.html", "results/tables/b.csv"])
+    ['figures/a', 'tables/b', 'tables/paper']
+    """
+    names = ["/".join(Path(path).with_suffix("").parts[-2:]) for path in made]
+    return [name for name in names if name.startswith(("figures/", "tables/"))] + ["tables/paper"]
