@@ -22,6 +22,6 @@ for figure, tables in FIGURES.items():
         output:
             multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
         params:
-            cfg=RUN.slice("figure"),
+            cfg=RUN.slice("ratio_figure" if figure == "shift_ratio" else "figure"),
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output[0]}"

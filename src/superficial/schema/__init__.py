@@ -13,6 +13,7 @@ from superficial.schema.figure import (
     PublishedScores,
     PublishedShare,
     PublishedShift,
+    RatioFigure,
     ReferenceConfig,
 )
 from superficial.schema.judge import (
@@ -23,6 +24,7 @@ from superficial.schema.judge import (
     JudgeStage,
     PairwiseStage,
     PairwiseTable,
+    ServerJudge,
     TrustFigure,
     TrustStage,
 )
@@ -70,7 +72,15 @@ from superficial.schema.scores import (
 )
 from superficial.schema.server import EngineConfig, ServerEngine
 from superficial.schema.settings import Settings
-from superficial.schema.shift import CompareConfig, HandoffConfig, HandoffStage, RescoreStage, ScoreStage, StatsConfig
+from superficial.schema.shift import (
+    CompareConfig,
+    HandoffConfig,
+    HandoffStage,
+    IntervalsConfig,
+    RescoreStage,
+    ScoreStage,
+    StatsConfig,
+)
 
 __all__ = [
     "AlignConfig",
@@ -104,6 +114,7 @@ __all__ = [
     "HubSource",
     "IndexConfig",
     "IndexStage",
+    "IntervalsConfig",
     "JudgeConfig",
     "JudgeFile",
     "JudgeStage",
@@ -133,6 +144,7 @@ __all__ = [
     "PublishedStage",
     "PublishedTable",
     "PypiSource",
+    "RatioFigure",
     "ReferenceConfig",
     "RescoreStage",
     "ResponseStatsStage",
@@ -143,6 +155,7 @@ __all__ = [
     "ScoreStage",
     "ScoresTable",
     "ServerEngine",
+    "ServerJudge",
     "Settings",
     "SettleConfig",
     "ShownSystem",
