@@ -1,6 +1,6 @@
 """A small server that speaks as much of the Hugging Face hub's protocol as its client needs, and misbehaves on demand.
 
-Repositories are folders. Each has one commit, COMMIT, which is also its branch main.
+Repositories are folders. Each has one commit, COMMIT, which is also its branch main and what `branches` has beside it.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -26,6 +27,7 @@ class HubServer:
 
     def __init__(self, repositories: Mapping[str, Path]) -> None:
         self.repositories = dict(repositories)
+        self.commit, self.branches = COMMIT, {"main"}
         self.gated: dict[str, int] = {}  # repository: status of its answers without the token "good"
         self.vanished: set[str] = set()  # files that are listed and not there
         self.damaged: set[str] = set()  # files whose content is not the listed one
@@ -68,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository = found and (found["asked"] or found["repo"])
         if found is None or repository not in self.hub.repositories:
             return self._fail(404, "RepoNotFound")
-        if (found["at"] or found["revision"] or "main") not in (COMMIT, "main"):
+        if unquote(found["at"] or found["revision"] or "main") not in {self.hub.commit, *self.hub.branches}:
             return self._fail(404, "RevisionNotFound")
         folder = self.hub.repositories[repository]
         files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
@@ -90,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
                 sha256 = hashlib.sha256(content).hexdigest()
                 entry["lfs"] = {("oid" if tree else "sha256"): sha256, "size": len(content), "pointerSize": 134}
             entries.append(entry | ({"type": "file", "path": name} if tree else {"rfilename": name}))
-        answer = entries if tree else {"id": repository, "sha": COMMIT, "siblings": entries}
+        answer = entries if tree else {"id": repository, "sha": self.hub.commit, "siblings": entries}
         content = json.dumps(answer).encode()
         self._head(200, {"Content-Type": "application/json", "Content-Length": str(len(content))})
         self.wfile.write(content)
@@ -101,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         etag = _sha1(content)
         if name in self.hub.damaged:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Content-Length": str(len(content) - start)}
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": self.hub.commit, "Content-Length": str(len(content) - start)}
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self._head(206 if start else 200, headers)
