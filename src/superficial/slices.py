@@ -144,6 +144,19 @@ def judged_view(run: Experiment) -> schema.JudgedView:
     )
 
 
+def judged_figure(run: Experiment, _: str) -> schema.JudgedFigure:
+    """The look, whose scores, and which systems belong to one pair: they are held against each other."""
+    view = judged_view(run)
+    names = {system.name: system.title for system in view.systems}
+    groups = [
+        schema.SystemGroup(
+            title=pair.title, systems=[names[".".join(system)] for system in answering.systems_of(run, pair.name)]
+        )
+        for pair in (run.pairs.values() if names else ())
+    ]
+    return schema.JudgedFigure(**dict(run.settings.figure), **dict(view), groups=groups)
+
+
 def export(run: Experiment, model: str) -> schema.ExportStage:
     """The model as the exported file names it."""
     return schema.ExportStage(generator=run.model(model).title, dataset=run.settings.dataset.name)
@@ -166,7 +179,7 @@ SLICES: Mapping[str, Slice] = {
     "published_table": published_table,
     "export": export,
     "judged": judged,
-    "judged_figure": lambda run, _: schema.JudgedFigure(**dict(run.settings.figure), **dict(judged_view(run))),
+    "judged_figure": judged_figure,
     "scores_table": lambda run, _: schema.ScoresTable(
         **dict(judged_view(run)), published=run.settings.reference.scores
     ),

@@ -68,6 +68,7 @@ from superficial.schema.scores import (
     JudgedView,
     JudgeTitle,
     ScoresTable,
+    SystemGroup,
     SystemTitle,
 )
 from superficial.schema.server import EngineConfig, ServerEngine
@@ -161,6 +162,7 @@ __all__ = [
     "ShownSystem",
     "StatsConfig",
     "Strict",
+    "SystemGroup",
     "SystemTitle",
     "TrustFigure",
     "TrustStage",

@@ -40,8 +40,17 @@ class JudgedView(Strict):
     systems: list[SystemTitle] = Field(description="empty: every system of the table, under its own name")
 
 
+class SystemGroup(Strict):
+    """Systems that are drawn together."""
+
+    title: str
+    systems: list[str] = Field(description="titles, as in `systems` of the view")
+
+
 class JudgedFigure(FigureConfig, JudgedView):
     """What a figure of scores reads."""
+
+    groups: list[SystemGroup] = Field(default=[], description="a panel each, one a pair; empty: all systems in one")
 
 
 class ScoresTable(JudgedView):
