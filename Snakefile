@@ -7,6 +7,7 @@ from pathlib import Path
 
 from superficial.config import Experiment, split_overrides
 from superficial.errors import UserError
+from superficial.locks import enter
 from superficial.stages import code_of
 
 try:
@@ -16,9 +17,8 @@ try:
 except UserError as error:
     sys.exit(f"error: {error}")
 
-DATASET = RUN.settings.dataset.name
-CONTEXT = RUN.settings.context.name
-RESPONSE = RUN.settings.response.name
+ALIVE = enter(Path(".snakemake"))  # open until this process ends
+DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("dataset", "context", "response"))
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"

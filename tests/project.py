@@ -30,13 +30,9 @@ class Project:
         judge = yaml.safe_load((folder / "config/judge/smollm2_local.yaml").read_text())
         self.add("judge/tiny", judge | {"name": "tiny", "title": "tiny judge", "model": "tiny_judge"})
         self.add_dataset("tiny", 6)
-        self.add("experiment/smoke", {"pair": None})
-        (folder / "config/experiment/smoke.yaml").write_text(
-            "# @package _global_\ndefaults:\n  - override /pair: tiny\n  - override /dataset: tiny\n"
-            "  - override /judge: tiny\ncanaries:\n  examples: 2\n"
-            "methods: [zero_shot, urial_k3]\n"
-            "pairwise:\n  examples: 2\n  systems:\n    - {a: base.urial_k3, b: aligned}\n    - {a: base.urial_k3, b: base.zero_shot}\n"
-            "generate:\n  max_new_tokens: 24\nhandoff:\n  examples: 4\nfigure:\n  min_examples: 3\n"
+        smoke = folder / "config/experiment/smoke.yaml"
+        smoke.write_text(
+            re.sub(r"(override /\w+): \w+", r"\1: tiny", smoke.read_text()).replace("limit: 6", "limit: null")
         )
 
     @classmethod

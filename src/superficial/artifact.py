@@ -1,6 +1,8 @@
 """Artifacts: files that appear whole or not at all, each with a sidecar that says where it came from."""
 
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -11,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -44,11 +46,13 @@ def file_sha256(path: Path) -> str:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and renamed over `path`.
 
-    The temporary name keeps the suffix, because some writers choose their format by it.
+    The temporary name keeps the suffix, because some writers choose their format by it. It is locked while its writer
+    lives, so that what a killed one left behind can be told from it, and is deleted by the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _delete_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
+    fcntl.flock(handle, fcntl.LOCK_EX)
     partial = Path(name)
     try:
         with disk_errors(path):
@@ -59,25 +63,48 @@ def whole_file(path: Path) -> Iterator[Path]:
             _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete temporary files for `path` that no process holds any more; a new one has a minute to get its lock."""
+    for file in path.parent.glob(f".{glob.escape(path.stem)}-*{path.suffix}"):
+        with suppress(OSError), open(file, "rb") as handle:  # it may vanish at any moment, or be locked
+            if time.time() - os.fstat(handle.fileno()).st_mtime > 60:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; on success its files are flushed and it replaces `path`."""
+    """Yield an empty folder beside `path`; on success its files are flushed and it replaces `path`.
+
+    A UserError when another process is making the same folder: one of a killed run may have outlived it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f".{path.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial.mkdir(exist_ok=True)
+    handle = os.open(partial, os.O_RDONLY)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise UserError(
+            "another process is making it", where=str(path), remedy="wait for its end, then run the same command again"
+        ) from error
+    try:
+        for left in partial.iterdir():  # by a writer that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         with disk_errors(path):
             yield partial
-            for file in partial.rglob("*"):
+            for file in (*partial.rglob("*"), partial):
                 _flush(file)
             shutil.rmtree(path, ignore_errors=True)
             partial.replace(path)
             _flush(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from superficial.schema import (
     NeighboursConfig,
     PairConfig,
     Runtime,
+    ServerJudge,
     Settings,
 )
 from superficial.slices import SLICES
@@ -71,8 +72,9 @@ class Experiment:
 
     @cached_property
     def pairs(self) -> dict[str, PairConfig]:
-        """The pairs of this run by name, in the order asked for."""
-        if not self.settings.pairs:
+        """The pairs of this run by name, in the order asked for; a `pair=NAME` asked for wins over an experiment."""
+        asked = {entry.split("=")[0] for entry in self._overrides}
+        if not self.settings.pairs or ("pair" in asked and "pairs" not in asked):
             return {self.settings.pair.name: self.settings.pair}
         others = [entry for entry in self._overrides if not re.match(r"(pair|pairs)=", entry)]
         found = [
@@ -210,7 +212,9 @@ class Experiment:
     @property
     def runtime(self) -> str:
         """What every stage is handed beside its slice, as JSON: it decides no result, so that no rule reads it."""
-        return Runtime(**dict(self.settings.runtime), engine=self.settings.engine).model_dump_json()
+        asked = (self.judge(name) for name in (self.settings.judge.name, *self.settings.trust.beside))
+        judges = {judge.name: judge for judge in asked if isinstance(judge, ServerJudge)}
+        return Runtime(**dict(self.settings.runtime), engine=self.settings.engine, judges=judges).model_dump_json()
 
     def slice(self, stage: str, name: str = "") -> str:
         """What `stage` reads, as canonical JSON; `name` is the model, method or change that the job is about."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from superficial import schema
+from superficial.errors import UserError
 from superficial.judge import slices as judging
 from superficial.responses import slices as answering
+from superficial.validation import nearest
 
 if TYPE_CHECKING:
     from superficial.config import Experiment
@@ -57,16 +59,29 @@ def figure(run: Experiment, _: str) -> schema.FigureStage:
         dataset=settings.dataset.name,
         context=settings.context.name,
         confidence=settings.stats.confidence,
-        reference=settings.reference,
         pairs=titles(run),
     )
+
+
+def ratio_figure(run: Experiment, _: str) -> schema.RatioFigure:
+    """The look, and the paper's shares; a pair says by its `reference` which of them are its own."""
+    published = run.settings.reference.token_shift
+    known = {row.title for row in published}
+    repeats = {pair.name: pair.reference for pair in run.pairs.values() if pair.reference is not None}
+    for name, title in repeats.items():
+        if title not in known:
+            raise UserError(
+                f"no published pair {title!r}", where=f"config/pair/{name}.yaml, key reference",
+                remedy=nearest(title, sorted(known), "titles"),
+            )  # fmt: skip
+    return schema.RatioFigure(**dict(figure(run, "")), published=published, repeats=repeats)
 
 
 def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
     """Intervals, and which results the table shows."""
     settings = run.settings
     return schema.DefinitionsTable(
-        **dict(settings.stats), dataset=settings.dataset.name, context=settings.context.name, pairs=titles(run)
+        **settings.stats.intervals, dataset=settings.dataset.name, context=settings.context.name, pairs=titles(run)
     )
 
 
@@ -94,14 +109,14 @@ def browser(run: Experiment, _: str) -> schema.BrowserStage:
 
 def published_table(run: Experiment, _: str) -> schema.PublishedTable:
     """Intervals, and what N/A means."""
-    return schema.PublishedTable(**dict(run.settings.stats), na_as_five=run.settings.na_as_five)
+    return schema.PublishedTable(**run.settings.stats.intervals, na_as_five=run.settings.na_as_five)
 
 
 def judged(run: Experiment, _: str) -> schema.JudgedStage:
     """Intervals, what N/A means, and whose judgments are read."""
     view = judged_view(run)
     return schema.JudgedStage(
-        **dict(run.settings.stats),
+        **run.settings.stats.intervals,
         na_as_five=view.na_as_five,
         judge=view.judge.name,
         systems=[system.name for system in view.systems],
@@ -127,6 +142,19 @@ def judged_view(run: Experiment) -> schema.JudgedView:
         judge=judge,
         systems=systems,
     )
+
+
+def judged_figure(run: Experiment, _: str) -> schema.JudgedFigure:
+    """The look, whose scores, and which systems belong to one pair: they are held against each other."""
+    view = judged_view(run)
+    names = {system.name: system.title for system in view.systems}
+    groups = [
+        schema.SystemGroup(
+            title=pair.title, systems=[names[".".join(system)] for system in answering.systems_of(run, pair.name)]
+        )
+        for pair in (run.pairs.values() if names else ())
+    ]
+    return schema.JudgedFigure(**dict(run.settings.figure), **dict(view), groups=groups)
 
 
 def export(run: Experiment, model: str) -> schema.ExportStage:
@@ -164,7 +192,7 @@ SLICES: Mapping[str, Slice] = {
     "published_table": published_table,
     "export": export,
     "judged": judged,
-    "judged_figure": lambda run, _: schema.JudgedFigure(**dict(run.settings.figure), **dict(judged_view(run))),
+    "judged_figure": judged_figure,
     "scores_table": lambda run, _: schema.ScoresTable(
         **dict(judged_view(run)), published=run.settings.reference.scores
     ),
@@ -183,9 +211,11 @@ SLICES: Mapping[str, Slice] = {
     "rescore": rescore,
     "compare": lambda run, _: run.settings.compare,
     "stats": lambda run, _: run.settings.stats,
+    "intervals": lambda run, _: schema.IntervalsConfig(**run.settings.stats.intervals),
     "handoff": handoff,
     "align": lambda run, _: run.settings.align,
     "figure": figure,
+    "ratio_figure": ratio_figure,
     "browser": browser,
     "report": report,
     "definitions_table": definitions_table,

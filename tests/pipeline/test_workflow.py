@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,7 @@ COLUMNS = [
     "aligned_top_ids",
     "aligned_top_probs",
 ]
+SEED = 6  # of the moments at which a run is killed
 FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"]
 
 
@@ -91,58 +94,6 @@ def test_a_finished_run_has_nothing_to_do(finished: Project):
     assert re.search(r"^manifest +1$", changed.stdout, flags=re.M)
 
 
-def test_two_cold_runs_are_bit_identical(finished: Project, project: Project):
-    first, second = hashes(finished), hashes(project.made())
-    assert first == second
-    assert any(name.endswith(".csv") for name in first)
-
-
-SHIFTS = {f"figures/{name}" for name in FIGURES}
-PAGES = SHIFTS | {"figures/shift_browser"}
-FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES
-RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
-FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
-FROM_TRUST = {"trust", "figures/judge_trust", "tables/pairwise"}
-FROM_SCORES = {"judged", "tables/scores", "tables/cases", "figures/case_browser"} | RADARS | FROM_TRUST
-FROM_JUDGE = {"judge", "pairwise"} | FROM_SCORES
-FROM_ANSWERS = FAILURES | FROM_JUDGE  # of a base model's method
-FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
-DRAWN = SHIFTS | RADARS | {
-    "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
-}  # fmt: skip
-INTERVALS = {"stats", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
-FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
-
-
-@pytest.mark.parametrize(
-    ("override", "rules"),
-    [
-        ("figure.dpi=100", DRAWN),
-        ("figure.shifted=black", DRAWN | PAGES),
-        ("stats.seed=1", FROM_SEED),
-        ("stats.resamples=200", FROM_SEED),
-        ("compare.top_k=5", FROM_COMPARE),
-        ("handoff.max_new_tokens=8", {"handoff", "handoff_stats", "figures/prefix_handoff"}),
-        ("generate.max_new_tokens=12", FROM_GENERATE),
-        ("dataset.limit=4", {"data", "figures/dataset_stats"} | FROM_GENERATE),
-        ("runtime.generate_batch=1", set()),
-        ("runtime.score_tokens=64", set()),
-        ("runtime.position_chunk=3", set()),
-        ("runtime.device=cpu", set()),
-        ("align.epochs=1", set()),
-        ("pair.title=other", PAGES),
-        # The aligned side is not touched by a change of the base, so its answers stay.
-        ("+pair.base.dtype=bfloat16", {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS),
-        ("method.urial_k3.prompt.examples.ids=[clouds]", {"generate"} | FROM_ANSWERS),
-        ("methods=[zero_shot]", FAILURES | FROM_SCORES),
-        ("canaries.seed=3", {"canaries", "pairwise"} | FROM_TRUST),
-        ("judge.title=other", {"canaries"} | FROM_JUDGE),
-    ],
-)
-def test_an_override_reruns_what_reads_it(finished: Project, override: str, rules: set[str]):
-    assert finished.planned(hydra=(override,)) == rules
-
-
 def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.MonkeyPatch):
     """`why` names the one value that changed, in the jobs that read it; `plan` bounds what the finished run counted."""
     monkeypatch.chdir(finished.folder)
@@ -184,40 +135,44 @@ def test_speed_settings_change_no_rank(finished: Project, project: Project):
             assert (left == right).all()
 
 
-def test_a_killed_generation_goes_on_and_ends_alike(finished: Project, project: Project):
-    """Kill -9 of everything when the first batch is stored; the same command finishes with the same bytes."""
-    hydra = ("runtime.generate_batch=1",)
-    store = project.folder / "results/.responses"
-    process = subprocess.Popen(
-        project.command("figures/shift_ratio", hydra=hydra), cwd=project.folder, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while process.poll() is None and not any(store.glob("*.jsonl")):
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    (stored,) = store.glob("*.jsonl")
-    kept = stored.read_bytes()
-    assert not (project.folder / "results/responses/tiny/tiny_aligned/aligned.parquet").exists()
-    project.run(arguments=("--unlock",))
-    project.made("figures/shift_ratio", hydra=hydra)
-    assert stored.read_bytes().startswith(kept)
-    entries = [json.loads(line) for line in stored.read_text().splitlines() if line.strip().endswith("}")]
-    assert len({entry["key"] for entry in entries}) == len(entries) == 6  # no answer was made twice
-    clean = pd.read_parquet(finished.folder / "results/responses/tiny/tiny_aligned/aligned.parquet")
-    resumed = pd.read_parquet(project.folder / "results/responses/tiny/tiny_aligned/aligned.parquet")
-    assert clean["token_ids"].map(list).tolist() == resumed["token_ids"].map(list).tolist()
+def test_a_run_killed_at_random_moments_ends_bit_for_bit_alike(finished: Project, project: Project):
+    """Kill -9 of everything, of one job alone, of everything again: the same command goes on to the same artifacts."""
+    chance = random.Random(SEED)
+    moments = sorted(chance.sample(range(2, 40), 3))
+    print(f"seed {SEED}: killed when {moments} artifacts are there")
+    for moment, victim in zip(moments, ("run", "job", "run"), strict=True):
+        process = subprocess.Popen(
+            project.command("figures/all"), cwd=project.folder, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "2"},
+        )  # fmt: skip
+        while process.poll() is None and len(list((project.folder / "results").rglob("*.meta.json"))) < moment:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 3))
+        if victim == "job":
+            kill_a_job(process)
+            assert process.wait() != 0
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    assert "its lock is released" in project.run("figures/all").stdout
+    assert project.planned() == set()
+    assert hashes(project) == hashes(finished)
+    for store in (project.folder / "results").glob(".*/*.jsonl"):
+        entries = [json.loads(line) for line in store.read_text().splitlines() if line.strip().endswith("}")]
+        assert len({entry["key"] for entry in entries}) == len(entries)  # nothing that was kept was made twice
 
 
-def test_more_instructions_decode_only_the_new_ones(project: Project):
-    project.made("figures/shift_ratio", hydra=("dataset.limit=3",))
-    meta = project.folder / "results/responses/tiny/tiny_aligned/aligned.parquet.meta.json"
-    first = json.loads(meta.read_text())["new_tokens"]
-    project.made("figures/shift_ratio")
-    answers = pd.read_parquet(meta.with_suffix("").with_suffix(""))
-    total = int(answers["token_ids"].map(len).sum())
-    assert 0 < first < total
-    assert json.loads(meta.read_text())["new_tokens"] == total - first
+def kill_a_job(run: subprocess.Popen[bytes]) -> None:
+    """Kill -9 of the first process of a stage that `run` has, and of no other."""
+    while run.poll() is None:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                session = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3])
+                if session == run.pid and b"-m\0superficial\0" in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    return
+        time.sleep(0.01)
+    raise AssertionError("the run ended without a job to kill")
 
 
 def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):

@@ -27,7 +27,6 @@ from superficial.schema import (
     Nothing,
     PairTitle,
     PromptConfig,
-    ReferenceConfig,
     RuntimeConfig,
     StatsConfig,
 )
@@ -249,7 +248,6 @@ def test_the_figure_says_when_there_are_too_few(tmp_path: Path, study: Study, ke
     cfg = FigureStage(
         **look, dpi=60, min_examples=3, example_tokens=20, dataset="tiny", context="zero_shot", confidence=0.95,
         pairs=[PairTitle(name="p", title="one"), PairTitle(name="q", title="two")],
-        reference=ReferenceConfig(token_shift=[], scores=[], comparisons=[], shares=[]),
     )  # fmt: skip
     table = study.made("base", ZERO_SHOT)
     table = table[table["example_id"].isin(table["example_id"].unique()[:kept])]

@@ -69,7 +69,7 @@ def judge(server: Endpoint, results: Path, **more: Any) -> ServedJudge:
               "base_url": f"http://127.0.0.1:{server.server_address[1]}/v1", "prompt_files": FILES,
               "repair": str(ROOT / "repair.txt")} | more  # fmt: skip
     cfg = ServerJudge.model_validate(values)
-    return ServedJudge(cfg, open_ledger(cfg, results))
+    return ServedJudge(cfg, cfg, open_ledger(cfg, results))
 
 
 def test_a_readable_answer_is_asked_for_once_and_never_again(endpoint: Any, tmp_path: Path):

@@ -22,7 +22,7 @@ from superficial.table import read_table, write_table
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared/published"
 there = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/published is not here")
-CFG = PublishedTable(resamples=200, confidence=0.95, seed=0, top_tokens=1, min_occurrences=1, na_as_five=False)
+CFG = PublishedTable(resamples=200, confidence=0.95, seed=0, na_as_five=False)
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1)
 GENERAL, CHATGPT = "some.model-v1.5", "gpt-3.5-turbo"
 

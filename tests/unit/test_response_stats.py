@@ -30,7 +30,7 @@ from superficial.table import read_table, write_table
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1)
-STATS = {"resamples": 300, "confidence": 0.9, "seed": 3, "top_tokens": 1, "min_occurrences": 1}
+STATS = {"resamples": 300, "confidence": 0.9, "seed": 3}
 NAMES = ["base.zero_shot", "base.urial_k3", "aligned.aligned"]
 CFG = ResponseStatsStage(
     **STATS,

@@ -25,7 +25,7 @@ from superficial.scores.statistics import SIX, score_table
 from superficial.table import read_table, write_table
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1)
-STATS = {"resamples": 200, "confidence": 0.9, "seed": 3, "top_tokens": 1, "min_occurrences": 1}
+STATS = {"resamples": 200, "confidence": 0.9, "seed": 3}
 SYSTEMS = ["base.zero_shot", "base.urial_k3", "aligned.aligned"]
 CFG = JudgedStage(**STATS, na_as_five=False, judge="tiny", systems=SYSTEMS)
 CAVEAT = "Too small to conclude from."

@@ -36,7 +36,7 @@ for figure, tables in FIGURES.items():
         output:
             drawn(figure),
         params:
-            cfg=RUN.slice("figure"),
+            cfg=RUN.slice("ratio_figure" if figure == "shift_ratio" else "figure"),
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results"
             " reads={input.reads} out={output[0]}"

@@ -28,6 +28,6 @@ rule handoff_stats:
     output:
         "results/stats/{dataset}/{pair}/{context}/handoff.csv",
     params:
-        cfg=RUN.slice("stats"),
+        cfg=RUN.slice("intervals"),
     shell:
         "{STAGE} handoff_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} handoff={input.handoff} out={output}"

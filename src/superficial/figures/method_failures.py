@@ -41,7 +41,7 @@ def run(cfg: FailuresFigure, runtime: RuntimeConfig, *, stats: Path, out: Path) 
         axis.set_ylim(last, 0)
         if index == 0:
             _label(axis, cfg, rows)
-    figure.text((LABELS + WIDTH) / 2 / WIDTH, 0.02, "% of answers", ha="center", va="bottom", fontsize=8)
+    figure.text((LABELS + WIDTH) / 2 / WIDTH, 0.05 / height, "% of answers", ha="center", va="bottom", fontsize=8)
     title = f"How methods fail before anybody judges what they say. Data: {cfg.dataset}, {instructions(table)}."
     figure.text(0.0, 1.0, title, va="top", fontsize=8.5)
     note = f"{failures(cfg)} {decoding(cfg)} Brackets and whiskers: {interval(cfg)}s, bootstrap over instructions."
@@ -88,10 +88,8 @@ def _label(axis: Axes, cfg: FailuresFigure, rows: dict[str, float]) -> None:
     """Methods left of the first panel, models in bold above theirs."""
     for name, place in rows.items():
         if name.startswith("title:"):
-            title = textwrap.wrap(
-                name.removeprefix("title:"), 22, max_lines=2, placeholder=" …", break_on_hyphens=False
-            )
-            text, weight, line = "\n".join(title), "bold", place + 0.5
+            # Nothing is drawn in this row, so that the title may go on into the panels.
+            text, weight, line = shorten(name.removeprefix("title:"), 44), "bold", place + 0.5
         else:
             text = next(system.method for system in cfg.systems if system.name == name)
             text, weight, line = shorten(text, 26), "normal", place + 0.55

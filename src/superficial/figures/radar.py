@@ -10,6 +10,7 @@ from matplotlib.projections.polar import PolarAxes
 
 from superficial.figures.style import LINES
 from superficial.judge.aspects import HIGHEST, LOWEST
+from superficial.schema import JudgedFigure
 
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 # Okabe-Ito once more: orange, sky blue and yellow-green join the five of the other figures.
@@ -24,6 +25,13 @@ def look(index: int) -> dict[str, Any]:
 def handles(count: int) -> list[Line2D]:
     """What a legend shows of the first `count` systems."""
     return [Line2D([], [], linewidth=1.4, **look(index)) for index in range(count)]
+
+
+def grouped(cfg: JudgedFigure, keys: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Title and (system, judge) of each panel; a pair's title is shown where there are several."""
+    if len(cfg.groups) < 2:
+        return [("", list(keys))]
+    return [(group.title, [key for key in keys if key[0] in group.systems]) for group in cfg.groups]
 
 
 def draw_radar(

@@ -11,6 +11,7 @@ from superficial.figures.style import WIDTH, interval, of_pairs, pair_colour, sa
 from superficial.schema import FigureStage, RuntimeConfig
 
 PANELS = ("task", "topic", "instruction")
+TOO_FEW = "too few"
 
 
 def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
@@ -19,7 +20,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     table = of_pairs(cfg, results, "groups")
     table = table[table["category"] == "shifted"].drop(columns="category")
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.7), sharex=True, layout="constrained")
+    height = 2.7 + 0.55 * (len(cfg.pairs) - 1)  # inches
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), sharex=True, layout="constrained")
     for axis, grouping in zip(axes, PANELS, strict=True):
         _draw_panel(axis, cfg, table[table["grouping"] == grouping])
         axis.set_title(grouping, loc="left")
@@ -28,9 +30,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     axes[0].set_xlim(0, 105 * widest if widest > 0 else 100)
     axes[1].set_xlabel(f"shifted response tokens, % ({interval(cfg)}, bootstrap over examples)")
     if len(cfg.pairs) > 1:
-        axes[2].legend(frameon=False, fontsize=6.5)
-    pairs = ", ".join(pair.title for pair in cfg.pairs)
-    figure.suptitle(f"{pairs}. Data: {cfg.dataset}; base context: {cfg.context}.", x=0.01, ha="left", fontsize=8.5)
+        drawn = axes[2].get_legend_handles_labels()
+        figure.legend(*drawn, frameon=False, loc="outside lower center", ncols=3)
+    what = cfg.pairs[0].title if len(cfg.pairs) == 1 else "Which instructions shift"
+    figure.suptitle(f"{what}. Data: {cfg.dataset}; base context: {cfg.context}.", x=0.01, ha="left", fontsize=8.5)
     save(figure, table, out, cfg, started)
 
 
@@ -42,14 +45,15 @@ def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
         found = rows[rows["pair"] == pair.name].set_index("group").reindex(names)
         enough = found["examples"] >= cfg.min_examples
         shown = 100 * found[enough][["share", "low", "high"]]
-        at = [names.index(name) + 0.16 * index for name in shown.index]
+        aside = 0.2 * ((len(cfg.pairs) - 1) / 2 - index)  # the first pair on top
+        at = [names.index(name) + aside for name in shown.index]
         error = [shown["share"] - shown["low"], shown["high"] - shown["share"]]
         axis.errorbar(
             shown["share"], at, xerr=error, fmt="o", markersize=3.5, elinewidth=1.1, color=pair_colour(index),
             label=pair.title,
         )  # fmt: skip
         for name in found.index[~enough]:
-            axis.text(1, names.index(name), "too few", fontsize=6.5, va="center", color="#666666")
+            axis.text(1, names.index(name) + aside, TOO_FEW, fontsize=5.5, va="center", color=pair_colour(index))
     labels = [f"{name} ({count})" for name, count in zip(names, first["examples"], strict=True)]
     axis.set_yticks(range(len(names)), labels)
     axis.set_ylim(-0.6, max(len(names) - 0.4, 0.6))

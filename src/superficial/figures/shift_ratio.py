@@ -10,19 +10,22 @@ from matplotlib.axes import Axes
 
 from superficial.category import CATEGORIES
 from superficial.figures.style import WIDTH, colours, interval, of_pairs, save, set_style, shorten
-from superficial.schema import FigureStage, PairTitle, RuntimeConfig
+from superficial.schema import PairTitle, RatioFigure, RuntimeConfig
 
 TOKENS = 10  # shifted tokens in a list
 WIDE = 0.09  # a part of a bar that holds its interval
 LEFT, BAR = 0.3, 0.25  # of a list's width: where bars begin, and the longest
 
 
-def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
-    """Draw a bar for each pair of this run, the published pairs below, and each pair's frequent shifted tokens."""
+def run(cfg: RatioFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw a bar for each pair of this run, published pairs below it or them, and each pair's frequent shifted tokens.
+
+    A published pair that a pair of this run repeats stands right below that; the others come last.
+    """
     started = time.monotonic()
     set_style()
     shares = pd.concat([_measured(cfg, of_pairs(cfg, results, "ratios")), _published(cfg)], ignore_index=True)
-    names = list(dict.fromkeys(shares["title"]))
+    names = _order(cfg, shares)
     tokens = of_pairs(cfg, results, "tokens").query("category == 'shifted'")
     tokens = tokens.groupby(["pair", "order"], sort=False).head(TOKENS)
     heights = [0.5 * len(names) + 0.75, *[0.165 * TOKENS + 0.55] * len(cfg.pairs)]  # inches
@@ -40,22 +43,27 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     save(figure, pd.concat([shares, listed.drop(columns="pair")], ignore_index=True), out, cfg, started)
 
 
-def _measured(cfg: FigureStage, table: pd.DataFrame) -> pd.DataFrame:
+def _order(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
+    repeated = [title for pair in cfg.pairs for title in (pair.title, cfg.repeats.get(pair.name)) if title]
+    return list(dict.fromkeys([*repeated, *shares["title"]]))
+
+
+def _measured(cfg: RatioFigure, table: pd.DataFrame) -> pd.DataFrame:
     pooled = table[table["level"] == "pooled"]
     titles = pooled["pair"].map({pair.name: pair.title for pair in cfg.pairs})
     return pooled.drop(columns=["level", "pair"]).assign(title=titles, source="measured")
 
 
-def _published(cfg: FigureStage) -> pd.DataFrame:
+def _published(cfg: RatioFigure) -> pd.DataFrame:
     entries = [
         {"title": row.title, "source": "published", "category": name, "share": getattr(row, name) / 100}
-        for row in cfg.reference.token_shift
+        for row in cfg.published
         for name in CATEGORIES
     ]
     return pd.DataFrame(entries).assign(examples=1000)
 
 
-def _draw_bars(axis: Axes, cfg: FigureStage, shares: pd.DataFrame, names: list[str]) -> None:
+def _draw_bars(axis: Axes, cfg: RatioFigure, shares: pd.DataFrame, names: list[str]) -> None:
     paint = colours(cfg)
     labels = []
     for row, name in enumerate(names):
@@ -94,7 +102,7 @@ def _draw_bars(axis: Axes, cfg: FigureStage, shares: pd.DataFrame, names: list[s
     )
 
 
-def _list_title(cfg: FigureStage, pair: PairTitle, shares: pd.DataFrame) -> str:
+def _list_title(cfg: RatioFigure, pair: PairTitle, shares: pd.DataFrame) -> str:
     count = int(shares.loc[shares["title"] == pair.title, "examples"].max())
     return (
         f"Shifted tokens of {pair.title}, n = {count:,} responses; brackets and whiskers: {interval(cfg)}s.\n"
@@ -102,7 +110,7 @@ def _list_title(cfg: FigureStage, pair: PairTitle, shares: pd.DataFrame) -> str:
     )
 
 
-def _draw_list(axis: Axes, cfg: FigureStage, found: pd.DataFrame, order: str) -> None:
+def _draw_list(axis: Axes, cfg: RatioFigure, found: pd.DataFrame, order: str) -> None:
     """Tokens as bars of their count or rate, with whiskers, and both in numbers."""
     axis.set_title({"count": "by count (rate)", "rate": "by rate (count of occurrences)"}[order], loc="left")
     axis.axis("off")

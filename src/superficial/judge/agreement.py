@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from superficial.schema import StatsConfig
+from superficial.schema import IntervalsConfig
 from superficial.stats.bootstrap import Bootstrap, Floats
 
 
@@ -40,7 +40,7 @@ def kappa(counts: Floats) -> Floats:
     return result
 
 
-def agreement(pairs: pd.DataFrame, levels: int, cfg: StatsConfig) -> dict[str, float]:
+def agreement(pairs: pd.DataFrame, levels: int, cfg: IntervalsConfig) -> dict[str, float]:
     """Kappa with its interval, and the share of equal levels, of `pairs` (id, one, other), levels 0..K-1."""
     if pairs.empty:
         return {"value": np.nan, "low": np.nan, "high": np.nan, "same": np.nan, "n": 0}

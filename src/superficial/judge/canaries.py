@@ -14,7 +14,7 @@ from superficial.errors import UserError
 from superficial.judge.item import Item
 from superficial.judge.stage import response_texts, results_of, score_items, score_rows
 from superficial.judge.who import open_judge
-from superficial.schema import RuntimeConfig
+from superficial.schema import Runtime
 from superficial.schema.judge import CanariesStage
 from superficial.table import read_table, write_table
 
@@ -24,7 +24,7 @@ ORIGINAL = "original"
 
 def run(
     cfg: CanariesStage,
-    runtime: RuntimeConfig,
+    runtime: Runtime,
     *,
     data: Path,
     responses: Path,

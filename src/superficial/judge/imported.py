@@ -11,13 +11,13 @@ from superficial.judge.aspects import ASPECTS
 from superficial.judge.item import Judged
 from superficial.judge.parse import Verdict
 from superficial.published.read import NOT_JUDGED, read_published
-from superficial.schema.judge import ImportedJudge
+from superficial.schema.judge import AskedImported
 
 OTHER = "the judgment is of another response"
 
 
 def imported_scores(
-    cfg: ImportedJudge, system: str, data: pd.DataFrame, texts: dict[str, str]
+    cfg: AskedImported, system: str, data: pd.DataFrame, texts: dict[str, str]
 ) -> dict[tuple[str, str], Judged[Verdict]]:
     """Scores by id and aspect of `texts`, the responses of `system` by id.
 

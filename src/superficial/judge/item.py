@@ -10,7 +10,7 @@ from superficial.judge.aspects import ASPECTS, compared
 from superficial.judge.choices import Choice
 from superficial.judge.parse import Verdict
 from superficial.judge.rubric import Rubric, read_rubric
-from superficial.schema.judge import ImportedJudge, LocalJudge, PromptFiles, ServerJudge, VotesJudge
+from superficial.schema.judge import AskedJudge, AskedLocal, AskedServer, PromptFiles
 
 Kind = TypeVar("Kind", Verdict, Choice)
 
@@ -63,10 +63,8 @@ def rubrics(files: PromptFiles, items: Sequence[Item]) -> dict[tuple[str, bool],
     return found
 
 
-def require_askable(judge: LocalJudge | ServerJudge | ImportedJudge | VotesJudge) -> LocalJudge | ServerJudge:
+def require_askable(judge: AskedJudge) -> AskedLocal | AskedServer:
     """Refuse a judge that holds finished judgments: nothing new can be asked of it."""
-    if isinstance(judge, LocalJudge | ServerJudge):
+    if isinstance(judge, AskedLocal | AskedServer):
         return judge
-    raise UserError(
-        f"{judge.title} cannot be asked anything", where=f"judge {judge.name}", remedy="take a judge that is a model"
-    )
+    raise UserError("it cannot be asked anything", where=f"judge {judge.name}", remedy="take a judge that is a model")

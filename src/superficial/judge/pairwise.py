@@ -14,8 +14,8 @@ from superficial.judge.item import Item, Judged
 from superficial.judge.stage import response_texts, results_of
 from superficial.judge.votes import vote_rows
 from superficial.judge.who import open_judge
-from superficial.schema import RuntimeConfig
-from superficial.schema.judge import ImportedJudge, PairwiseStage, VotesJudge
+from superficial.schema import Runtime
+from superficial.schema.judge import AskedImported, AskedVotes, PairwiseStage
 from superficial.table import read_table, write_table
 
 GIVEN, SWAPPED = "given", "swapped"  # whether the response of system a is shown first, or that of b
@@ -24,7 +24,7 @@ COLUMNS = ("id", "category", "aspect", "order", "vote", "p_first", "reason", "un
 
 def run(
     cfg: PairwiseStage,
-    runtime: RuntimeConfig,
+    runtime: Runtime,
     *,
     data: Path,
     a: Path,
@@ -40,10 +40,10 @@ def run(
     """
     started = time.monotonic()
     instructions = read_table(data)
-    if isinstance(cfg.judge, VotesJudge):
+    if isinstance(cfg.judge, AskedVotes):
         assert isinstance(votes, Path)
         table = vote_rows(votes, instructions, cfg.comparison.a.name, cfg.comparison.b.name)
-    elif isinstance(cfg.judge, ImportedJudge):
+    elif isinstance(cfg.judge, AskedImported):
         raise UserError(
             "imported judgments compare nothing", where=f"judge {cfg.judge.name}",
             remedy="leave it out of pairwise.beside, and set pairwise.systems=[] where it is the judge of the run",

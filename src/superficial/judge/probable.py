@@ -16,7 +16,7 @@ from superficial.models.load import load_model, pick_device, pick_dtype
 from superficial.models.manifest import model_key, read_manifest
 from superficial.progress import progress
 from superficial.schema import RuntimeConfig
-from superficial.schema.judge import LocalJudge as LocalConfig
+from superficial.schema.judge import AskedLocal
 from superficial.store import Store
 
 TOGETHER = 16  # readings that are put on disk at a time
@@ -25,7 +25,7 @@ TOGETHER = 16  # readings that are put on disk at a time
 class ProbableJudge:
     """Reads probabilities with a model of this project. The model is loaded when something has to be read."""
 
-    def __init__(self, cfg: LocalConfig, manifest: Path, runtime: RuntimeConfig, results: Path) -> None:
+    def __init__(self, cfg: AskedLocal, manifest: Path, runtime: RuntimeConfig, results: Path) -> None:
         self._cfg, self._manifest, self._runtime = cfg, manifest, runtime
         known = read_manifest(manifest)
         dtype = pick_dtype(known["dtype"], pick_device(runtime.device))

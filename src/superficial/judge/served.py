@@ -10,7 +10,8 @@ from superficial.errors import UserError
 from superficial.judge.choices import Choice, parse_choices
 from superficial.judge.item import Item, Judged, Kind, rubrics
 from superficial.judge.parse import Verdict, parse_scores
-from superficial.schema.judge import ServerJudge
+from superficial.schema.judge import AskedServer
+from superficial.schema.server import ServerConfig
 from superficial.server.client import ask
 from superficial.server.ledger import Ledger
 from superficial.server.reply import Failure, Reply, Request
@@ -22,8 +23,8 @@ Parser = Callable[[str, Sequence[str]], dict[str, Kind]]
 class ServedJudge:
     """Asks through `superficial.server`: what the ledger holds is never asked again, the budget is kept."""
 
-    def __init__(self, cfg: ServerJudge, ledger: Ledger) -> None:
-        self._cfg, self._ledger = cfg, ledger
+    def __init__(self, cfg: AskedServer, server: ServerConfig, ledger: Ledger) -> None:
+        self._cfg, self._server, self._ledger = cfg, server, ledger
 
     def scores(self, items: Sequence[Item]) -> dict[tuple[str, str], Judged[Verdict]]:
         """Scores of single responses; without usable answer: unscored."""
@@ -40,7 +41,8 @@ class ServedJudge:
         replies = self._asked(first)
         failed = [reply for reply in replies.values() if isinstance(reply, Failure)]
         if failed:
-            print(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason}", file=sys.stderr)
+            how = "to ask them again: snakemake -R judge pairwise canaries"
+            print(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason} ({how})", file=sys.stderr)
         found = {item.name: _parsed(replies[item.name], item, parse, nothing) for item in items}
         unread = [item for item in items if _unreadable(replies[item.name], found[item.name])]
         again = self._asked({item.name: self._repair(first[item.name], _text(replies[item.name])) for item in unread})
@@ -52,7 +54,7 @@ class ServedJudge:
 
     def _asked(self, bodies: Mapping[str, dict[str, Any]]) -> dict[str, Reply | Failure]:
         requests = [Request(name, body) for name, body in bodies.items()]
-        return ask(requests, self._cfg, self._ledger, who=f"judge {self._cfg.name}") if requests else {}
+        return ask(requests, self._server, self._ledger, who=f"judge {self._cfg.name}") if requests else {}
 
     def _bodies(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         texts = rubrics(self._cfg.prompt_files, items)

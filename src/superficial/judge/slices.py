@@ -128,7 +128,7 @@ def pairwise(run: Experiment, name: str) -> PairwiseStage:
         judge=run.judge(judge),
         comparison=comparisons(run)[comparison],
         examples=run.settings.pairwise.examples,
-        seed=run.settings.canaries.seed,
+        seed=run.settings.pairwise.seed,
     )
 
 
@@ -136,7 +136,7 @@ def trust(run: Experiment, _: str) -> TrustStage:
     """Intervals, and whose judgments the files hold."""
     systems = [".".join(system) for system in run.systems]
     return TrustStage(
-        **dict(run.settings.stats),
+        **run.settings.stats.intervals,
         judge=run.settings.judge.name,
         systems=systems,
         others=scoring(run, beside=True),
@@ -148,7 +148,7 @@ def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
     """Intervals, judges, comparisons, and the paper's rows."""
     settings = run.settings
     return PairwiseTable(
-        **dict(settings.stats),
+        **settings.stats.intervals,
         dataset=settings.dataset.name,
         judge=_judge_title(settings.judge),
         asked=[_judge_title(run.judge(name)) for name in comparing(run)],

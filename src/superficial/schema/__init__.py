@@ -13,6 +13,7 @@ from superficial.schema.figure import (
     PublishedScores,
     PublishedShare,
     PublishedShift,
+    RatioFigure,
     ReferenceConfig,
 )
 from superficial.schema.judge import (
@@ -23,6 +24,7 @@ from superficial.schema.judge import (
     JudgeStage,
     PairwiseStage,
     PairwiseTable,
+    ServerJudge,
     TrustFigure,
     TrustStage,
 )
@@ -69,11 +71,20 @@ from superficial.schema.scores import (
     JudgedView,
     JudgeTitle,
     ScoresTable,
+    SystemGroup,
     SystemTitle,
 )
 from superficial.schema.server import EngineConfig, ServerEngine
 from superficial.schema.settings import Settings
-from superficial.schema.shift import CompareConfig, HandoffConfig, HandoffStage, RescoreStage, ScoreStage, StatsConfig
+from superficial.schema.shift import (
+    CompareConfig,
+    HandoffConfig,
+    HandoffStage,
+    IntervalsConfig,
+    RescoreStage,
+    ScoreStage,
+    StatsConfig,
+)
 
 __all__ = [
     "AlignConfig",
@@ -110,6 +121,7 @@ __all__ = [
     "HubSource",
     "IndexConfig",
     "IndexStage",
+    "IntervalsConfig",
     "JudgeConfig",
     "JudgeFile",
     "JudgeStage",
@@ -141,6 +153,7 @@ __all__ = [
     "PublishedStage",
     "PublishedTable",
     "PypiSource",
+    "RatioFigure",
     "ReferenceConfig",
     "ReportStage",
     "ReportedPair",
@@ -153,11 +166,13 @@ __all__ = [
     "ScoreStage",
     "ScoresTable",
     "ServerEngine",
+    "ServerJudge",
     "Settings",
     "SettleConfig",
     "ShownSystem",
     "StatsConfig",
     "Strict",
+    "SystemGroup",
     "SystemTitle",
     "TrustFigure",
     "TrustStage",

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
-from superficial.schema.shift import StatsConfig
+from superficial.schema.shift import IntervalsConfig
 
 
 class FigureConfig(Strict):
@@ -86,10 +86,16 @@ class FigureStage(FigureConfig):
     context: Name
     confidence: float = Field(description="of the intervals in the tables that it draws")
     pairs: list[PairTitle]
-    reference: ReferenceConfig
 
 
-class DefinitionsTable(StatsConfig):
+class RatioFigure(FigureStage):
+    """What the figure of shares reads, too: the published pairs, and which of them each pair of this run repeats."""
+
+    published: list[PublishedShift]
+    repeats: dict[str, str] = Field(description="name of a pair of this run: title of the published one")
+
+
+class DefinitionsTable(IntervalsConfig):
     """What the table of definitions reads: its intervals, and which results it shows."""
 
     dataset: Name

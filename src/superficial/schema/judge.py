@@ -8,7 +8,7 @@ from superficial.schema.base import Name, Strict
 from superficial.schema.figure import FigureConfig, PublishedComparison
 from superficial.schema.scores import JudgedView, JudgeTitle, SystemTitle
 from superficial.schema.server import ServerConfig
-from superficial.schema.shift import StatsConfig
+from superficial.schema.shift import IntervalsConfig
 
 
 class PromptFiles(Strict):
@@ -24,14 +24,19 @@ class PromptFiles(Strict):
     )
 
 
-class _Judge(Strict):
+class _Asked(Strict):
+    """What decides a judgment: all that the stages of judging read, so that nothing else reruns them."""
+
     name: Name
+
+
+class _Judge(_Asked):
     title: str = Field(description="as tables and figures print it")
     caveat: str = Field(default="", description="what tables and figures must say about it")
     allow_self: bool = Field(default=False, description="may judge responses of its own model")
 
 
-class LocalJudge(_Judge):
+class AskedLocal(_Asked):
     """A model of this project: its scores are read from the probabilities of what it would write next."""
 
     kind: Literal["local_probabilities"]
@@ -43,17 +48,27 @@ class LocalJudge(_Judge):
     )
 
 
-class ServerJudge(_Judge, ServerConfig):
-    """A model behind an OpenAI-compatible endpoint."""
+class LocalJudge(AskedLocal, _Judge):
+    """A local judge as its file describes it."""
+
+
+class AskedServer(_Asked):
+    """A model behind an OpenAI-compatible endpoint; where that is and what it costs is in the runtime."""
 
     kind: Literal["openai"]
+    model: str = Field(min_length=1, description="as the endpoint names it")
+    revision: str = Field(default="", description="which state of that model: a commit, date or version; keys answers")
     prompt_files: PromptFiles
     repair: str = Field(description="text file: what is asked once when an answer cannot be read")
     structured: bool = Field(default=False, description="the server can hold answers to a JSON schema")
     max_tokens: int = Field(ge=1, description="of one answer")
 
 
-class ImportedJudge(_Judge):
+class ServerJudge(AskedServer, ServerConfig, _Judge):
+    """A served judge as its file describes it, with its endpoint."""
+
+
+class AskedImported(_Asked):
     """Judgments that exist already, in just-eval's format: {source}/judgments/ beside {source}/outputs/."""
 
     kind: Literal["imported"]
@@ -62,14 +77,23 @@ class ImportedJudge(_Judge):
     judge: str | None = Field(default=None, description="one of several judges of the files; null: there is one")
 
 
-class VotesJudge(_Judge):
+class ImportedJudge(AskedImported, _Judge):
+    """Imported judgments as their file describes them."""
+
+
+class AskedVotes(_Asked):
     """People: a CSV with the columns id, system_a, system_b, vote (a, b or tie); systems are MODEL.METHOD."""
 
     kind: Literal["votes"]
     source: str = Field(description="CSV file")
 
 
+class VotesJudge(AskedVotes, _Judge):
+    """Votes as their file describes them."""
+
+
 JudgeConfig = Annotated[LocalJudge | ServerJudge | ImportedJudge | VotesJudge, Field(discriminator="kind")]
+AskedJudge = Annotated[AskedLocal | AskedServer | AskedImported | AskedVotes, Field(discriminator="kind")]
 
 
 class JudgeFile(Strict):
@@ -81,7 +105,7 @@ class JudgeFile(Strict):
 class JudgeStage(Strict):
     """What the judge stage reads: the judge, and whose responses it judges."""
 
-    judge: JudgeConfig
+    judge: AskedJudge
     system: str = Field(description="MODEL.METHOD")
 
 
@@ -108,7 +132,8 @@ class PairwiseConfig(Strict):
     """Comparisons of two systems by the judge itself."""
 
     systems: list[ComparisonConfig] = Field(description="systems that do not answer in this run are left out")
-    examples: int | None = Field(ge=1, description="instructions compared, drawn with canaries.seed; null: all")
+    examples: int | None = Field(ge=1, description="instructions compared; null: all")
+    seed: int = Field(description="draws them")
     cases: int = Field(ge=0, description="instructions a comparison that tables/cases shows")
 
 
@@ -129,13 +154,13 @@ class Comparison(Strict):
 class PairwiseStage(Strict):
     """What the pairwise stage reads."""
 
-    judge: JudgeConfig
+    judge: AskedJudge
     comparison: Comparison
     examples: int | None
     seed: int
 
 
-class TrustStage(StatsConfig):
+class TrustStage(IntervalsConfig):
     """What the trust stage reads: intervals, and what its files hold, in their order."""
 
     judge: Name
@@ -148,7 +173,7 @@ class TrustFigure(FigureConfig, JudgedView):
     """What the figure of trust reads."""
 
 
-class PairwiseTable(StatsConfig):
+class PairwiseTable(IntervalsConfig):
     """What the table of comparisons reads, and the paper's Table 2 beside it."""
 
     dataset: Name

@@ -1,8 +1,8 @@
 """Models and pairs: where weights come from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from superficial.schema.base import Name, Sha256, Strict
 from superficial.schema.plan import Architecture
@@ -53,16 +53,21 @@ class ModelConfig(Strict):
     """One model: where it comes from and how it is loaded."""
 
     name: Name
-    title: str = Field(description="as figures print it")
     licence: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto: bfloat16 where the device computes in it natively, else float32"
     )
-    # For people and for planning; no stage reads them, so they are in no slice and an edit reruns nothing.
+    # For people and for planning; no stage of models reads them, so they are in no slice and an edit reruns nothing.
+    title: str = Field(exclude=True, description="as figures print it; else its name")
     memory_gb: float | None = Field(default=None, gt=0, exclude=True, description="of the weights in bfloat16, GB")
     architecture: Architecture | None = Field(default=None, exclude=True, description="null: as its folder says")
     gated: bool = Field(default=False, exclude=True, description="the hub wants its terms accepted, and HF_TOKEN set")
     source: PypiSource | LocalSource | HubSource | LoraSource = Field(discriminator="kind")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        return {"title": values["name"]} | values if isinstance(values, dict) and "name" in values else values
 
 
 class PairConfig(Strict):

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
-from superficial.schema.shift import StatsConfig
+from superficial.schema.shift import IntervalsConfig
 
 
 class PublishedStage(Strict):
@@ -12,7 +12,7 @@ class PublishedStage(Strict):
     folder: str | None = Field(description="published_dir: holds outputs/*.json and judgments/**/*.json")
 
 
-class PublishedTable(StatsConfig):
+class PublishedTable(IntervalsConfig):
     """What the table of published scores reads: its intervals, and what N/A means."""
 
     na_as_five: bool

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from superficial.schema.base import Name, Strict
 from superficial.schema.figure import FigureConfig
-from superficial.schema.shift import StatsConfig
+from superficial.schema.shift import IntervalsConfig
 
 
 class AnsweringSystem(Strict):
@@ -14,7 +14,7 @@ class AnsweringSystem(Strict):
     baseline: str = Field(description="MODEL.METHOD of the zero-shot answers; empty where there are none but its own")
 
 
-class ResponseStatsStage(StatsConfig):
+class ResponseStatsStage(IntervalsConfig):
     """What the response_stats stage reads: intervals, and whose answers its files hold, in their order."""
 
     systems: list[AnsweringSystem]

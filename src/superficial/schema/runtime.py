@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from superficial.schema.base import Strict
-from superficial.schema.server import EngineConfig, TransformersEngine
+from superficial.schema.base import Name, Strict
+from superficial.schema.server import EngineConfig, ServerConfig, TransformersEngine
 
 
 class RuntimeConfig(Strict):
@@ -16,6 +16,7 @@ class RuntimeConfig(Strict):
 
 
 class Runtime(RuntimeConfig):
-    """What every stage is handed beside its slice: runtime settings, and the engine with its endpoint."""
+    """What every stage is handed beside its slice: runtime settings, the engine and the judges with their endpoints."""
 
     engine: EngineConfig = TransformersEngine(kind="transformers")
+    judges: dict[Name, ServerConfig] = Field(default={}, description="where each served judge is, and what it may cost")

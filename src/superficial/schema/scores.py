@@ -4,7 +4,7 @@ from pydantic import Field
 
 from superficial.schema.base import Name, Strict
 from superficial.schema.figure import FigureConfig, PublishedScores, PublishedShare
-from superficial.schema.shift import StatsConfig
+from superficial.schema.shift import IntervalsConfig
 
 
 class SystemTitle(Strict):
@@ -22,7 +22,7 @@ class JudgeTitle(Strict):
     caveat: str = Field(description="why its scores must not be believed as they stand; empty where nothing is known")
 
 
-class JudgedStage(StatsConfig):
+class JudgedStage(IntervalsConfig):
     """What the judged stage reads: intervals, what N/A means, and whose judgments its files hold, in their order."""
 
     na_as_five: bool = Field(description="a judge's N/A counts as 5, as in the published code; else it is unscored")
@@ -40,8 +40,17 @@ class JudgedView(Strict):
     systems: list[SystemTitle] = Field(description="empty: every system of the table, under its own name")
 
 
+class SystemGroup(Strict):
+    """Systems that are drawn together."""
+
+    title: str
+    systems: list[str] = Field(description="titles, as in `systems` of the view")
+
+
 class JudgedFigure(FigureConfig, JudgedView):
     """What a figure of scores reads."""
+
+    groups: list[SystemGroup] = Field(default=[], description="a panel each, one a pair; empty: all systems in one")
 
 
 class ScoresTable(JudgedView):

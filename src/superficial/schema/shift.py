@@ -1,6 +1,6 @@
 """Token distribution shift: scoring, comparing, statistics."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -47,11 +47,21 @@ class HandoffStage(HandoffConfig):
     context: PromptConfig
 
 
-class StatsConfig(Strict):
-    """Intervals and lists."""
+class IntervalsConfig(Strict):
+    """Intervals."""
 
     resamples: int = Field(ge=100, description="bootstrap resamples, drawn over examples")
     confidence: float = Field(gt=0.5, lt=1.0, description="of every interval")
     seed: int
+
+
+class StatsConfig(IntervalsConfig):
+    """Intervals and lists."""
+
+    @property
+    def intervals(self) -> dict[str, Any]:
+        """What stages without lists read: the keys of IntervalsConfig."""
+        return {name: getattr(self, name) for name in IntervalsConfig.model_fields}
+
     top_tokens: int = Field(ge=1, description="length of each list of tokens")
     min_occurrences: int = Field(ge=1, description="tokens listed by rate occur at least so often")

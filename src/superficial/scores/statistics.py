@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.judge.aspects import ASPECTS
-from superficial.schema import StatsConfig
+from superficial.schema import IntervalsConfig
 from superficial.stats.bootstrap import Bootstrap, Floats
 
 SIX = tuple(aspect for aspects in ASPECTS.values() for aspect in aspects)
@@ -17,7 +17,9 @@ GROUPINGS = {"tasks": "task", "topics": "topic"}  # column of the data, name in 
 Bools = NDArray[np.bool_]
 
 
-def score_table(judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: StatsConfig) -> pd.DataFrame:
+def score_table(
+    judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: IntervalsConfig
+) -> pd.DataFrame:
     """One row a system, judge, group and aspect: mean, interval, n scored and how many were unscored.
 
     `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text; `data` may

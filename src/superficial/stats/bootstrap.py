@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superficial.schema import StatsConfig
+from superficial.schema import IntervalsConfig
 
 Floats = NDArray[np.float64]
 BLOCK = 100  # resamples drawn at a time: the counts are integers first, twice the memory for as long
@@ -19,7 +19,7 @@ class Bootstrap:
     tail: float  # probability below the interval, and above it
 
     @classmethod
-    def over(cls, examples: int, cfg: StatsConfig) -> "Bootstrap":
+    def over(cls, examples: int, cfg: IntervalsConfig) -> "Bootstrap":
         """R = cfg.resamples draws of E examples with replacement."""
         rng = np.random.default_rng(cfg.seed)
         weights = np.empty((cfg.resamples, examples))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import write_sidecar
-from superficial.schema import RuntimeConfig, StatsConfig
+from superficial.schema import IntervalsConfig, RuntimeConfig
 from superficial.stats.bootstrap import Bootstrap
 from superficial.table import read_table, write_table
 
@@ -14,7 +14,7 @@ MEASURES = ("agreeing", "agreeing_share", "rouge_l", "unshifted_rest")
 COLUMNS = ["k", "measure", "mean", "low", "high", "examples", "window"]
 
 
-def run(cfg: StatsConfig, runtime: RuntimeConfig, *, handoff: Path, out: Path) -> None:
+def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, handoff: Path, out: Path) -> None:
     """Write the means by k and measure to `out`."""
     started = time.monotonic()
     write_table(handoff_means(read_table(handoff), cfg), out)
@@ -22,7 +22,7 @@ def run(cfg: StatsConfig, runtime: RuntimeConfig, *, handoff: Path, out: Path) -
     write_sidecar(out, stage="handoff_stats", config=config, inputs={"handoff": handoff}, started=started, facts={})
 
 
-def handoff_means(table: pd.DataFrame, cfg: StatsConfig) -> pd.DataFrame:
+def handoff_means(table: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
     """One row a k and measure: mean, low, high, examples (whose response is longer than k), window (tokens).
 
     Units are those of the handoff stage; intervals come from a bootstrap over examples, the same draws at every k.

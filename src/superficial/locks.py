@@ -1,0 +1,30 @@
+"""The lock that Snakemake leaves in a working folder when it is killed: released when nobody holds it any more."""
+
+import fcntl
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+def enter(state: Path) -> BinaryIO | None:
+    """Announce this process in Snakemake's folder `state`; release a lock that is there while no other process is.
+
+    The file that it returns says "alive" as long as it is open, hence keep it: a kill closes it, too. None where
+    nothing can be written, as in a dry run in somebody else's folder. Snakemake itself records no owner of a lock, so
+    that it can only ask its user.
+    """
+    try:
+        state.mkdir(exist_ok=True)
+        alive = open(state / "alive", "ab")  # noqa: SIM115 (open until the process ends)
+    except OSError:
+        return None
+    locks = state / "locks"
+    with suppress(OSError):  # others are alive: a lock may be theirs
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if locks.is_dir() and any(locks.iterdir()):
+            shutil.rmtree(locks)
+            print("The run before was killed: its lock is released, the work goes on where it was.", file=sys.stderr)
+    fcntl.flock(alive, fcntl.LOCK_SH)
+    return alive
