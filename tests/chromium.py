@@ -40,10 +40,10 @@ def show(driver: WebDriver, page: Path, *, width: int = 1200, dark: bool = False
 
 
 def asked_for(driver: WebDriver) -> set[str]:
-    """Schemes of everything that was loaded since the last look: file and data are on this disk."""
+    """Schemes of everything that pages loaded since the last look: file and data are on this disk."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    return {url.partition(":")[0] for url in urls}
+    return {url.partition(":")[0] for url in urls if not url.startswith("chrome")}  # that is its own first page
 
 
 def errors(driver: WebDriver) -> list[str]:
