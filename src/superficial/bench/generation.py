@@ -21,7 +21,7 @@ from superficial.prompts.builder import PromptBuilder
 BASE = Path("results/models/gemma3_270m/manifest.json")
 INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
 METHOD = "urial_k3"
-EXAMPLES, BATCH, ALONE = 40, 20, 3  # prompts of the data set, of a batch, and asked one by one
+EXAMPLES, BATCH, ALONE = 40, 40, 3  # prompts of the data set, of a batch (as by default), and asked one by one
 # No stop rule, so that all three decode the same: only an end token, which a base model hardly ever writes.
 GREEDY = Greedy(max_new_tokens=32, repetition_penalty=1.1)
 
