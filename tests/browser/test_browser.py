@@ -1,19 +1,13 @@
 """The shift browser in a real Chromium, opened from disk."""
 
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser.page import Page
 from browser.synthetic import HOSTILE, LONG, Made, example, stage
-from chromium import needs_chromium, start
+from chromium import needs_chromium
 from selenium.common.exceptions import JavascriptException
-from selenium.webdriver.chrome.webdriver import WebDriver
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
 
 from superficial.browser.site import write_site
 from superficial.markup import visible
@@ -46,79 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     write_site(stage("one", "two"), {"one": Made(first), "two": Made([example("other", CALM), first[2]])}, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    driver = start(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """What a test does with the browser and sees in it."""
-
-    def __init__(self, driver: WebDriver, site: Path) -> None:
-        self.driver, self.site = driver, site
-
-    def open(self, name: str, *, width: int = 1200, dark: bool = False) -> "Page":
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.driver.get("about:blank")  # otherwise a URL that differs in its hash only would not load
-        self.driver.get((self.site / name.partition("#")[0]).as_uri() + name[len(name.partition("#")[0]) :])
-        return self
-
-    def example(self, number: int, permalink: str = "", *, width: int = 1200) -> "Page":
-        return self.open(f"pairs/one/000{number}.html{permalink}", width=width)
-
-    def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def text(self, selector: str) -> str:
-        """All the text of an element, as it stands in the document."""
-        return str(self.one(selector).get_property("textContent"))
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
-
-    def chosen(self) -> str | None:
-        """Permalink of the chosen token."""
-        found = self.all("#response [aria-current]")
-        assert len(found) < 2
-        return found[0].get_dom_attribute("href") if found else None
-
-    def listed(self) -> list[str]:
-        return [str(link.get_dom_attribute("href")).partition("#")[0][-6] for link in self.all("#examples a")]
-
-    def fill(self, name: str, text: str) -> None:
-        field = self.one(f"[name={name}]")
-        field.clear()
-        field.send_keys(text)
-
-    def select(self, name: str, value: str) -> None:
-        Select(self.one(f"[name={name}]")).select_by_visible_text(value)
-
-    def run(self, script: str) -> object:
-        return self.driver.execute_script(script)
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.02)
-
-
-@pytest.fixture
-def page(chromium: WebDriver, site: Path) -> Iterator[Page]:
-    chromium.get_log("browser")
-    yield Page(chromium, site)
-    assert chromium.get_log("browser") == []
 
 
 def test_index_lists_all_examples_with_their_shares(page: Page) -> None:

@@ -63,6 +63,20 @@ def test_an_imported_judgment_counts_for_the_response_that_was_judged(folder: Pa
         judged(folder, judge.model_copy(update={"judge": "nobody"}))
 
 
+def test_judgments_of_some_systems_on_some_instructions_go_beside_a_judge_of_all(folder: Path):
+    """As in a run with dataset.limit and several methods, of which only one was published."""
+    DATA.iloc[:2].to_parquet(folder / "data.parquet")
+    judge = ImportedJudge(name="j", title="J", kind="imported", source=str(folder), systems={"m.k": "sys"})
+    table = judged(folder, judge)
+    assert table["id"].unique().tolist() == ["1", "2"]
+    assert table["score"].notna().sum() == 5
+    strange = judged(folder, judge.model_copy(update={"systems": {"m.other": "sys"}}))
+    assert strange["score"].isna().all()
+    assert (strange["unscored"] == "not judged").all()
+    with pytest.raises(UserError, match="no judgments of nobody"):
+        judged(folder, judge.model_copy(update={"systems": {"m.k": "nobody"}}))
+
+
 def test_votes_give_no_scores_and_say_what_to_do(folder: Path):
     with pytest.raises(UserError, match=r"judge j: .*tables/pairwise"):
         judged(folder, VotesJudge(name="j", title="J", kind="votes", source="votes.csv"))

@@ -21,11 +21,16 @@ def imported_scores(
 ) -> dict[tuple[str, str], Judged[Verdict]]:
     """Scores by id and aspect of `texts`, the responses of `system` by id.
 
-    A judgment counts only where the response that was judged is the one at hand, spaces aside.
+    A judgment counts only where the response that was judged is the one at hand, spaces aside. Where `cfg.systems`
+    names some systems and not this one, and the files do not know it either, all of it is unscored.
     """
     known = cfg.systems.get(system, system)
-    # What the files hold beyond these instructions is none of our business here, hence all of them are read.
-    found = read_published(Path(cfg.source), data)
+    # What the files hold beyond these instructions is none of our business here.
+    found = read_published(Path(cfg.source), data, partly=True)
+    if cfg.systems and system not in cfg.systems and known not in set(found.judgments["system"]):
+        nothing = Judged(Verdict(nan, "", NOT_JUDGED), "")
+        names = zip(data["id"], data["category"], strict=True)
+        return {(name, aspect): nothing for name, category in names for aspect in ASPECTS[category]}
     judged = found.judgments[found.judgments["system"] == known]
     judges = sorted(set(judged["judge"]))
     chosen = [cfg.judge] if cfg.judge else judges

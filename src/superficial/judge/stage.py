@@ -27,7 +27,7 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
     if isinstance(cfg.judge, AskedVotes):
         raise UserError(
             "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
-            remedy="ask for tables/pairwise, or name it in pairwise.beside and score with another judge",
+            remedy="ask for tables/pairwise, or name it in trust.beside and score with another judge",
         )  # fmt: skip
     if isinstance(cfg.judge, AskedImported):
         found = imported_scores(cfg.judge, cfg.system, instructions, texts)

@@ -33,8 +33,11 @@ def published_files(folder: Path) -> list[Path]:
     return [*sorted((folder / "outputs").glob("*.json")), *sorted(scored)]
 
 
-def read_published(folder: Path, data: pd.DataFrame) -> Published:
-    """Read everything that was published there about the instructions of `data` (id, instruction, category)."""
+def read_published(folder: Path, data: pd.DataFrame, *, partly: bool = False) -> Published:
+    """Read everything that was published there about the instructions of `data` (id, instruction, category).
+
+    `partly`: what was published about other instructions is left out; else it is an error.
+    """
     files = published_files(folder)
     if not files:
         raise UserError(
@@ -43,12 +46,12 @@ def read_published(folder: Path, data: pd.DataFrame) -> Published:
             remedy="name a folder laid out as the published repository",
         )
     outputs = [path for path in files if path.parent == folder / "outputs"]
-    found = _responses(outputs, data)
+    found = _responses(outputs, data, partly)
     systems = list(dict.fromkeys(found["system"]))
-    return Published(found, _judgments(folder / "judgments", files[len(outputs) :], systems, data))
+    return Published(found, _judgments(folder / "judgments", files[len(outputs) :], systems, data, partly))
 
 
-def _rows(path: Path, data: pd.DataFrame, text_key: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _rows(path: Path, data: pd.DataFrame, text_key: str, partly: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Place, id and content of every row of `path`, ids checked against the instructions."""
     texts: Mapping[str, str] = dict(zip(data["id"], data["instruction"], strict=True))
     seen: dict[str, int] = {}
@@ -63,6 +66,8 @@ def _rows(path: Path, data: pd.DataFrame, text_key: str) -> Iterator[tuple[str, 
             raise UserError(f"no id (it is {value!r})", where=where, remedy="every row needs the id of its instruction")
         name = str(value)
         if name not in texts:
+            if partly:
+                continue
             remedy = "give the dataset that was answered: dataset.path=FILE, dataset.limit=null"
             raise UserError(f"id {name!r} is not in the dataset", where=f"{where}, key id", remedy=remedy)
         if name in seen:
@@ -74,18 +79,18 @@ def _rows(path: Path, data: pd.DataFrame, text_key: str) -> Iterator[tuple[str, 
         strangers += str(row.get(text_key, texts[name])).split() != texts[name].split()
         yield where, name, row
     # Texts were tidied between releases here and there; a file about other instructions differs nearly everywhere.
-    if 2 * strangers > len(rows):
+    if 2 * strangers > len(seen):
         raise UserError(
-            f"{strangers} of {len(rows)} instructions are others than those of the dataset with the same ids",
+            f"{strangers} of {len(seen)} instructions are others than those of the dataset with the same ids",
             where=str(path), remedy="give the dataset that was answered: dataset.path=FILE",
         )  # fmt: skip
 
 
-def _responses(paths: Sequence[Path], data: pd.DataFrame) -> pd.DataFrame:
+def _responses(paths: Sequence[Path], data: pd.DataFrame, partly: bool) -> pd.DataFrame:
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for path in paths:
         system = system_of_output(path)
-        for where, name, row in _rows(path, data, "instruction"):
+        for where, name, row in _rows(path, data, "instruction", partly):
             text = row.get("output")
             if not isinstance(text, str):
                 raise UserError(f"no output (it is {text!r})", where=where, remedy="the response as text")
@@ -96,13 +101,15 @@ def _responses(paths: Sequence[Path], data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["system", "id", "text"])
 
 
-def _judgments(folder: Path, paths: Sequence[Path], systems: Sequence[str], data: pd.DataFrame) -> pd.DataFrame:
+def _judgments(
+    folder: Path, paths: Sequence[Path], systems: Sequence[str], data: pd.DataFrame, partly: bool
+) -> pd.DataFrame:
     category: Mapping[str, str] = dict(zip(data["id"], data["category"], strict=True))
     # (system, judge) -> (id, aspect) -> the verdict, the judge's own text, and where it stands.
     found: dict[tuple[str, str], dict[tuple[str, str], tuple[Verdict, str, str]]] = {}
     for path in paths:
         system, judge = judged_by(path.relative_to(folder), systems)
-        for where, name, row in _rows(path, data, "input"):
+        for where, name, row in _rows(path, data, "input", partly):
             named = judge or _judge_of(row, where)
             answers = found.setdefault((system, named), {})
             raw = row.get("result")

@@ -1,8 +1,10 @@
 """The ledger: what was asked of one model, what it answered and what that cost. Append-only, shared by all processes.
 
-A line is written by one append under a lock. An answer is on disk before it counts, and its key is never asked again.
-Between the last byte of an answer and its line lies one append: a process killed just there asks that request again, so
-that a kill repeats at most as many requests as the process had under way (`concurrency`), never one that was stored.
+A line is written by one append under a lock. What holds: an answer is on disk before it counts, and from then on its
+key is never sent again, by any process. What holds less: a request that was under way when its process was killed is
+sent again, even if the server had answered it to the last byte. Only the server could tell that from one that it never
+saw; neither a note beforehand, nor streaming, nor a key that servers may ignore helps. So a kill can repeat as many
+requests as the process had under way, `concurrency` at most, and what they may have cost stays counted as spent.
 """
 
 import errno

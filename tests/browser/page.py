@@ -1,0 +1,70 @@
+"""What a test does with a headless Chromium and sees in it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+
+class Page:
+    """What a test does with the browser and sees in it."""
+
+    def __init__(self, driver: WebDriver, site: Path) -> None:
+        self.driver, self.site = driver, site
+
+    def open(self, name: str, *, width: int = 1200, dark: bool = False) -> "Page":
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.driver.get("about:blank")  # otherwise a URL that differs in its hash only would not load
+        self.driver.get((self.site / name.partition("#")[0]).as_uri() + name[len(name.partition("#")[0]) :])
+        return self
+
+    def example(self, number: int, permalink: str = "", *, width: int = 1200) -> "Page":
+        return self.open(f"pairs/one/000{number}.html{permalink}", width=width)
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        """All the text of an element, as it stands in the document."""
+        return str(self.one(selector).get_property("textContent"))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def chosen(self) -> str | None:
+        """Permalink of the chosen token."""
+        found = self.all("#response [aria-current]")
+        assert len(found) < 2
+        return found[0].get_dom_attribute("href") if found else None
+
+    def listed(self) -> list[str]:
+        return [str(link.get_dom_attribute("href")).partition("#")[0][-6] for link in self.all("#examples a")]
+
+    def fill(self, name: str, text: str) -> None:
+        field = self.one(f"[name={name}]")
+        field.clear()
+        field.send_keys(text)
+
+    def select(self, name: str, value: str) -> None:
+        Select(self.one(f"[name={name}]")).select_by_visible_text(value)
+
+    def run(self, script: str) -> object:
+        return self.driver.execute_script(script)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
