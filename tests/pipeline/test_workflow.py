@@ -110,7 +110,9 @@ def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.Mo
     run = Experiment(Path("config"), ["experiment=smoke"])
     device = machine(run.settings.plan.model_copy(update={"gpu": "l4_24gb"}), "cpu")
     planner = Planner(run, device, Path("no/results"))
-    assert sum(stage.jobs for stage in planner.stages(jobs).values()) == len(jobs)
+    stages = planner.stages(jobs)
+    assert sum(stage.jobs for stage in stages.values()) == len(jobs)
+    assert not [name for name in stages if "not planned" in name]
     bounds = {"generate": ("made", "new_tokens"), "handoff": ("made", "new_tokens"), "score": ("read", "fed_tokens")}
     checked = []
     for job in jobs:

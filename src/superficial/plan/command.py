@@ -19,7 +19,7 @@ from superficial.schema import ServerEngine
 
 RESULTS = Path("results")
 OTHERS = "figures and the like"
-TOKENIZER_ONLY = ("pair", "figures/shift_browser")  # rules that have a model as input and do not run it
+TOKENIZER_ONLY = ("pair", "response_stats", "figures/shift_browser")  # a model is their input, and they do not run it
 LIGHT = Work(seconds=3)  # a job that loads no model
 
 
