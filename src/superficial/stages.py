@@ -73,6 +73,10 @@ STAGES: Mapping[str, Stage] = {
     "tables/responses": Stage("superficial.responses.table", schema.ResponsesView),
     "figures/method_failures": Stage("superficial.figures.method_failures", schema.FailuresFigure),
     "figures/methods_example": Stage("superficial.figures.methods_example", schema.MethodsExample),
+    "contexts": Stage("superficial.contexts.stage", schema.StatsConfig),
+    "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
+    "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
+    "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 

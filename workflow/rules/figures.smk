@@ -9,7 +9,10 @@ FIGURES = {
     "shift_by_topic": [f"{STATS}/groups.csv"],
     "shift_by_kind": [f"{STATS}/kinds.csv", f"{STATS}/summary.csv", "results/stats/kinds_agreement.csv"],
     "prefix_handoff": [f"{STATS}/handoff.csv"],
+    "urial_recovery": [f"{STATS}/recovery.csv"],
+    "entropy": [f"{STATS}/entropy.csv"],
 }
+SLICE = {"urial_recovery": "contexts_figure", "entropy": "contexts_figure"}  # of the configuration, else "figure"
 
 for figure, tables in FIGURES.items():
 
@@ -22,6 +25,6 @@ for figure, tables in FIGURES.items():
         output:
             multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv"),
         params:
-            cfg=RUN.slice("figure"),
+            cfg=RUN.slice(SLICE.get(figure, "figure")),
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results out={output[0]}"
