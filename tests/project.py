@@ -34,7 +34,7 @@ class Project:
         (folder / "config/experiment/smoke.yaml").write_text(
             "# @package _global_\ndefaults:\n  - override /pair: tiny\n  - override /dataset: tiny\n"
             "  - override /judge: tiny\ncanaries:\n  examples: 2\n"
-            "methods: [zero_shot, urial_k3]\n"
+            "methods: [zero_shot, urial_k3]\ncontexts: [system_only]\n"
             "pairwise:\n  examples: 2\n  systems:\n    - {a: base.urial_k3, b: aligned}\n    - {a: base.urial_k3, b: base.zero_shot}\n"
             "generate:\n  max_new_tokens: 24\nhandoff:\n  examples: 4\nfigure:\n  min_examples: 3\n"
         )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,10 @@ COLUMNS = [
     "aligned_top_ids",
     "aligned_top_probs",
 ]
-FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"]
+IN_CONTEXT = ["urial_recovery", "entropy"]
+FIGURES = [
+    "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff", *IN_CONTEXT,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +100,8 @@ def test_two_cold_runs_are_bit_identical(finished: Project, project: Project):
 
 SHIFTS = {f"figures/{name}" for name in FIGURES}
 PAGES = SHIFTS | {"figures/shift_browser"}
-FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES
+FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT}
+FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
 FROM_TRUST = {"trust", "figures/judge_trust", "tables/pairwise"}
@@ -107,7 +112,7 @@ FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
 DRAWN = SHIFTS | RADARS | {
     "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
 }  # fmt: skip
-INTERVALS = {"stats", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
+INTERVALS = {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
 
 
@@ -132,12 +137,22 @@ FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
         ("+pair.base.dtype=bfloat16", {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS),
         ("method.urial_k3.prompt.examples.ids=[clouds]", {"generate"} | FROM_ANSWERS),
         ("methods=[zero_shot]", FAILURES | FROM_SCORES),
+        ("method.system_only.prompt.system=null", {"score", "compare"} | FROM_CONTEXTS),
+        ("method.system_only.title=other", {f"figures/{name}" for name in IN_CONTEXT}),
         ("canaries.seed=3", {"canaries", "pairwise"} | FROM_TRUST),
         ("judge.title=other", {"canaries"} | FROM_JUDGE),
     ],
 )
 def test_an_override_reruns_what_reads_it(finished: Project, override: str, rules: set[str]):
     assert finished.planned(hydra=(override,)) == rules
+
+
+def test_a_further_context_is_one_scoring_and_one_comparison(finished: Project):
+    """Nothing else of a model's: what was scored before is read again."""
+    plan = finished.run(hydra=("contexts=[system_only,urial_k1]",), arguments=("--dry-run",)).stdout
+    counts = dict(re.findall(r"^([a-z_/]+) +(\d+)$", plan, flags=re.M))
+    assert counts.pop("total") == "6"
+    assert counts == dict.fromkeys({"score", "compare"} | FROM_CONTEXTS, "1") | {"figures/all": "1"}
 
 
 def test_speed_settings_change_no_rank(finished: Project, project: Project):

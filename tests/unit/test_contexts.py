@@ -13,9 +13,11 @@ from tiny import END
 from superficial import compare, score
 from superficial.compare import positions
 from superficial.contexts import stage
+from superficial.contexts import table as table_stage
 from superficial.contexts.entropy import EDGES, uncertainty
 from superficial.contexts.grouping import groupings
 from superficial.contexts.recovery import ALIGNED, recovery
+from superficial.contexts.sentence import sentences
 from superficial.errors import UserError
 from superficial.kinds.classify import KINDS
 from superficial.models.fetch import run as fetch
@@ -23,9 +25,12 @@ from superficial.models.load import Loaded, load_model
 from superficial.pair.stage import run as pair_stage
 from superficial.schema import (
     CompareConfig,
+    ContextsTable,
+    ContextTitle,
     LocalSource,
     ModelConfig,
     Nothing,
+    PairTitle,
     PromptConfig,
     RuntimeConfig,
     ScoreStage,
@@ -298,3 +303,54 @@ def test_what_a_base_draws_from_its_own_distribution_is_calibrated():
     assert found.loc[("all", "shifted", 0.0), "value"] == pytest.approx(
         found.loc[("all", "drawn", 0.0), "value"], abs=0.02
     )
+
+
+def spoken(**values: tuple[float, float, float, int]) -> pd.DataFrame:
+    """A recovery table of one context: value, low, high and examples by GROUP_MEASURE."""
+    rows = []
+    for name, (value, low, high, examples) in values.items():
+        group, measure = name.split("_", 1)
+        grouping = "all" if group == "all" else "kind"
+        rows.append(("urial_k3", grouping, group, measure, value, low, high, 100, examples))
+    columns = ["context", "grouping", "group", "measure", "value", "low", "high", "tokens", "examples"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_sentences_give_the_numbers_as_measured_and_say_when_n_is_too_small():
+    table = spoken(
+        all_kl_closed=(-0.123, -0.2, 0.01, 40), style_kl_closed=(0.5, 0.4, 0.6, 40), content_kl_closed=(0.1, 0, 0.2, 40),
+        safety_kl_closed=(0.9, 0.8, 1, 4), style_kl_closed_more=(0.4, 0.3, 0.5, 40), all_recovered=(0.25, 0.2, 0.3, 39),
+        safety_kl_closed_more=(0.8, 0.7, 0.9, 4), all_lost=(0.125, 0.1, 0.2, 40), all_gained=(0.03, 0.01, 0.05, 40),
+    )  # fmt: skip
+    context = ContextTitle(name="urial_k3", title="URIAL (K = 3)", examples=3)
+    assert sentences(table, context, 5) == [
+        "Three examples (URIAL (K = 3)) close −12.3 % [−20.0, 1.0] of the shift (KL), which n = 40 cannot tell from 0; "
+        "style 50.0 % [40.0, 60.0], safety too few, content 10.0 % [0.0, 20.0].",
+        "Closed beyond content: style +40.0 points [+30.0, +50.0]; safety too few.",
+        "Of the shifted tokens 25.0 % [20.0, 30.0] become the base's first choice, of the unshifted 12.5 % [10.0, 20.0] "
+        "cease to be it: unshifted +3.0 points [+1.0, +5.0].",
+    ]
+    assert sentences(table, context.model_copy(update={"examples": 0}), 5)[0].startswith("URIAL (K = 3) closes −12.3")
+
+
+def test_the_table_has_a_row_for_every_context(done: Run):
+    same = done.compare("base", "same", done.folder / "base.zero_shot.safetensors")
+    done.tables([same])
+    found = done.folder / "stats/tiny/tiny/zero_shot/recovery.csv"
+    found.parent.mkdir(parents=True, exist_ok=True)
+    found.write_bytes((done.folder / "recovery.csv").read_bytes())
+    titles = [ContextTitle(name=name, title=name, examples=0) for name in ("zero_shot", "same")]
+    pairs = [PairTitle(name="tiny", title="50 % of a_b")]
+    cfg = ContextsTable(
+        dataset="tiny", context="zero_shot", confidence=0.95, min_examples=2, pairs=pairs, contexts=titles
+    )
+    out = [done.folder / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    table_stage.run(cfg, RUNTIME, results=done.folder, out=out)
+    lines = out[1].read_text().splitlines()
+    rows = {line.split(" | ")[1]: line.split(" | ")[2:] for line in lines[2:5]}
+    assert set(rows) == {r"zero\_shot", r"same", "Aligned model"}
+    assert rows["same"] == rows[r"zero\_shot"]
+    assert rows["same"][1] == "0.0<br>[0.0, 0.0]"
+    assert rows["Aligned model"][1] == "100.0<br>[100.0, 100.0]"
+    assert "same closes 0.0 % [0.0, 0.0] of the shift (KL), which n = 4 cannot tell from 0" in lines[-1]
+    assert r"50 \% of a\_b" in out[2].read_text()
