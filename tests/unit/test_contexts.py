@@ -1,5 +1,6 @@
 """Contexts of the base: the identities with the real stages and counted work, statistics that can be done by hand."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from tiny import END
 
 from superficial import compare, score
 from superficial.compare import positions
+from superficial.config import Experiment
 from superficial.contexts import stage
 from superficial.contexts import table as table_stage
 from superficial.contexts.entropy import EDGES, uncertainty
 from superficial.contexts.grouping import groupings
 from superficial.contexts.recovery import ALIGNED, recovery
 from superficial.contexts.sentence import sentences
+from superficial.contexts.slices import further
 from superficial.errors import UserError
 from superficial.kinds.classify import KINDS
 from superficial.models.fetch import run as fetch
@@ -178,6 +181,17 @@ def test_a_context_costs_one_pass_over_the_responses(done: Run, monkeypatch: pyt
     assert "long" in set(found["context"])
 
 
+def test_the_bases_own_context_is_no_further_one():
+    run = Experiment(Path("config"), ["method@context=vanilla_icl", "contexts=[system_only,vanilla_icl,urial_k1]"])
+    assert further(run) == ["system_only", "urial_k1"]
+    found = json.loads(run.slice("contexts_figure"))["contexts"]
+    assert [(one["name"], one["examples"]) for one in found] == [
+        ("vanilla_icl", 3),
+        ("system_only", 0),
+        ("urial_k1", 1),
+    ]
+
+
 def test_other_responses_are_refused(done: Run, tmp_path: Path):
     other = read_table(done.folder / "shifts/zero_shot.parquet")
     other.loc[3, "token_id"] = END
@@ -330,6 +344,7 @@ def test_sentences_give_the_numbers_as_measured_and_say_when_n_is_too_small():
         "Of the shifted tokens 25.0 % [20.0, 30.0] become the base's first choice, of the unshifted 12.5 % [10.0, 20.0] "
         "cease to be it: unshifted +3.0 points [+1.0, +5.0].",
     ]
+    assert sentences(table, context, 41) == ["URIAL (K = 3): n = 40 is too few to tell what it recovers."]
     assert sentences(table, context.model_copy(update={"examples": 0}), 5)[0].startswith("URIAL (K = 3) closes −12.3")
 
 

@@ -14,10 +14,13 @@ TOO_FEW = "too few"
 def sentences(table: pd.DataFrame, context: ContextTitle, min_examples: int) -> list[str]:
     """Three sentences about `context`; `table` is that of `recovery` for one pair.
 
-    What fewer than `min_examples` responses say is not told.
+    What fewer than `min_examples` responses say is not told; with fewer in all, there is one sentence that says so.
     """
     rows = table[table["context"] == context.name].set_index(["grouping", "group", "measure"])
     found = _Found(rows, min_examples)
+    count = rows.loc[("all", "all", "kl_closed"), "examples"]
+    if count < min_examples:
+        return [f"{context.title}: n = {count} is {TOO_FEW} to tell what it recovers."]
     kinds = ", ".join(f"{kind} {found.share('kind', kind, 'kl_closed')}" for kind in (*COMPARED, AGAINST))
     closed = found.share("all", "all", "kl_closed")
     recovered, lost = (found.share("all", "all", measure) for measure in ("recovered", "lost"))

@@ -1,6 +1,7 @@
 """What the figures of contexts share: names and colours, and a part of the figure for each pair."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -27,20 +28,26 @@ def names(cfg: ContextsFigure) -> dict[str, str]:
     return {context.name: context.title for context in cfg.contexts} | {ALIGNED: "Aligned model"}
 
 
-def parts_of(figure: Figure, cfg: ContextsFigure) -> "list[Part]":
+def rows_of(part: Part, heights: Sequence[float]) -> list[SubFigure]:
+    """Parts of a part, one below the other, with these relative heights."""
+    found: Any = part.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+    return [row[0] for row in found]
+
+
+def parts_of(figure: Figure, cfg: ContextsFigure) -> Sequence[Part]:
     """A part of the figure for each pair, one below the other, under the pair's title where there are several."""
     if len(cfg.pairs) == 1:
         return [figure]
-    parts: list[Part] = list(figure.subfigures(len(cfg.pairs), 1))
+    parts = rows_of(figure, [1] * len(cfg.pairs))
     for part, pair in zip(parts, cfg.pairs, strict=True):
         part.suptitle(pair.title, x=0.01, ha="left", fontsize=8.5, fontweight="bold")
     return parts
 
 
-def legend(figure: Figure, cfg: ContextsFigure, shown: Mapping[str, str]) -> None:
-    """Name the contexts of `shown` (name: line style) below all panels."""
+def legend(figure: Figure, cfg: ContextsFigure, shown: Iterable[str]) -> None:
+    """Title and colour of the contexts in `shown`, below all panels."""
     colour, title = colours(cfg), names(cfg)
-    handles = [Line2D([], [], color=colour[name], linestyle=line, label=title[name]) for name, line in shown.items()]
+    handles = [Line2D([], [], color=colour[name], label=title[name]) for name in shown]
     figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=min(len(handles), 5))
 
 

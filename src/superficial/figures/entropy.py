@@ -3,16 +3,17 @@
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from superficial.contexts.entropy import EDGES, SURE, TENTHS
 from superficial.contexts.grouping import WIDTH as BIN
-from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis
+from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
 from superficial.figures.style import WIDTH, interval, of_pairs, percent, save, set_style
 from superficial.schema import ContextsFigure, RuntimeConfig
 
@@ -31,12 +32,12 @@ def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
     for part, pair in zip(parts_of(figure, cfg), cfg.pairs, strict=True):
         _draw_pair(part, cfg, table[table["pair"] == pair.name])
-    legend(figure, cfg, dict.fromkeys(names(cfg), "-"))
+    legend(figure, cfg, names(cfg))
     save(figure, table, out, cfg, started)
 
 
 def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame) -> None:
-    above, below = part.subfigures(2, 1, height_ratios=[1, 1.25])
+    above, below = rows_of(part, [1, 1.25])
     _by_position(above.subplots(), cfg, table[table["view"] == "position"])
     left, right = below.subplots(1, 2)
     own = table[table["context"] == cfg.contexts[0].name]
@@ -55,15 +56,19 @@ def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
     axis.set_xlabel(f"position in the response (tokens; means over {BIN})")
     axis.set_ylabel("entropy, nats")
     axis.set_ylim(bottom=0)
-    branching = axis.secondary_yaxis("right", functions=(np.exp, _log))
+    branching = axis.secondary_yaxis("right", functions=(_exp, _log))
     branching.set_ylabel("branching factor")
-    branching.yaxis.set_major_locator(plt.FixedLocator([1, 2, 3, 5, 10, 20, 50, 100, 1000]))
+    branching.yaxis.set_major_locator(FixedLocator([1, 2, 3, 5, 10, 20, 50, 100, 1000]))
     branching.yaxis.set_minor_locator(NullLocator())
     branching.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _log(values: "np.ndarray") -> "np.ndarray":
-    return np.log(np.maximum(values, 1e-9))
+def _exp(entropy: Any) -> Any:
+    return np.exp(entropy)
+
+
+def _log(branching: Any) -> Any:
+    return np.log(np.maximum(branching, 1e-9))  # an axis asks below 1, too
 
 
 def _by_entropy(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from superficial.contexts.grouping import WIDTH as BIN
 from superficial.contexts.sentence import TOO_FEW, sentences
-from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis
+from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
 from superficial.figures.style import WIDTH, interval, of_pairs, save, set_style
 from superficial.kinds.classify import KINDS
 from superficial.schema import ContextsFigure, RuntimeConfig
@@ -23,6 +23,7 @@ OVERALL = {
     "lost": "lost: no longer first choice (%)",
 }
 INSTRUCTIONS = {"instruction": "all ", "topic": ""}  # groupings of the right panel, and what their labels begin with
+LEAST = -1.0  # a whisker that goes on to the left is cut: one rare kind must not squeeze all others
 LINE = 118  # characters of the title's lines
 
 
@@ -40,13 +41,13 @@ def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
     for part, pair in zip(parts_of(figure, cfg), cfg.pairs, strict=True):
         _draw_pair(part, cfg, table[table["pair"] == pair.name], further)
-    legend(figure, cfg, dict.fromkeys([context.name for context in cfg.contexts], "-"))
+    legend(figure, cfg, [context.name for context in cfg.contexts])
     save(figure, table, out, cfg, started)
 
 
 def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame, further: list[str]) -> None:
     """Three rows of panels: over all tokens, by group, by position."""
-    above, groups, below = part.subfigures(3, 1, height_ratios=[0.6 + 0.3 * max(len(further), 1), 2.5, 1.5])
+    above, groups, below = rows_of(part, [0.6 + 0.3 * max(len(further), 1), 2.5, 1.5])
     axes = above.subplots(1, len(OVERALL), sharey=True)
     for axis, (measure, label) in zip(axes, OVERALL.items(), strict=True):
         _overall(axis, cfg, table[table["measure"] == measure], further)
@@ -64,6 +65,9 @@ def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame, further: li
     right.set_title("by instruction and topic", loc="left")
     for axis in (left, right):
         axis.set_xlabel("KL closed (%)")
+    shown = closed[(closed["grouping"].isin(["kind", *INSTRUCTIONS])) & closed["context"].isin(further)]
+    low, high = np.nanmin([-0.02, *shown["low"]]), np.nanmax([0.2, *shown["high"]])
+    left.set_xlim(1.05 * max(low, LEAST), 1.05 * high)
     _by_position(below.subplots(), cfg, table[(table["measure"] == "kl") & (table["grouping"] == "position")])
 
 
@@ -127,6 +131,8 @@ def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
     axis.set_ylabel("KL to aligned, nats")
     axis.set_xlabel(f"position in the response (tokens; means over {BIN})")
     axis.set_ylim(bottom=0)
+    if table["value"].isna().all():
+        axis.text(0.5, 0.5, f"{TOO_FEW} responses at every position", transform=axis.transAxes, ha="center")
 
 
 def _numbers(row: "pd.Series[float]") -> str:
