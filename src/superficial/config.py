@@ -65,8 +65,9 @@ class Experiment:
         changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
         if changes:
             settings = self._valid(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
-        for name in settings.methods:
-            self._require_method(name, "config, key methods")
+        for key, names in (("methods", settings.methods), ("contexts", settings.contexts)):
+            for name in names:
+                self._require_method(name, f"config, key {key}")
         source = settings.prompt_source
         return settings.model_copy(update={role: with_prompt_source(getattr(settings, role), source) for role in roles})
 
@@ -119,7 +120,12 @@ class Experiment:
             raise UserError(
                 f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
             )
-        for name in {*self.settings.methods, self.settings.response.name, self.settings.context.name}:
+        for name in {
+            *self.settings.methods,
+            *self.settings.contexts,
+            self.settings.response.name,
+            self.settings.context.name,
+        }:
             check_prompt(self.method(name).prompt)
         check_custom(self.settings, self.pairs)
         check_judges(self)

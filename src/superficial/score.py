@@ -21,6 +21,7 @@ from superficial.dataset.dialogue import last_turns
 from superficial.head import Head, check_head, states_and_logits
 from superficial.models.load import Loaded, load_model
 from superficial.pair.pairing import Pairing
+from superficial.prefix import Prefix, shared_prefix
 from superficial.progress import progress
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import RuntimeConfig, ScoreStage
@@ -65,11 +66,12 @@ def run(
     about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
     seconds = time.monotonic() - started
+    shared = len(shared_prefix(loaded, [sequence.context for sequence in sequences]))
     facts = {
         "device": str(loaded.device),
         "dtype": str(loaded.dtype),
         "response_tokens": len(states),
-        "fed_tokens": sum(len(sequence.fed) for sequence in sequences),
+        "fed_tokens": sum(len(sequence.fed) - shared for sequence in sequences) + shared,
         "response_tokens_per_second": round(len(states) / seconds, 2),
     }
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
@@ -107,36 +109,39 @@ def build_sequences(
 def score(loaded: Loaded, sequences: list[Sequence], batch_tokens: int) -> torch.Tensor:
     """Final hidden states (N, H) on the CPU that predict each response token; one forward pass per batch.
 
-    The first batch also checks that head(states) equals the model's own logits.
+    What all contexts start with is read once, before. The first batch also checks that head(states) equals the model's
+    own logits.
     """
     head = Head.of(loaded.model)
     parts: dict[int, torch.Tensor] = {}
     total = sum(len(sequence.response) for sequence in sequences)
     with torch.inference_mode(), progress(f"scoring ({loaded.manifest['name']})", total, "tokens") as bar:
+        prefix = Prefix.read(loaded, [sequence.context for sequence in sequences])
         for rows in _batches(sequences, batch_tokens):
-            hidden = _forward(loaded, [sequences[row].fed for row in rows], head if not parts else None)
+            hidden = _forward(loaded, [sequences[row].fed for row in rows], prefix, head if not parts else None)
             for row, states in zip(rows, hidden, strict=True):
-                first = len(sequences[row].context) - 1
+                first = len(sequences[row].context) - 1 - len(prefix.ids)
                 length = len(sequences[row].response)
                 parts[row] = states[first : first + length].cpu()
                 bar.update(length)
     return torch.cat([parts[row] for row in range(len(sequences))])
 
 
-def _forward(loaded: Loaded, rows: list[list[int]], head: Head | None) -> torch.Tensor:
-    """Hidden states (B, T, H) of right-padded rows; with `head`, check it on the last position of the same pass."""
-    width = max(map(len, rows))
+def _forward(loaded: Loaded, rows: list[list[int]], prefix: Prefix, head: Head | None) -> torch.Tensor:
+    """Hidden states (B, T, H) of what follows `prefix` in each row, right-padded.
+
+    With `head`, check it on the last position of the same pass.
+    """
+    rests = [row[len(prefix.ids) :] for row in rows]
+    width = max(map(len, rests))
     pad = loaded.end_ids[0]  # never seen: attention is causal, and what lies right of a response is not read
-    inputs = {
-        "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=loaded.device),
-        "attention_mask": torch.tensor(
-            [[1] * len(row) + [0] * (width - len(row)) for row in rows], device=loaded.device
-        ),
-    }
+    ids = torch.tensor([rest + [pad] * (width - len(rest)) for rest in rests], device=loaded.device)
+    mask = torch.tensor([[1] * len(rest) + [0] * (width - len(rest)) for rest in rests], device=loaded.device)
+    inputs = {"input_ids": ids, **prefix.before(loaded.model, mask)}
     if head is None:
-        hidden: torch.Tensor = loaded.model.base_model(**inputs, use_cache=False).last_hidden_state
+        hidden: torch.Tensor = loaded.model.base_model(**inputs).last_hidden_state
         return hidden
-    hidden, logits = states_and_logits(loaded.model, **inputs, use_cache=False)
+    hidden, logits = states_and_logits(loaded.model, **inputs)
     check_head(head, hidden[:, -1], logits[:, -1], loaded.manifest["name"])
     return hidden
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from superficial import schema
+from superficial.contexts import slices as in_context
 from superficial.errors import UserError
 from superficial.judge import slices as judging
 from superficial.responses import slices as answering
@@ -82,6 +83,19 @@ def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
     settings = run.settings
     return schema.DefinitionsTable(
         **settings.stats.intervals, dataset=settings.dataset.name, context=settings.context.name, pairs=titles(run)
+    )
+
+
+def contexts_table(run: Experiment, _: str) -> schema.ContextsTable:
+    """Which contexts the table shows, and from how many examples on."""
+    settings = run.settings
+    return schema.ContextsTable(
+        dataset=settings.dataset.name,
+        context=settings.context.name,
+        confidence=settings.stats.confidence,
+        min_examples=settings.figure.min_examples,
+        pairs=titles(run),
+        contexts=in_context.titles(run),
     )
 
 
@@ -216,6 +230,8 @@ SLICES: Mapping[str, Slice] = {
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,
+    "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
+    "contexts_table": contexts_table,
     "browser": browser,
     "report": report,
     "definitions_table": definitions_table,

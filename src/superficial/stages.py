@@ -76,6 +76,10 @@ STAGES: Mapping[str, Stage] = {
     "figures/methods_example": Stage("superficial.figures.methods_example", schema.MethodsExample),
     "report": Stage("superficial.report.stage", schema.ReportStage),
     "manifest": Stage("superficial.provenance.stage", schema.Nothing),
+    "contexts": Stage("superficial.contexts.stage", schema.StatsConfig),
+    "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
+    "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
+    "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 

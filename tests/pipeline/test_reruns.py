@@ -9,25 +9,35 @@ from plans import plans
 from project import ROOT, Project
 
 STUB = Path(__file__).parents[1] / "stub_stage.py"
-FIGURES = {"shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"}
+IN_CONTEXT = {"urial_recovery", "entropy"}
+FIGURES = IN_CONTEXT | {
+    "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff",
+}  # fmt: skip
 SHIFTS = {f"figures/{name}" for name in FIGURES}
 PAGES = SHIFTS | {"figures/shift_browser"}
-FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES
+FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT}
+FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
 TRUST = {"trust", "figures/judge_trust"}
 FROM_TRUST = {"tables/pairwise"} | TRUST
-FROM_SCORES = {"judged", "tables/scores", "tables/cases"} | RADARS | FROM_TRUST
+FROM_SCORES = {"judged", "tables/scores", "tables/cases", "figures/case_browser"} | RADARS | FROM_TRUST
 FROM_JUDGE = {"judge", "pairwise"} | FROM_SCORES
 FROM_ANSWERS = FAILURES | FROM_JUDGE  # of a base model's method
 FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
 DRAWN = SHIFTS | RADARS | {
     "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
 }  # fmt: skip
-INTERVALS = {"stats", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
+INTERVALS = {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
-FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff"}
-JUDGE_NAMED = {"tables/scores", "tables/cases", "tables/pairwise", "figures/judge_trust"} | RADARS
+FROM_STATS = {"stats", "contexts"} | SHIFTS - {"figures/prefix_handoff"}
+JUDGE_NAMED = {
+    "tables/scores",
+    "tables/cases",
+    "figures/case_browser",
+    "tables/pairwise",
+    "figures/judge_trust",
+} | RADARS
 
 CHANGES: dict[str, set[str]] = {
     "": set(),
@@ -56,6 +66,8 @@ CHANGES: dict[str, set[str]] = {
     "+pair.base.dtype=bfloat16": {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "method.urial_k3.prompt.examples.ids=[clouds]": {"generate"} | FROM_ANSWERS,
     "method.urial_k3.decoding.repetition_penalty=1.0": {"generate"} | FROM_ANSWERS,
+    "method.system_only.prompt.system=null": {"score", "compare"} | FROM_CONTEXTS,
+    "method.system_only.title=other": {f"figures/{name}" for name in IN_CONTEXT},
     "method.urial_k3.title=other": FAILURES - {"response_stats"} | JUDGE_NAMED,
     "context.prompt.template='Q: {instruction} A:'": {"generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "methods=[zero_shot]": FAILURES | FROM_SCORES,

@@ -46,7 +46,10 @@ COLUMNS = [
     "aligned_top_probs",
 ]
 SEED = 6  # of the moments at which a run is killed
-FIGURES = ["shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff"]
+IN_CONTEXT = ["urial_recovery", "entropy"]
+FIGURES = [
+    "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff", *IN_CONTEXT,
+]  # fmt: skip
 
 
 def hashes(project: Project) -> dict[str, str]:
@@ -122,6 +125,16 @@ def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.Mo
             assert 0 < meta[done] <= getattr(planner.work(job), planned), job
             checked.append(job.rule)
     assert set(checked) == set(bounds)
+
+
+def test_a_further_context_is_one_scoring_and_one_comparison(finished: Project):
+    """Nothing else of a model's: what was scored before is read again."""
+    plan = finished.run(hydra=("contexts=[system_only,urial_k1]",), arguments=("--dry-run",)).stdout
+    counts = dict(re.findall(r"^([a-z_/]+) +(\d+)$", plan, flags=re.M))
+    assert counts.pop("total") == "7"
+    assert counts == dict.fromkeys({"score", "compare", "contexts", *(f"figures/{name}" for name in IN_CONTEXT)}, "1") | {
+        "figures/all": "1", "manifest": "1",
+    }  # fmt: skip
 
 
 def test_speed_settings_change_no_rank(finished: Project, project: Project):

@@ -14,8 +14,9 @@ from superficial.finish import EOS, LENGTH
 from superficial.generate.answer import Answer, Greedy
 from superficial.generate.cache import windows
 from superficial.generate.choose import choose
-from superficial.generate.decode import Decoder, common_prefix
+from superficial.generate.decode import Decoder
 from superficial.models.load import Loaded
+from superficial.prefix import common_prefix
 
 
 class Case:

@@ -376,6 +376,7 @@ def test_a_method_is_changed_on_the_command_line(default: Experiment):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
+        ("contexts=[zero_sht]", r"key contexts: no method named 'zero_sht' \| remedy: did you mean zero_shot\?"),
         ("methods=[zero_sht]", r"key methods: no method named 'zero_sht' \| remedy: did you mean zero_shot\?"),
         ("method.urial_k4.prompt.system=null", r"no method named 'urial_k4' \| remedy: did you mean urial_k\d"),
         ("method.zero_shot.decoding.stop=fense", r"decoding\.stop: .*'fense'.* remedy: did you mean fence\?"),

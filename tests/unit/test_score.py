@@ -1,10 +1,13 @@
 """Teacher forcing: one pass equals the loop, and is one pass."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from reference import alone
+from reference import PREFIX, WINDOW, alone, gemma, llama, prompts, recurrent
+from reference import loaded as made
 from tiny import context_ids
 
 from superficial.context import one_bos
@@ -75,6 +78,29 @@ def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence
         assert [rows for rows, _ in fed] == [len(sequences)]
     finally:
         hook.remove()
+
+
+@pytest.mark.parametrize("make", [llama, gemma, recurrent])
+@pytest.mark.parametrize("budget", [1, 150, 10_000])
+def test_a_shared_prefix_is_read_once_and_changes_nothing(make: Callable[..., Any], budget: int):
+    """Sliding windows shorter than the prefix too; a model with states beside keys and values reads every row whole."""
+    model = made(make, [1])
+    sequences = [Sequence(prompt, prompts(0, (9 + row,))[0]) for row, prompt in enumerate(prompts())]
+    assert 0 < min(len(one.context) for one in sequences) - PREFIX < WINDOW < PREFIX
+    fed: list[tuple[int, int]] = []
+    hook = model.model.base_model.register_forward_pre_hook(
+        lambda _module, _args, inputs: fed.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
+    )
+    states = score(model, sequences, budget)
+    hook.remove()
+    rests = [len(one.fed) - PREFIX for one in sequences]
+    if make is recurrent:
+        assert (1, PREFIX) not in fed
+    else:
+        assert fed[0] == (1, PREFIX)
+        assert sum(rests) <= sum(rows * width for rows, width in fed[1:]) <= max(rests) * len(rests)
+    exact = torch.cat([score(model, [one], 1) for one in sequences])  # one row alone shares nothing
+    torch.testing.assert_close(states, exact, atol=1e-4, rtol=1e-4)
 
 
 def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: Loaded):

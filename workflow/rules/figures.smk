@@ -11,7 +11,11 @@ FIGURES = {
     "shift_by_topic": [f"{STATS}/groups.csv"],
     "shift_by_kind": [f"{STATS}/kinds.csv", f"{STATS}/summary.csv", "results/stats/kinds_agreement.csv"],
     "prefix_handoff": [f"{STATS}/handoff.csv"],
+    "urial_recovery": [f"{STATS}/recovery.csv"],
+    "entropy": [f"{STATS}/entropy.csv"],
 }
+# Of the configuration; else "figure".
+SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
 
 
 def in_report(path, name):
@@ -36,7 +40,7 @@ for figure, tables in FIGURES.items():
         output:
             drawn(figure),
         params:
-            cfg=RUN.slice("ratio_figure" if figure == "shift_ratio" else "figure"),
+            cfg=RUN.slice(SLICE.get(figure, "figure")),
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results"
             " reads={input.reads} out={output[0]}"

@@ -1,5 +1,8 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
+from superficial.contexts.slices import further
 from superficial.kinds.lists import FILES as WORD_LISTS
+
+CONTEXTS = further(RUN)
 
 
 def manifest(side):
@@ -56,6 +59,8 @@ rule compare:
         code=code_of("compare"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.parquet",
+    wildcard_constraints:
+        context="|".join([CONTEXT, *CONTEXTS]),
     threads: workflow.cores
     params:
         cfg=RUN.slice("compare"),
@@ -96,6 +101,24 @@ rule stats:
     shell:
         "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} shifts={input.shifts}"
         " token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
+
+
+# The base under further contexts: one more costs a scoring of the responses and a comparison, nothing else.
+rule contexts:
+    input:
+        reference="results/shifts/{dataset}/{pair}/{context}.parquet",
+        others=[f"results/shifts/{{dataset}}/{{pair}}/{name}.parquet" for name in CONTEXTS],
+        kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
+        data="results/data/{dataset}.parquet",
+        code=code_of("contexts"),
+    output:
+        "results/stats/{dataset}/{pair}/{context}/recovery.csv",
+        "results/stats/{dataset}/{pair}/{context}/entropy.csv",
+    params:
+        cfg=RUN.slice("stats"),
+    shell:
+        "{STAGE} contexts --cfg {params.cfg:q} --runtime {RUNTIME:q} reference={input.reference}"
+        " others={input.others} token_kinds={input.kinds} data={input.data} out={output}"
 
 
 rule kinds_agreement:

@@ -57,3 +57,17 @@ rule:
         cfg=RUN.slice("definitions_table"),
     shell:
         "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"
+
+
+rule:
+    name:
+        "tables/urial_recovery"
+    input:
+        reads=expand(f"{STATS}/recovery.csv", pair=PAIRS),
+        code=code_of("tables/urial_recovery"),
+    output:
+        multiext("results/tables/urial_recovery", ".csv", ".md", ".tex"),
+    params:
+        cfg=RUN.slice("contexts_table"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"

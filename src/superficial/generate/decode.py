@@ -13,12 +13,11 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache
 
 from superficial.generate.answer import Answer, Draft, Greedy
-from superficial.generate.cache import SPARE, expand, new_cache, windows
+from superficial.generate.cache import SPARE, expand, new_cache
 from superficial.generate.choose import choose
 from superficial.generate.logits import NextLogits
 from superficial.models.load import Loaded
-
-WORTH = 16  # tokens: a shorter prefix is not read on its own
+from superficial.prefix import shared_prefix
 
 
 @dataclass
@@ -56,11 +55,9 @@ class Decoder:
 
     def _read_prefix(self, prompts: Sequence[list[int]]) -> None:
         self._prefix, self._cache = [], None
-        if len(prompts) < 2 or windows(self._loaded.model) is None:
-            return
         # At least one token of each prompt is left for its batch, which needs the logits after it.
-        shared = common_prefix(prompts)[: min(map(len, prompts)) - 1]
-        if len(shared) < WORTH:
+        shared = shared_prefix(self._loaded, prompts)
+        if not shared:
             return
         cache = DynamicCache()  # without the config: sliding layers would forget what rows with a short rest need
         self._forward([shared], cache, torch.arange(len(shared))[None], None)
@@ -116,14 +113,3 @@ class Decoder:
             past_key_values=cache,
             use_cache=True,
         )
-
-
-def common_prefix(prompts: Sequence[list[int]]) -> list[int]:
-    """What all prompts start with.
-
-    >>> common_prefix([[2, 5, 6], [2, 5, 7, 8], [2, 5]])
-    [2, 5]
-    """
-    first, last = min(prompts), max(prompts)  # in the order of their ids, everything else lies between these two
-    pairs = enumerate(zip(first, last, strict=False))
-    return first[: next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))]

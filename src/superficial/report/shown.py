@@ -54,6 +54,18 @@ _FIGURES = {
         "The base model continues the aligned model's first k response tokens; how long it agrees, how alike the"
         " continuation is, and how much of the rest is unshifted.",
     ),
+    "urial_recovery": Shown(
+        SHIFT,
+        "How much of the shift prompts recover",
+        "Share of shifted tokens that a prompt makes the base model's first choice, by kind of token, and the share of"
+        " the divergence that it closes.",
+    ),
+    "entropy": Shown(
+        SHIFT,
+        "How sure the base is where it shifts",
+        "Entropy by position for every context, rate of shifted tokens by the base's entropy, and the calibration of"
+        " its probabilities.",
+    ),
     "method_failures": Shown(
         METHODS,
         "How answers of the methods go wrong",

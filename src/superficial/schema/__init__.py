@@ -3,6 +3,7 @@
 from superficial.schema.align import AlignConfig, SettleConfig
 from superficial.schema.base import Nothing, Strict
 from superficial.schema.browser import BrowserStage, ComparedPair, ModelTitle
+from superficial.schema.contexts import ContextsFigure, ContextsTable, ContextTitle
 from superficial.schema.dataset import DatasetConfig, DatasetHub
 from superficial.schema.figure import (
     DefinitionsTable,
@@ -96,6 +97,9 @@ __all__ = [
     "CasesTable",
     "CompareConfig",
     "ComparedPair",
+    "ContextTitle",
+    "ContextsFigure",
+    "ContextsTable",
     "DatasetConfig",
     "DatasetFigure",
     "DatasetHub",

@@ -27,6 +27,9 @@ class Settings(Strict):
     dataset: DatasetConfig
     response: MethodConfig = Field(description="how the aligned model is asked")
     context: MethodConfig = Field(description="how the base model sees the same instruction")
+    contexts: list[Name] = Field(
+        description="further contexts of the base, by file name in config/method/; the last one is the headline"
+    )
     methods: list[Name] = Field(description="how the base model answers, by file name in config/method/")
     prompt_source: Literal["ours", "published"] = Field(
         description="published: the paper's own prompts, for every method that has one"

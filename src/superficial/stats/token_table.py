@@ -37,6 +37,11 @@ class TokenTable:
         """All values of one column, (N,)."""
         return np.asarray(self._read(name).to_numpy())
 
+    def lists(self, name: str) -> NDArray[Any]:
+        """All values of a column of lists of one length, (N, K)."""
+        values = self._read(name).combine_chunks()
+        return np.asarray(values.flatten()).reshape(len(values), -1)
+
     def codes(self, name: str, values: Sequence[str]) -> NDArray[np.int8]:
         """A text column as indices into `values`, (N,)."""
         place = {value: code for code, value in enumerate(values)}

@@ -1,0 +1,102 @@
+"""The table of contexts: what each recovers of the shift, over all tokens and by kind."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifact import write_sidecar
+from superficial.contexts.recovery import ALIGNED
+from superficial.contexts.sentence import TOO_FEW, sentences
+from superficial.markup import latex_text, markdown_text
+from superficial.printed import write_forms
+from superficial.schema import ContextsTable, RuntimeConfig
+from superficial.table import read_table
+
+# Column -> grouping, group and measure of the recovery table.
+COLUMNS = {
+    "KL, nats": ("all", "all", "kl"),
+    "KL closed, %": ("all", "all", "kl_closed"),
+    "of style": ("kind", "style", "kl_closed"),
+    "of safety": ("kind", "safety", "kl_closed"),
+    "of content": ("kind", "content", "kl_closed"),
+    "recovered, %": ("all", "all", "recovered"),
+    "lost, %": ("all", "all", "lost"),
+    "unshifted, %": ("all", "all", "unshifted"),
+}
+
+
+def run(cfg: ContextsTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
+    """Write all rows as CSV, and as Markdown and LaTeX those over all tokens and by kind, with what they say."""
+    started = time.monotonic()
+    inputs = {
+        pair.name: results / "stats" / cfg.dataset / pair.name / cfg.context / "recovery.csv" for pair in cfg.pairs
+    }
+    parts = []
+    for name, path in inputs.items():
+        parts.append(read_table(path))
+        parts[-1].insert(0, "pair", name)
+    table = pd.concat(parts, ignore_index=True)
+    write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="tables/urial_recovery", config=config, inputs=inputs, started=started, facts={})
+
+
+def markdown(table: pd.DataFrame, cfg: ContextsTable) -> str:
+    """A row a context; below each value its interval."""
+    lines = [f"| pair | context | {' | '.join(COLUMNS)} |", "| --- | --- |" + " ---: |" * len(COLUMNS)]
+    for pair, context, cells in _grid(table, cfg):
+        texts = [markdown_text(pair), markdown_text(context), *("<br>".join(cell) for cell in cells)]
+        lines.append(f"| {' | '.join(texts)} |")
+    return "\n".join([*lines, "", note(table, cfg), ""])
+
+
+def latex(table: pd.DataFrame, cfg: ContextsTable) -> str:
+    """The same as a tabular (booktabs)."""
+    lines = [rf"\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}", r"\toprule"]
+    lines += [" & ".join(map(latex_text, ("pair", "context", *COLUMNS))) + r" \\", r"\midrule"]
+    for pair, context, cells in _grid(table, cfg):
+        texts = [
+            r"\shortstack[r]{" + r"\\".join([cell[0], *(rf"{{\tiny {one}}}" for one in cell[1:])]) + "}"
+            for cell in cells
+        ]
+        lines.append(" & ".join([latex_text(pair), latex_text(context), *texts]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}\par", "", latex_text(note(table, cfg)), ""])
+
+
+def note(table: pd.DataFrame, cfg: ContextsTable) -> str:
+    """Data, definitions, and the headline in words."""
+    said = []
+    for pair in cfg.pairs if cfg.contexts[1:] else []:
+        rows = table[table["pair"] == pair.name]
+        said.append(f"{pair.title}: {' '.join(sentences(rows, cfg.contexts[-1], cfg.min_examples))} ")
+    every = table[(table["grouping"] == "all") & (table["measure"] == "kl")].drop_duplicates("pair")
+    counts = ", ".join(f"{row.examples:,} responses and {row.tokens:,} tokens" for row in every.itertuples())
+    return (
+        f"Data: {cfg.dataset}; {counts}. KL(aligned, context) over the whole vocabulary; closed: its share of the KL "
+        f"under {cfg.contexts[0].title} that is gone. Recovered: of the tokens shifted there, those that are the first "
+        "choice; lost: of the first choices there, those that no longer are. In square brackets "
+        f"{100 * cfg.confidence:g} % intervals, bootstrap over responses; {TOO_FEW}: fewer than {cfg.min_examples} "
+        f"responses. {''.join(said)}"
+    ).strip()
+
+
+def _grid(table: pd.DataFrame, cfg: ContextsTable) -> Iterator[tuple[str, str, list[list[str]]]]:
+    """Pair, context, and for each column the lines of its cell."""
+    titles = {context.name: context.title for context in cfg.contexts} | {ALIGNED: "Aligned model"}
+    for pair in cfg.pairs:
+        rows = table[table["pair"] == pair.name].set_index(["context", "grouping", "group", "measure"])
+        for name, title in titles.items():
+            yield pair.title, title, [_cell(rows, (name, *key), cfg.min_examples) for key in COLUMNS.values()]
+
+
+def _cell(rows: pd.DataFrame, key: tuple[str, ...], enough: int) -> list[str]:
+    if key not in rows.index or rows.loc[key, "examples"] < enough or pd.isna(rows.loc[key, "value"]):
+        return [TOO_FEW]
+    factor, digits = (1, 2) if key[-1] == "kl" else (100, 1)
+    # Rounding first, so that nothing is shown as minus zero.
+    value, low, high = (
+        f"{round(factor * rows.loc[key, name], digits) + 0.0:.{digits}f}" for name in ("value", "low", "high")
+    )
+    return [value, f"[{low}, {high}]"]
