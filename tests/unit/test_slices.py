@@ -56,7 +56,7 @@ def test_a_pair_that_is_asked_for_wins_over_those_of_an_experiment():
 
 
 def test_a_published_pair_that_is_not_there_is_named():
-    run = Experiment(CONFIG, ["+pair.reference=Llama-2-7b → Llama-2-7b-cat"])
+    run = Experiment(CONFIG, ["+pair.reference='Llama-2-7b → Llama-2-7b-cat'"])
     with pytest.raises(UserError, match=r"config/pair/gemma3_270m\.yaml, key reference: .*did you mean Llama-2-7b"):
         run.slice("ratio_figure")
 
