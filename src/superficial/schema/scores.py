@@ -51,7 +51,7 @@ class JudgedFigure(FigureConfig, JudgedView):
     """What a figure of scores reads."""
 
     groups: list[SystemGroup] = Field(
-        default=[], description="a panel each, one a pair; empty: one panel of all systems"
+        default=[], description="a panel each, one a pair; empty: one panel"
     )
 
 
