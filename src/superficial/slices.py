@@ -166,7 +166,7 @@ def judged_figure(run: Experiment, _: str) -> schema.JudgedFigure:
         schema.SystemGroup(
             title=pair.title, systems=[names[".".join(system)] for system in answering.systems_of(run, pair.name)]
         )
-        for pair in (run.pairs.values() if names else ())
+        for pair in (run.pairs.values() if names and len(run.pairs) > 1 else ())
     ]
     return schema.JudgedFigure(**dict(run.settings.figure), **dict(view), groups=groups)
 

@@ -61,7 +61,7 @@ CHANGES: dict[str, set[str]] = {
     "engine=openai_server": FROM_GENERATE,
     "pair.title=other": PAGES,
     "pair.aligned.title=other": {"figures/shift_browser"} | FAILURES - {"response_stats"} | JUDGE_NAMED,
-    "pair.reference=Llama-2-7b → Llama-2-7b-chat": {"figures/shift_ratio"},
+    "+pair.reference='Llama-2-7b → Llama-2-7b-chat'": {"figures/shift_ratio"},
     # The aligned side is not touched by a change of the base, so its answers stay.
     "+pair.base.dtype=bfloat16": {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "method.urial_k3.prompt.examples.ids=[clouds]": {"generate"} | FROM_ANSWERS,
@@ -82,7 +82,7 @@ CHANGES: dict[str, set[str]] = {
     "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE,
     "trust.beside=[smollm2_local]": {"model", "judge", "pairwise"} | FROM_TRUST,
     "na_as_five=true": {"judged"} | RADARS | {"tables/scores", "figures/judge_trust"},
-    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES,
+    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES | RADARS,
 }  # fmt: skip
 # One file each: a rubric's word, a source of one stage, a page, an example of URIAL.
 EDITS: dict[str, set[str]] = {

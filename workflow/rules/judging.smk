@@ -18,8 +18,8 @@ OWN = [
     for model, method in RUN.systems
 ]
 CANARIES = [
-    f"results/judgments/{DATASET}/{RUN.settings.judge.name}/{pair.aligned.name}/{RESPONSE}.canaries.parquet"
-    for pair in PAIRS.values()
+    f"results/judgments/{DATASET}/{RUN.settings.judge.name}/{aligned}/{RESPONSE}.canaries.parquet"
+    for aligned in dict.fromkeys(pair.aligned.name for pair in PAIRS.values())
     if judging.askable(RUN)
 ]
 TRUST = f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv"

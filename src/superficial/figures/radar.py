@@ -28,8 +28,8 @@ def handles(count: int) -> list[Line2D]:
 
 
 def grouped(cfg: JudgedFigure, keys: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Title and (system, judge) of each panel; a pair's title is shown where there are several."""
-    if len(cfg.groups) < 2:
+    """Title and (system, judge) of each panel."""
+    if not cfg.groups:
         return [("", list(keys))]
     return [(group.title, [key for key in keys if key[0] in group.systems]) for group in cfg.groups]
 

@@ -53,7 +53,7 @@ def _draw(
 ) -> None:
     """Two radars side by side and one legend below them, from `top` inches downwards."""
     whole = figure.get_figheight()
-    drawn = drawn[[key in keys for key in zip(drawn["system"], drawn["judge"], strict=True)]]
+    drawn = drawn.set_index(["system", "judge"]).loc[keys].reset_index()
     for at, (grouping, order) in enumerate(PANELS.items()):
         rows = drawn[drawn["grouping"] == grouping]
         spokes = [group for group in order if (rows["group"] == group).any()]

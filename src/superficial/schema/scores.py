@@ -50,7 +50,7 @@ class SystemGroup(Strict):
 class JudgedFigure(FigureConfig, JudgedView):
     """What a figure of scores reads."""
 
-    groups: list[SystemGroup] = Field(default=[], description="a panel each, one a pair; empty: all systems in one")
+    groups: list[SystemGroup] = Field(default=[], description="a panel each, one a pair; empty: one panel")
 
 
 class ScoresTable(JudgedView):
