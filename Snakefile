@@ -1,8 +1,6 @@
 # How superficial is alignment? `snakemake --cores 8 figures/all` answers with the figures of the paper.
 import atexit
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from superficial.config import Experiment, split_overrides
@@ -19,12 +17,6 @@ except UserError as error:
 
 ALIVE = enter(Path(".snakemake"))  # open until this process ends
 DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("dataset", "context", "response"))
-# Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
-RUNTIME = RUN.runtime
-STAGE = f"{sys.executable} -m superficial"
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take turns with any other busy process
-# Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
-ERRORS = Path(os.environ.setdefault("SUPERFICIAL_ERRORS", os.path.join(tempfile.mkdtemp(), "errors.txt")))
 
 
 wildcard_constraints:
@@ -36,6 +28,7 @@ wildcard_constraints:
     judge=r"\w+",
 
 
+include: "workflow/rules/jobs.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/prompts.smk"
