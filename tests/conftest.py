@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +54,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Pro
     """A finished run of everything. Tests read it and plan reruns; none changes it."""
     folder = once(tmp_path_factory, "finished", lambda empty: Project(empty / "project", tiny_models).made())
     return Project.at(folder / "project")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    from chromium import start
+
+    driver = start(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(chromium: object, site: Path) -> Iterator[object]:
+    """The pages of the module's `site`; whatever the browser logs fails the test."""
+    from browser.page import Page
+
+    chromium.get_log("browser")
+    yield Page(chromium, site)
+    assert chromium.get_log("browser") == []
