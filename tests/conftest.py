@@ -1,5 +1,6 @@
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "passive"  # read when torch is imported: workers share the cores
 
 from project import Project, make_models
+from warm import warm
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +44,23 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Pa
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "tiny_models", make_models)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The pipeline tier starts its stages from a process that has imported everything."""
+    if not any(item.get_closest_marker("pipeline") for item in request.session.items):
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder, warm(Path(folder)) as Project.warm:
+        yield
+    Project.warm = None
+
+
+@pytest.fixture
+def cold_project(tmp_path: Path, tiny_models: Path) -> Project:
+    """Its stages are processes of their own, which a kill of the workflow reaches."""
+    return Project(tmp_path / "project", tiny_models, cold=True)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Stages in forks of one process that has imported everything: a job then costs a tenth of a second, not four.
 
-`with warm(project): project.made(...)`. Only how a stage's process starts is another; a kill does not reach it, so that
-tests of interrupts must do without.
+Only how a stage's process starts is another. A kill of the workflow does not reach such a fork, so that tests of
+interrupts use `Project(..., cold=True)`.
 """
 
 import importlib
@@ -14,8 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-
-from project import Project
+from pathlib import Path
 
 CLIENT = """
 import json, os, socket, sys
@@ -29,23 +28,18 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 @contextmanager
-def warm(project: Project) -> Iterator[None]:
-    """Let the project's stages run in forks."""
-    address, client = project.folder / "warm.socket", project.folder / "warm_client.py"
+def warm(folder: Path) -> Iterator[str]:
+    """Yields what stands for `python -m superficial` in a project; `folder` is for the socket, so its path is short."""
+    address, client = folder / "warm.socket", folder / "client.py"
     client.write_text(CLIENT)
-    snakefile = project.folder / "Snakefile"
-    before = snakefile.read_text()
-    assert "{sys.executable} -m superficial" in before
-    snakefile.write_text(before.replace("-m superficial", f"-I -S {client} {address}"))
     server = subprocess.Popen([sys.executable, __file__, str(address)], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        yield
+        yield f"{sys.executable} -I -S {client} {address}"
     finally:
         server.kill()
         server.wait()
-        snakefile.write_text(before)
 
 
 def serve(address: str) -> None:

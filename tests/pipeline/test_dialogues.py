@@ -18,7 +18,7 @@ DIALOGUES = [
 def test_a_dialogue_is_answered_turn_by_turn_and_its_last_answer_compared(project: Project):
     path = project.folder / "talks.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in DIALOGUES))
-    hydra = ("dataset.path=talks.jsonl", "dataset.name=talks", "figure.min_examples=1", "generate.max_new_tokens=8")
+    hydra = ("dataset.path=talks.jsonl", "dataset.name=talks", "figure.min_examples=2", "generate.max_new_tokens=8")
     methods = ("tiny_base/zero_shot", "tiny_base/urial_k3", "tiny_aligned/aligned")
     made = [f"results/responses/talks/{name}.parquet" for name in methods]
     project.made("figures/shift_ratio", *made, hydra=hydra)

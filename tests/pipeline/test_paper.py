@@ -18,7 +18,6 @@ from plans import plans
 from project import ROOT, Project
 from tiny import make_model
 from tiny_embedder import make_embedder
-from warm import warm
 
 from superficial.dataset.hub import content_digest
 from superficial.dataset.readers import read_instructions
@@ -121,7 +120,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     )
     index = yaml.safe_load((project.folder / "config/index/alignment.yaml").read_text())
     project.add("index/alignment", index | {"embedding": "words"})
-    with pytest.MonkeyPatch.context() as patch, HubServer(hub) as server, Judge() as judge, warm(project):
+    with pytest.MonkeyPatch.context() as patch, HubServer(hub) as server, Judge() as judge:
         server.branches.add("refs/convert/parquet")
         server.use(patch, folder / "hf")
         patch.delenv("SUPERFICIAL_HUB_OFFLINE")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,13 +103,10 @@ pytestmark = pytest.mark.xdist_group("reruns")  # one run, shared by these tests
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished run of stubs, with sources of its own that may be edited."""
     models = tmp_path_factory.mktemp("no_models")
-    project = Project(tmp_path_factory.mktemp("planned") / "project", models)
+    project = Project(tmp_path_factory.mktemp("planned") / "project", models, cold=True)
     project.add_pair("again", "tiny_base", "tiny_aligned")
     shutil.copytree(ROOT / "src", project.folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    snakefile = project.folder / "Snakefile"
-    text = snakefile.read_text()
-    assert "-m superficial" in text
-    snakefile.write_text(text.replace("-m superficial", str(STUB)))
+    project.start_stages(f"{sys.executable} {STUB}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(project.folder / "src"), os.environ.get("PYTHONPATH", "")]))
         return project.made()
