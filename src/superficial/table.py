@@ -6,6 +6,8 @@ import pandas as pd
 
 from superficial.artifact import whole_file
 
+TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
+
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write `path` as Parquet or CSV, by its suffix; the file appears whole."""
@@ -21,5 +23,5 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote."""
     if path.suffix == ".csv":
         # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
     return pd.read_parquet(path)
