@@ -23,9 +23,9 @@ def plans(folder: Path, commands: Mapping[str, Sequence[str]]) -> dict[str, Plan
 
 
 def jobs_in(text: str) -> Plan:
-    """The statistics of jobs that a dry run prints."""
+    """The statistics of jobs that a dry run prints; the manifest follows every one of them."""
     found = {rule: int(count) for rule, count in re.findall(r"^([a-z_/]+) +(\d+)$", text, flags=re.M)}
-    return {rule: count for rule, count in found.items() if rule not in ("total", "figures/all")}
+    return {rule: count for rule, count in found.items() if rule not in ("total", "figures/all", "manifest")}
 
 
 def _dry_run(folder: Path, words: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/methods_example": Stage("superficial.figures.methods_example", schema.MethodsExample),
     "report": Stage("superficial.report.stage", schema.ReportStage),
     "manifest": Stage("superficial.provenance.stage", schema.Nothing),
-    "contexts": Stage("superficial.contexts.stage", schema.StatsConfig),
+    "contexts": Stage("superficial.contexts.stage", schema.IntervalsConfig),
     "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
     "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
     "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),

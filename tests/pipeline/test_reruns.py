@@ -31,7 +31,7 @@ DRAWN = SHIFTS | RADARS | {
 }  # fmt: skip
 INTERVALS = {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
-FROM_STATS = {"stats", "contexts"} | SHIFTS - {"figures/prefix_handoff"}
+FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff"} - FROM_CONTEXTS
 JUDGE_NAMED = {
     "tables/scores",
     "tables/cases",

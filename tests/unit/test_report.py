@@ -28,8 +28,9 @@ CFG = ReportStage(
 CHAIN = {
     "models/m": ("model", {}), "data/d": ("data", {"name": "demo", "limit": 5}),
     "responses/a": ("generate", {"max_new_tokens": 64}),
-    "judgments/a": ("judge", {"judge": {"title": "J <1>", "caveat": "Not to be believed."}}),
-    "judged/a": ("judged", {"resamples": 1000, "confidence": 0.9, "seed": 3}), "tables/scores": ("tables/scores", {}),
+    "judgments/a": ("judge", {"judge": {"name": "j"}}),
+    "judged/a": ("judged", {"resamples": 1000, "confidence": 0.9, "seed": 3}),
+    "tables/scores": ("tables/scores", {"judge": {"title": "J <1>", "caveat": "Not to be believed."}}),
 }  # fmt: skip
 
 

@@ -177,4 +177,4 @@ rule:
         cfg=RUN.slice("cases"),
     shell:
         "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} results=results"
-        " reads={input.reads} out={output}"
+        " reads={input.reads} {input.pages:q} out={output}"

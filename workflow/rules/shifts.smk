@@ -115,7 +115,7 @@ rule contexts:
         "results/stats/{dataset}/{pair}/{context}/recovery.csv",
         "results/stats/{dataset}/{pair}/{context}/entropy.csv",
     params:
-        cfg=RUN.slice("stats"),
+        cfg=RUN.slice("intervals"),
     shell:
         "{STAGE} contexts --cfg {params.cfg:q} --runtime {RUNTIME:q} reference={input.reference}"
         " others={input.others} token_kinds={input.kinds} data={input.data} out={output}"

@@ -12,14 +12,14 @@ from superficial.contexts.grouping import groupings
 from superficial.contexts.recovery import recovery
 from superficial.errors import UserError
 from superficial.kinds.classify import KINDS
-from superficial.schema import RuntimeConfig, StatsConfig
+from superficial.schema import IntervalsConfig, RuntimeConfig
 from superficial.stats.bootstrap import Bootstrap
 from superficial.stats.token_table import TokenTable
 from superficial.table import read_table, write_table
 
 
 def run(
-    cfg: StatsConfig,
+    cfg: IntervalsConfig,
     runtime: RuntimeConfig,
     *,
     reference: Path,

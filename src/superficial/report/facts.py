@@ -8,7 +8,6 @@ import pandas as pd
 WHO = ("pair", "title", "system", "comparison", "judge", "grouping")  # whose rows: the first of these that there is
 COUNTED = {"responses": "responses", "examples": "examples", "n": "instructions", "of": "assignments"}
 OURS = ("measured", "this run", "published judgments")
-JUDGED = ("judge", "canaries", "pairwise", "published")
 
 
 def facts(name: str, manifest: Mapping[str, Any], table: pd.DataFrame | None) -> dict[str, list[str]]:
@@ -66,8 +65,9 @@ def _judges(links: list[Any]) -> list[str]:
     for link in links:
         if link["stage"] == "published":
             found.append("as published")
-        elif link["stage"] in JUDGED:
-            judge = link["config"]["judge"]
+            continue
+        judge = link["config"].get("judge")
+        if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself hangs on no title
             found.append(f"{judge['title']}. {judge['caveat']}".strip())
     return list(dict.fromkeys(found))
 
