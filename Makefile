@@ -17,7 +17,7 @@ figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--con
 
 # Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
 test: lint  ## lint, types and every test tier; says what it skipped and why
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not models and not browser"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not models and not browser"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser"
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html

@@ -21,9 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = Path(item.path).parent.name
         if Path(__file__).parent in Path(item.path).parents and tier in ("pipeline", "models", "browser", "cluster"):
             item.add_marker(tier)
-        # Workers share no fixture of a module: where tests are cheaper than those, a file stays with one worker.
-        if tier != "pipeline":
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -13,9 +13,6 @@ GROWN = ("methods=[zero_shot,system_only]", "pairs=[tiny,second]", "trust.beside
 BASE, ALIGNED, TWIN = "tiny_base/zero_shot", "tiny_aligned/aligned", "tiny_twin/aligned"
 
 
-pytestmark = pytest.mark.xdist_group("growth")  # one run, shared by these tests
-
-
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> tuple[Project, dict[str, bytes]]:
     """Four instructions, then six, another method, pair and judge; and all files of the first run."""

@@ -12,8 +12,6 @@ from superficial.judge.aspects import ASPECTS
 SMALL = ("methods=[zero_shot]", "pairwise.systems=[{a:base.zero_shot,b:aligned}]")
 TARGETS = ("figures/judge_trust", "tables/pairwise", "tables/cases")
 
-pytestmark = pytest.mark.xdist_group("judging")  # one run, shared by these tests
-
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Project:

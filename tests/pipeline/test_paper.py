@@ -97,9 +97,6 @@ def test_the_experiments_of_large_models_are_planned_without_any(project: Projec
     assert not (project.folder / "results").exists()
 
 
-pytestmark = pytest.mark.xdist_group("paper")  # one run, shared by these tests
-
-
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The finished run: models and instructions from a hub, the paper's prompts, a judge behind an endpoint."""

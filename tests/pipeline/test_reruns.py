@@ -96,9 +96,6 @@ EDITS: dict[str, set[str]] = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("reruns")  # one run, shared by these tests
-
-
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished run of stubs, with sources of its own that may be edited."""

@@ -12,8 +12,6 @@ from superficial.retrieval.neighbours import neighbours_of
 
 NEAR = "results/retrieval/tiny/near.parquet"
 
-pytestmark = pytest.mark.xdist_group("retrieval_rules")  # one run, shared by these tests
-
 
 @pytest.fixture(scope="module")
 def retrieved(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Project:

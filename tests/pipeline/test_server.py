@@ -18,10 +18,7 @@ from superficial.server.ledger import Ledger
 from superficial.server.reply import Reply, Request
 
 MISSING = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
-pytestmark = [
-    pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}"),
-    pytest.mark.xdist_group("server"),  # one server, shared by these tests
-]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}")
 
 
 @dataclass(frozen=True)

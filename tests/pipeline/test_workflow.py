@@ -1,15 +1,8 @@
 """The whole workflow on tiny models, as a user runs it."""
 
-import hashlib
 import json
-import os
-import random
 import re
 import shutil
-import signal
-import subprocess
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,21 +38,10 @@ COLUMNS = [
     "aligned_top_ids",
     "aligned_top_probs",
 ]
-SEED = 6  # of the moments at which a run is killed
 IN_CONTEXT = ["urial_recovery", "entropy"]
 FIGURES = [
     "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff", *IN_CONTEXT,
 ]  # fmt: skip
-
-
-def hashes(project: Project) -> dict[str, str]:
-    """Every artifact but the sidecars, which may differ between equal runs."""
-    files = sorted((project.folder / "results").rglob("*"))
-    return {
-        str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-        if file.is_file() and not file.name.endswith(".meta.json") and not any(part[0] == "." for part in file.parts)
-    }
 
 
 def test_every_figure_is_made_with_its_data(finished: Project):
@@ -148,47 +130,6 @@ def test_speed_settings_change_no_rank(finished: Project, project: Project):
             np.testing.assert_allclose(left, right, atol=1e-5)
         elif not column.endswith("top_ids"):  # the order of equally probable candidates is free
             assert (left == right).all()
-
-
-def test_a_run_killed_at_random_moments_ends_bit_for_bit_alike(finished: Project, cold_project: Project):
-    """Kill -9 of everything, of one job alone, of everything again: the same command goes on to the same artifacts."""
-    project = cold_project
-    chance = random.Random(SEED)
-    moments = sorted(chance.sample(range(2, 40), 3))
-    print(f"seed {SEED}: killed when {moments} artifacts are there")
-    for moment, victim in zip(moments, ("run", "job", "run"), strict=True):
-        process = subprocess.Popen(
-            project.command("figures/all"), cwd=project.folder, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "2"},
-        )  # fmt: skip
-        while process.poll() is None and len(list((project.folder / "results").rglob("*.meta.json"))) < moment:
-            time.sleep(0.02)
-        time.sleep(chance.uniform(0, 3))
-        if victim == "job":
-            kill_a_job(process)
-            assert process.wait() != 0
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
-    assert "its lock is released" in project.run("figures/all").stdout
-    assert project.planned() == set()
-    assert hashes(project) == hashes(finished)
-    for store in (project.folder / "results").glob(".*/*.jsonl"):
-        entries = [json.loads(line) for line in store.read_text().splitlines() if line.strip().endswith("}")]
-        assert len({entry["key"] for entry in entries}) == len(entries)  # nothing that was kept was made twice
-
-
-def kill_a_job(run: subprocess.Popen[bytes]) -> None:
-    """Kill -9 of the first process of a stage that `run` has, and of no other."""
-    while run.poll() is None:
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                session = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3])
-                if session == run.pid and b"-m\0superficial\0" in (folder / "cmdline").read_bytes():
-                    os.kill(int(folder.name), signal.SIGKILL)
-                    return
-        time.sleep(0.01)
-    raise AssertionError("the run ended without a job to kill")
 
 
 def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):

@@ -1,0 +1,66 @@
+"""Kill -9 at any moment: the same command goes on, and the end is that of an undisturbed run."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from project import Project
+
+SEED = 6  # of the moments at which a run is killed
+
+
+def hashes(project: Project) -> dict[str, str]:
+    """Every artifact but the sidecars, which may differ between equal runs."""
+    files = sorted((project.folder / "results").rglob("*"))
+    return {
+        str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file() and not file.name.endswith(".meta.json") and not any(part[0] == "." for part in file.parts)
+    }
+
+
+def test_a_run_killed_at_random_moments_ends_bit_for_bit_alike(finished: Project, cold_project: Project):
+    """Kill -9 of everything, of one job alone, of everything again: the same command goes on to the same artifacts."""
+    project = cold_project
+    chance = random.Random(SEED)
+    moments = sorted(chance.sample(range(2, 40), 3))
+    print(f"seed {SEED}: killed when {moments} artifacts are there")
+    for moment, victim in zip(moments, ("run", "job", "run"), strict=True):
+        process = subprocess.Popen(
+            project.command("figures/all"), cwd=project.folder, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "2"},
+        )  # fmt: skip
+        while process.poll() is None and len(list((project.folder / "results").rglob("*.meta.json"))) < moment:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 3))
+        if victim == "job":
+            kill_a_job(process)
+            assert process.wait() != 0
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    assert "its lock is released" in project.run("figures/all").stdout
+    assert project.planned() == set()
+    assert hashes(project) == hashes(finished)
+    for store in (project.folder / "results").glob(".*/*.jsonl"):
+        entries = [json.loads(line) for line in store.read_text().splitlines() if line.strip().endswith("}")]
+        assert len({entry["key"] for entry in entries}) == len(entries)  # nothing that was kept was made twice
+
+
+def kill_a_job(run: subprocess.Popen[bytes]) -> None:
+    """Kill -9 of the first process of a stage that `run` has, and of no other."""
+    while run.poll() is None:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                session = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3])
+                if session == run.pid and b"-m\0superficial\0" in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    return
+        time.sleep(0.01)
+    raise AssertionError("the run ended without a job to kill")
