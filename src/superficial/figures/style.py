@@ -1,5 +1,6 @@
 """One look for all figures, one way to read the tables of every pair, and one way to save."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ WIDTH = 7.0  # inches: the text width of a paper page
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
 
 # Equal runs give equal bytes: no dates, no random ids in the files.
+_IDS = re.compile(r"(?<=[\"#])(?:[mph]|C[0-9a-f]+_[0-9a-f]+_)[0-9a-f]{10}(?=[\")])")
 METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}}
 
 
@@ -54,10 +56,22 @@ def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, star
     for kind in ("png", "svg", "pdf"):
         with whole_file(out.with_suffix(f".{kind}")) as partial:
             figure.savefig(partial, dpi=cfg.dpi, metadata=METADATA.get(kind), bbox_inches="tight", pad_inches=0.06)
+            if kind == "svg":
+                partial.write_text(numbered(partial.read_text(encoding="utf-8")), encoding="utf-8")
     plt.close(figure)
     forms = [out.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg", "csv")]
     config = cfg.model_dump(mode="json")
     write_sidecar(forms, stage=f"figures/{out.stem}", config=config, inputs={}, started=started, facts={})
+
+
+def numbered(svg: str) -> str:
+    """Ids in the order in which they come: Matplotlib's hash coordinates, whose last bits differ between equal runs.
+
+    >>> numbered('<path id="m0123456789"/><use href="#m0123456789"/><g clip-path="url(#pabcdef0123)"/>')
+    '<path id="i0"/><use href="#i0"/><g clip-path="url(#i1)"/>'
+    """
+    seen: dict[str, str] = {}
+    return _IDS.sub(lambda found: seen.setdefault(found[0], f"i{len(seen)}"), svg)
 
 
 def colours(cfg: FigureStage) -> dict[str, str]:
