@@ -29,7 +29,7 @@ PAIRS = ("llama2_7b_chat", "llama2_7b_vicuna", "mistral_7b_instruct")
 METHODS = ("zero_shot", "vanilla_icl", "retrieval_icl", "urial_k1", "urial_k3", "urial_k8")
 DATASET = "re-align/just-eval-instruct"
 SMALL = (
-    "contexts=[urial_k3]", "generate.max_new_tokens=8", "handoff.prefixes=[0,2]", "handoff.max_new_tokens=4", "handoff.examples=1",
+    "contexts=[urial_k3]", "generate.max_new_tokens=8", "handoff.prefixes=[0,2]", "handoff.max_new_tokens=4", "handoff.examples=2",
     "canaries.examples=1", "pairwise.examples=1", "pairwise.cases=1", "stats.resamples=100", "stats.min_occurrences=1",
     "figure.min_examples=2", "figure.dpi=60", "judge.max_cost_usd=150",
 )  # fmt: skip

@@ -76,14 +76,14 @@ CHANGES: dict[str, set[str]] = {
     "canaries.seed=3": {"canaries"} | TRUST,
     "canaries.examples=3": {"canaries"} | TRUST,
     "pairwise.seed=3": {"pairwise"} | FROM_TRUST,
-    "pairwise.cases=1": {"tables/cases"},
+    "pairwise.cases=1": {"tables/cases", "figures/case_browser"},
     "judge.title=other": JUDGE_NAMED,
     "judge.allow_self=true": set(),
     "judge.max_tokens=5": {"canaries"} | FROM_JUDGE,
     "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE,
     "trust.beside=[smollm2_local]": {"model", "judge", "pairwise"} | FROM_TRUST,
     "na_as_five=true": {"judged"} | RADARS | {"tables/scores", "figures/judge_trust"},
-    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "handoff", "handoff_stats"} | PAGES | RADARS,
+    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats"} | PAGES | RADARS,
 }  # fmt: skip
 # One file each: a rubric's word, a source of one stage, a page, an example of URIAL.
 EDITS: dict[str, set[str]] = {
@@ -121,7 +121,8 @@ def test_a_change_reruns_exactly_what_reads_it(planned: Project):
     assert found["methods=[zero_shot,urial_k3,urial_k1]"]["generate"] == 1
     assert found["methods=[zero_shot,urial_k3,urial_k1]"]["judge"] == 1
     assert found["trust.beside=[smollm2_local]"]["judge"] == 3
-    assert {found["pairs=[tiny,again]"][rule] for rule in ("pair", "compare", "kinds", "stats", "handoff")} == {1}
+    assert {found["pairs=[tiny,again]"][rule] for rule in ("pair", "kinds", "stats", "handoff")} == {1}
+    assert found["pairs=[tiny,again]"]["compare"] == 2  # the two contexts of its own
 
 
 @pytest.mark.parametrize(("file", "rules"), EDITS.items())

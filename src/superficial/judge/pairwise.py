@@ -42,7 +42,7 @@ def run(
     instructions = read_table(data)
     if isinstance(cfg.judge, AskedVotes):
         assert isinstance(votes, Path)
-        table = vote_rows(votes, instructions, cfg.comparison.a.name, cfg.comparison.b.name)
+        table = vote_rows(votes, instructions, cfg.a, cfg.b)
     elif isinstance(cfg.judge, AskedImported):
         raise UserError(
             "imported judgments compare nothing", where=f"judge {cfg.judge.name}",

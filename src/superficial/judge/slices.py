@@ -124,9 +124,11 @@ def canaries(run: Experiment, name: str) -> CanariesStage:
 def pairwise(run: Experiment, name: str) -> PairwiseStage:
     """The judge and the comparison, from JUDGE/COMPARISON."""
     judge, comparison = name.split("/")
+    compared = comparisons(run)[comparison]
     return PairwiseStage(
         judge=run.judge(judge),
-        comparison=comparisons(run)[comparison],
+        a=compared.a.name,
+        b=compared.b.name,
         examples=run.settings.pairwise.examples,
         seed=run.settings.pairwise.seed,
     )

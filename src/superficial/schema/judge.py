@@ -155,7 +155,8 @@ class PairwiseStage(Strict):
     """What the pairwise stage reads."""
 
     judge: AskedJudge
-    comparison: Comparison
+    a: str = Field(description="MODEL.METHOD of one system")
+    b: str = Field(description="MODEL.METHOD of the other")
     examples: int | None
     seed: int
 
