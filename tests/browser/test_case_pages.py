@@ -129,6 +129,7 @@ def test_a_case_shows_both_answers_with_scores_and_reasons(page: Page) -> None:
 @needs_chromium
 def test_hostile_cases_are_shown_and_never_run(page: Page) -> None:
     page.open("0002.html")
+    page.wait(lambda: bool(page.all(".quote")))
     texts = [str(node.get_property("textContent")) for node in page.all(".quote")]
     assert texts == [visible(ALL), visible(ALL), LONG]
     assert [node.get_property("textContent") for node in page.all("h3 bdi")] == [
