@@ -76,4 +76,4 @@ def test_the_prefix_leaves_the_same_logits(base: Loaded, prompts: list[list[int]
     for row, index in enumerate(order):
         with torch.inference_mode():
             exact = base.model(torch.tensor([prompts[index]]), logits_to_keep=1).logits[0, -1]
-        torch.testing.assert_close(seen[1][row], exact, atol=2e-3, rtol=1e-4)
+        torch.testing.assert_close(seen[1][:, row], exact, atol=2e-3, rtol=1e-4)
