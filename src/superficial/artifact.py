@@ -143,12 +143,14 @@ def write_sidecar(
     inputs: Mapping[str, Path],
     started: float,
     facts: Mapping[str, Any],
+    others: Path | None = None,
 ) -> None:
     """Write `{path}.meta.json` beside what was `made`: how to repeat it, and everything that may differ when one does.
 
     `made` is a file, several, or a folder. Files that differ in their suffix only are forms of one artifact: it has one
     sidecar, beside the first. `inputs` are named here, or were given to the job (see `job.py`); `started` is
-    `time.monotonic()` at the start of the stage; `facts` are counts and rates of the stage.
+    `time.monotonic()` at the start of the stage; `facts` are counts and rates of the stage. `others` is a folder inside
+    the one made that belongs to another stage, whichever of the two comes first.
     """
     named = {str(file): name for name, file in inputs.items()}
     read = {named.get(str(file), str(file)): file for file in (*inputs.values(), *current().inputs)}
@@ -173,6 +175,8 @@ def write_sidecar(
         artifacts.setdefault(path.with_suffix(""), []).append(path)
     for forms in artifacts.values():
         files = [file for path in forms for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        if others:  # its sidecar, and what is not finished in it, are not ours either
+            files = [file for file in files if others.name not in file.relative_to(others.parent).parts[0]]
         outputs = {str(file): file_sha256(file) for file in files if file.is_file()}
         with whole_file(sidecar_of(forms[0])) as partial:
             text = json.dumps(meta | {"outputs": outputs}, indent=2, sort_keys=True, ensure_ascii=False)

@@ -30,7 +30,10 @@ def run(cfg: BrowserStage, runtime: RuntimeConfig, *, results: Path, out: Path) 
     }
     facts = {"examples": sum(len(examples.ids) for examples in pairs.values())}
     config = cfg.model_dump(mode="json")
-    write_sidecar(out.parent, stage="figures/shift_browser", config=config, inputs=inputs, started=started, facts=facts)
+    write_sidecar(
+        out.parent, stage="figures/shift_browser", config=config, inputs=inputs, started=started, facts=facts,
+        others=out.parent / "cases",
+    )  # fmt: skip
 
 
 def write_site(cfg: BrowserStage, pairs: Mapping[str, Examples], folder: Path) -> None:
