@@ -16,12 +16,15 @@ SEED = 6  # of the moments at which a run is killed
 
 
 def hashes(project: Project) -> dict[str, str]:
-    """Every artifact but the sidecars, which may differ between equal runs."""
+    """Every artifact but the sidecars, which may differ between equal runs, and the manifest that is made of them."""
     files = sorted((project.folder / "results").rglob("*"))
     return {
         str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
-        if file.is_file() and not file.name.endswith(".meta.json") and not any(part[0] == "." for part in file.parts)
+        if file.is_file()
+        and not file.name.endswith(".meta.json")
+        and file != project.folder / "results/manifest.json"
+        and not any(part[0] == "." for part in file.parts)
     }
 
 
