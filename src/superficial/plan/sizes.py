@@ -13,6 +13,7 @@ from statistics import mean
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from superficial.artifact import sidecar_of
 from superficial.config import Experiment
 from superficial.dataset.readers import read_instructions
 from superficial.errors import UserError
@@ -157,7 +158,7 @@ class Sizes:
     def _finished(self, model: str, method: str, column: str) -> Tokens | None:
         """Mean length of a column of the responses that are there, if they were asked as this run asks."""
         file = self._results / "responses" / self.run.settings.dataset.name / model / f"{method}.parquet"
-        sidecar = file.with_name(f"{file.name}.meta.json")
+        sidecar = sidecar_of(file)
         if not file.is_file() or not sidecar.is_file():
             return None
         made = json.loads(sidecar.read_text(encoding="utf-8"))["config"]
