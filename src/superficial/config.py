@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifact import canonical
 from superficial.errors import UserError
-from superficial.judge.slices import check_judges
+from superficial.judge.slices import check_judges, with_source
 from superficial.lock import NAME as LOCK
 from superficial.lock import Lock, Section
 from superficial.methods import placed, split_changes, with_prompt_source
@@ -139,12 +139,13 @@ class Experiment:
 
     def judge(self, name: str) -> JudgeConfig:
         """The judge of this run, or else the one in config/judge/{name}.yaml."""
-        if name == self.settings.judge.name:
-            return self.settings.judge
-        if not (self._folder / "judge" / f"{name}.yaml").is_file():
+        where, found = f"config/judge/{name}.yaml", self.settings.judge
+        if name != found.name:
             valid = sorted(file.stem for file in (self._folder / "judge").glob("*.yaml"))
-            raise UserError(f"no judge named {name!r}", where="config/judge/", remedy=nearest(name, valid, "names"))
-        return self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=f"config/judge/{name}.yaml").judge
+            if name not in valid:
+                raise UserError(f"no judge named {name!r}", where="config/judge/", remedy=nearest(name, valid, "names"))
+            found = self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=where).judge
+        return with_source(found, self.settings.published_dir)
 
     def method(self, name: str) -> MethodConfig:
         """A method of this run, or else the one in config/method/{name}.yaml."""

@@ -11,6 +11,7 @@ from superficial import schema
 from superficial.contexts import slices as in_context
 from superficial.errors import UserError
 from superficial.judge import slices as judging
+from superficial.judge.systems import about_published, judged_systems, scoring, system_name
 from superficial.responses import slices as answering
 from superficial.validation import nearest
 
@@ -122,8 +123,26 @@ def browser(run: Experiment, _: str) -> schema.BrowserStage:
 
 
 def published_table(run: Experiment, _: str) -> schema.PublishedTable:
-    """Intervals, and what N/A means."""
-    return schema.PublishedTable(**run.settings.stats.intervals, na_as_five=run.settings.na_as_five)
+    """Intervals, what N/A means, and who judged."""
+    view = judged_view(run)
+    return schema.PublishedTable(**run.settings.stats.intervals, na_as_five=view.na_as_five, judge=view.judge)
+
+
+def published_judged(run: Experiment, _: str = "") -> schema.PublishedJudged:
+    """Judges of this run that are given published responses, and whose responses those are."""
+    judges = [name for beside in (False, True) for name in scoring(run, beside=beside)]
+    return schema.PublishedJudged(judges=judges, systems=[system_name(*system) for system in judged_systems(run)])
+
+
+def published_answers(run: Experiment, _: str) -> schema.PublishedAnswers:
+    """Of a part of the dataset, only what was published about that part counts."""
+    return schema.PublishedAnswers(partly=run.settings.dataset.limit is not None)
+
+
+def trust_figure(run: Experiment, _: str) -> schema.TrustFigure:
+    """The look, and the judge of the run."""
+    view = judged_view(run).model_copy(update={"judge": judging.judge_title(run.settings.judge)})
+    return schema.TrustFigure(**dict(run.settings.figure), **dict(view))
 
 
 def judged(run: Experiment, _: str) -> schema.JudgedStage:
@@ -139,12 +158,17 @@ def judged(run: Experiment, _: str) -> schema.JudgedStage:
 
 def judged_view(run: Experiment) -> schema.JudgedView:
     """Whose scores tables and figures show: those of this run's systems, or the published ones."""
-    settings = run.settings
-    if settings.subject == "published":
-        judge, systems = schema.JudgeTitle(name="published", title="published judgments", caveat=""), []
+    settings, asked = run.settings, []
+    if about_published(run):
+        judges = [run.judge(name) for name in published_judged(run).judges]
+        asked, systems = [judge.name for judge in judges], []
+        judge = schema.JudgeTitle(
+            name="published",
+            title="; ".join(["as published", *(f"{judge.name}: {judge.title}" for judge in judges)]),
+            caveat=" ".join(judge.caveat.strip() for judge in judges),
+        )
     else:
-        asked = settings.judge
-        judge = schema.JudgeTitle(name=asked.name, title=asked.title, caveat=asked.caveat)
+        judge = judging.judge_title(settings.judge)
         systems = [
             schema.SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
             for model, method in run.systems
@@ -155,6 +179,7 @@ def judged_view(run: Experiment) -> schema.JudgedView:
         na_as_five=settings.na_as_five,
         judge=judge,
         systems=systems,
+        asked=asked,
     )
 
 
@@ -178,12 +203,11 @@ def export(run: Experiment, model: str) -> schema.ExportStage:
 
 def report(run: Experiment, _: str) -> schema.ReportStage:
     """The pairs, and what the paper prints of them."""
-    about_models = run.settings.subject == "models"
     return schema.ReportStage(
         pairs=[
             schema.ReportedPair(title=pair.title, reference=pair.reference)
             for pair in run.pairs.values()
-            if about_models
+            if not about_published(run)
         ],
         token_shift=run.settings.reference.token_shift,
     )
@@ -199,10 +223,14 @@ SLICES: Mapping[str, Slice] = {
     "canaries": judging.canaries,
     "pairwise": judging.pairwise,
     "trust": judging.trust,
-    "trust_figure": lambda run, _: schema.TrustFigure(**dict(run.settings.figure), **dict(judged_view(run))),
+    "trust_figure": trust_figure,
     "pairwise_table": judging.pairwise_table,
     "cases": judging.cases,
-    "published": lambda run, _: schema.PublishedStage(folder=run.settings.published_dir),
+    "published": lambda run, _: schema.PublishedStage(
+        **dict(published_answers(run, "")), folder=run.settings.published_dir
+    ),
+    "published_answers": published_answers,
+    "published_judged": published_judged,
     "published_table": published_table,
     "export": export,
     "judged": judged,

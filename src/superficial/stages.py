@@ -63,6 +63,8 @@ STAGES: Mapping[str, Stage] = {
     "tables/cases": Stage("superficial.judge.cases", schema.CasesTable),
     "figures/case_browser": Stage("superficial.cases.stage", schema.CasesTable),
     "published": Stage("superficial.published.stage", schema.PublishedStage),
+    "published_answers": Stage("superficial.published.answers", schema.PublishedAnswers),
+    "published_judged": Stage("superficial.published.judged", schema.PublishedJudged),
     "export": Stage("superficial.published.export", schema.ExportStage),
     "judged": Stage("superficial.scores.stage", schema.JudgedStage),
     "figures/dataset_stats": Stage("superficial.figures.dataset_stats", schema.DatasetFigure),

@@ -104,7 +104,7 @@ def trusted(folder: Path, judgments: pd.DataFrame, canaries: pd.DataFrame, pairw
         table.to_parquet(paths[name])
     cfg = TrustStage(resamples=200, confidence=0.95, seed=0, judge="j",
                      systems=["m.k"], others=["other"] * ("others" in files), comparisons=["c"])  # fmt: skip
-    trust.run(cfg, RUNTIME, **({"others": []} | paths), out=folder / "trust.csv")
+    trust.run(cfg, RUNTIME, **({"others": [], "published": []} | paths), out=folder / "trust.csv")
     return pd.read_csv(folder / "trust.csv", keep_default_na=False, na_values=[""]).fillna({"variant": ""})
 
 

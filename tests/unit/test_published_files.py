@@ -13,16 +13,18 @@ from superficial.errors import UserError
 from superficial.figures.dataset_stats import shares
 from superficial.judge.aspects import ASPECTS
 from superficial.published import export
-from superficial.published.read import Published, published_files, read_published
+from superficial.published.names import published_files
+from superficial.published.read import Published, read_published
 from superficial.published.table import markdown, published_scores
-from superficial.schema import ExportStage, PublishedTable, RuntimeConfig
+from superficial.schema import ExportStage, JudgeTitle, PublishedTable, RuntimeConfig
 from superficial.scores.applicable import na_counted
 from superficial.scores.statistics import score_table
 from superficial.table import read_table, write_table
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared/published"
 there = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/published is not here")
-CFG = PublishedTable(resamples=200, confidence=0.95, seed=0, na_as_five=False)
+JUDGE = JudgeTitle(name="published", title="as published", caveat="")
+CFG = PublishedTable(resamples=200, confidence=0.95, seed=0, na_as_five=False, judge=JUDGE)
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1)
 GENERAL, CHATGPT = "some.model-v1.5", "gpt-3.5-turbo"
 

@@ -173,9 +173,10 @@ def test_judges_that_share_the_aspects_become_one():
         ("o", "x", "depth"),
         ("o", "y", "depth"),
         ("p", "x", "depth"),
+        *[("m", "all", aspect) for aspect in ("depth", "safety")],
     ]
     found = stage.join_judges(pd.DataFrame(rows, columns=["system", "judge", "aspect"]))
-    assert found["judge"].tolist() == ["gpt-4 + chatgpt", "gpt-4 + chatgpt", "x", "y", "x"]
+    assert found["judge"].tolist() == ["gpt-4 + chatgpt", "gpt-4 + chatgpt", "x", "y", "x", "all", "all"]
 
 
 def test_the_table_keeps_ours_and_the_paper_apart(judged: Path, tmp_path: Path):

@@ -1,30 +1,34 @@
 # A judge scores responses, is held against itself and others, and compares systems.
 from superficial.browser.page import SHARED
 from superficial.judge import slices as judging
+from superficial.judge.systems import about_published, judged_systems, scoring
 
 JUDGMENTS = "results/judgments/{dataset}/{judge}/{model}/{method}.parquet"
 COMPARISONS = judging.comparisons(RUN)
 COMPARED = [
     f"results/pairwise/{DATASET}/{judge}/{name}.parquet" for judge in judging.comparing(RUN) for name in COMPARISONS
 ]
-BESIDE = [
-    f"results/judgments/{DATASET}/{judge}/{model}/{method}.parquet"
-    for judge in judging.scoring(RUN, beside=True)
-    for model, method in RUN.systems
-]
-OWN = [
-    f"results/judgments/{DATASET}/{judge}/{model}/{method}.parquet"
-    for judge in judging.scoring(RUN, beside=False)
-    for model, method in RUN.systems
-]
+OWN, BESIDE = (
+    [
+        f"results/judgments/{DATASET}/{judge}/{model}/{method}.parquet"
+        for judge in scoring(RUN, beside=beside)
+        for model, method in judged_systems(RUN)
+    ]
+    for beside in (False, True)
+)
 CANARIES = [
-    f"results/judgments/{DATASET}/{RUN.settings.judge.name}/{aligned}/{RESPONSE}.canaries.parquet"
-    for aligned in dict.fromkeys(pair.aligned.name for pair in PAIRS.values())
-    if judging.askable(RUN)
+    f"results/judgments/{DATASET}/{RUN.settings.judge.name}/{model}/{method}.canaries.parquet"
+    for model, method in judging.judged_again(RUN)
 ]
+# What may stand in the place of a model and of a method where something is judged.
+SYSTEM = {
+    "model": "|".join([*MODELS, BY_OTHERS]),
+    "method": "|".join(map(re.escape, [*RUN.method_names, *published_outputs(RUN)])),
+}
 TRUST = f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv"
 # Votes give no scores, so that all but the table of comparisons is left out with them.
-SCORED_ONLY = ["results/figures/judge_trust.pdf", "results/tables/cases.md", *SCORES] if OWN else []
+TRUSTED = ["results/figures/judge_trust.pdf"] if OWN else []
+SCORED_ONLY = [*TRUSTED, "results/tables/cases.md", *SCORES] if OWN else []
 CASE_BROWSER = "results/browser/cases/index.html"
 JUDGING = ["results/tables/pairwise.csv", CASE_BROWSER, *SCORED_ONLY]
 CASE_PAGES = [
@@ -43,12 +47,29 @@ rule judge:
         code=code_of("judge"),
     output:
         JUDGMENTS,
+    wildcard_constraints:
+        **SYSTEM,
     threads: workflow.cores
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
         "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " data={input.data} responses={input.responses} model={input.model} reads={input.files:q} out={output}"
+        " data={input.data} responses={input.responses:q} model={input.model} reads={input.files:q} out={output:q}"
+
+
+# Beside what was published, on the same responses.
+rule published_judged:
+    input:
+        published=f"{PUBLISHED}/judgments.parquet",
+        judgments=[*OWN, *BESIDE],
+        code=code_of("published_judged"),
+    output:
+        f"{PUBLISHED}/judged.parquet",
+    params:
+        cfg=RUN.slice("published_judged"),
+    shell:
+        "{STAGE} published_judged --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " published={input.published} judgments={input.judgments:q} out={output}"
 
 
 rule canaries:
@@ -62,13 +83,15 @@ rule canaries:
         code=code_of("canaries"),
     output:
         "results/judgments/{dataset}/{judge}/{model}/{method}.canaries.parquet",
+    wildcard_constraints:
+        **SYSTEM,
     threads: workflow.cores
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
         "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " data={input.data} responses={input.responses} judgments={input.judgments} model={input.model}"
-        " sentences={input.sentences:q} reads={input.files:q} out={output}"
+        " data={input.data} responses={input.responses:q} judgments={input.judgments:q} model={input.model}"
+        " sentences={input.sentences:q} reads={input.files:q} out={output:q}"
 
 
 def answers_of(side):
@@ -106,14 +129,16 @@ rule trust:
         others=BESIDE,
         canaries=CANARIES,
         pairwise=[path for path in COMPARED if f"/{RUN.settings.judge.name}/" in path],
+        published=f"{PUBLISHED}/judgments.parquet" if about_published(RUN) else [],
         code=code_of("trust"),
     output:
         TRUST,
     params:
         cfg=RUN.slice("trust"),
     shell:
-        "{STAGE} trust --cfg {params.cfg:q} --runtime {RUNTIME:q} judgments={input.judgments} others={input.others}"
-        " canaries={input.canaries} pairwise={input.pairwise} out={output}"
+        "{STAGE} trust --cfg {params.cfg:q} --runtime {RUNTIME:q} judgments={input.judgments:q}"
+        " others={input.others:q} canaries={input.canaries:q} pairwise={input.pairwise}"
+        " published={input.published} out={output}"
 
 
 rule:

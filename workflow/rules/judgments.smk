@@ -10,7 +10,7 @@ SCORED = {
         [f"results/judgments/{DATASET}/{JUDGE}/{system}.parquet" for system in ANSWERED],
         [f"results/responses/{DATASET}/{system}.parquet" for system in ANSWERED],
     ],
-    "published": [[f"{PUBLISHED}/judgments.parquet"], [f"{PUBLISHED}/responses.parquet"]],
+    "published": [[JUDGED_PUBLISHED], [f"{PUBLISHED}/responses.parquet"]],
 }[RUN.settings.subject]
 SCORES = ["results/tables/scores.csv", "results/figures/aspects_radar.pdf", "results/figures/tasks_topics_radar.pdf"]
 

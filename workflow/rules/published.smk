@@ -1,7 +1,12 @@
 # What the paper's authors published, and the dataset that it is about: no model is loaded.
-from superficial.published.read import published_files
+from superficial.judge.systems import PUBLISHED as BY_OTHERS
+from superficial.judge.systems import published_outputs
+from superficial.published.names import published_files
+from superficial.slices import published_judged
 
 PUBLISHED = f"results/published/{DATASET}"
+# With the judgments of this run's judges, where it has any.
+JUDGED_PUBLISHED = f"{PUBLISHED}/{'judged' if published_judged(RUN).judges else 'judgments'}.parquet"
 
 
 # Read once; what an N/A means is decided further down.
@@ -19,11 +24,28 @@ rule published:
         "{STAGE} published --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} out={output}"
 
 
+# The same responses one system at a time, as `judge` reads them.
+rule published_answers:
+    input:
+        outputs=lambda wildcards: list(map(str, published_outputs(RUN)[wildcards.system])),
+        data="results/data/{dataset}.parquet",
+        code=code_of("published_answers"),
+    output:
+        f"results/responses/{{dataset}}/{BY_OTHERS}/{{system}}.parquet",
+    wildcard_constraints:
+        system="|".join(map(re.escape, published_outputs(RUN))) or "none",
+    params:
+        cfg=RUN.slice("published_answers"),
+    shell:
+        "{STAGE} published_answers --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " data={input.data} outputs={input.outputs:q} out={output:q}"
+
+
 rule:
     name:
         "tables/published_scores"
     input:
-        judgments=f"{PUBLISHED}/judgments.parquet",
+        judgments=JUDGED_PUBLISHED,
         responses=f"{PUBLISHED}/responses.parquet",
         data=f"results/data/{DATASET}.parquet",
         code=code_of("tables/published_scores"),

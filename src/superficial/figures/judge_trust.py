@@ -116,8 +116,9 @@ def _percent(value: float) -> str:
 
 
 def _note(cfg: TrustFigure) -> str:
+    whose = "the aligned model" if cfg.systems else "one system"
     return (
-        f"{cfg.judge.caveat.strip()} Data: {cfg.dataset}. Left: responses of the aligned model judged again, unchanged "
+        f"{cfg.judge.caveat.strip()} Data: {cfg.dataset}. Left: responses of {whose} judged again, unchanged "
         "or with a line break or sentence after them that makes none of them better; the sentences stand in "
         f"resources/judging/canaries.yaml. Whiskers: {interval(cfg)}s, bootstrap over responses; n: scores or "
         "verdicts. Moved: by half a point or more. Blue bars: where a judge without fault stands; half of the verdicts "

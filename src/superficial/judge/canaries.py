@@ -38,8 +38,9 @@ def run(
     `judgments` are there so that the originals are in the store and are not asked for again.
     """
     started = time.monotonic()
-    chosen = drawn(read_table(data), cfg.examples, cfg.seed)
-    originals = score_items(chosen, response_texts(responses))
+    instructions, texts = read_table(data), response_texts(responses)
+    chosen = drawn(instructions[instructions["id"].isin(texts.keys())], cfg.examples, cfg.seed)
+    originals = score_items(chosen, texts)
     variants = {name: [changed(item, name, text) for item in originals] for name, text in changes(sentences).items()}
     # Each variant in an order of its own: the place of an item among others must not matter either.
     everything = [item for items in variants.values() for item in items[::-1]]

@@ -24,6 +24,8 @@ def imported_scores(
     A judgment counts only where the response that was judged is the one at hand, spaces aside. Where `cfg.systems`
     names some systems and not this one, and the files do not know it either, all of it is unscored.
     """
+    if cfg.source is None:
+        raise UserError("it names no folder", where=f"judge {cfg.name}", remedy="judge.source=FOLDER")
     known = cfg.systems.get(system, system)
     # What the files hold beyond these instructions is none of our business here.
     found = read_published(Path(cfg.source), data, partly=True)

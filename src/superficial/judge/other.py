@@ -6,8 +6,10 @@ from superficial.errors import UserError
 from superficial.schema.judge import JudgeConfig
 
 
-def require_other(judge: JudgeConfig, judged: Mapping[str, Iterable[str]]) -> None:
+def require_other(judge: JudgeConfig, judged: Mapping[str, Iterable[str]], known_as: Iterable[str] = ()) -> None:
     """Refuse a judge that is one of the judged models; `judged` are all names, titles and sources of each model.
+
+    `known_as` are further names of the judge's own model.
 
     Letters and digits alone are compared, and what stands before the last slash does not count: "org/My-Model" is
     "my_model".
@@ -15,8 +17,9 @@ def require_other(judge: JudgeConfig, judged: Mapping[str, Iterable[str]]) -> No
     name = getattr(judge, "model", None)
     if name is None or judge.allow_self:
         return
+    own = {_plain(one) for one in (name, *known_as)}
     for model, names in judged.items():
-        if _plain(name) in {_plain(one) for one in names}:
+        if own & {_plain(one) for one in names}:
             raise UserError(
                 f"{name} would judge responses of its own ({model})", where=f"config, judge {judge.name}",
                 remedy="take another judge, or say judge.allow_self=true",

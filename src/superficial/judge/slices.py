@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 
 from superficial.errors import UserError
 from superficial.judge.other import require_other
+from superficial.judge.systems import (
+    about_published,
+    judged_systems,
+    published_outputs,
+    scoring,
+    system_name,
+)
+from superficial.published.names import published_files
 from superficial.schema import LoraSource, ModelConfig, ServerEngine
 from superficial.schema.judge import (
     CanariesStage,
@@ -30,10 +38,19 @@ if TYPE_CHECKING:
 
 def check_judges(run: Experiment) -> None:
     """Stop before any work where a judge of the run is one of the judged models, or a file of it is missing."""
-    judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
+    if about_published(run):
+        judged = {name: [name] for name in published_outputs(run)}
+    else:
+        judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
     for name in (run.settings.judge.name, *run.settings.trust.beside):
         judge = run.judge(name)
-        require_other(judge, judged)
+        model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
+        require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
+        if isinstance(judge, ImportedJudge) and not judge_files(judge):
+            raise UserError(
+                f"no outputs/*.json or judgments/**/*.json in {judge.source or 'any folder'}",
+                where=f"config, judge {name}, key source", remedy="judge.source=FOLDER or published_dir=FOLDER",
+            )  # fmt: skip
         for path in [*judge_files(judge), *judge_files(judge, paired=True), *vote_files(judge)]:
             if not Path(path).is_file():
                 raise UserError(f"no file {path}", where=f"config, judge {name}", remedy="name a file that is there")
@@ -53,6 +70,8 @@ def _names(run: Experiment, model: ModelConfig) -> list[str]:
 def comparisons(run: Experiment) -> dict[str, Comparison]:
     """The comparisons of this run by name; one whose systems do not both answer in it is left out."""
     found: dict[str, Comparison] = {}
+    if about_published(run):
+        return found
     for pair in run.pairs.values():
         roles = {"base": pair.base.name, "aligned": pair.aligned.name}
         for one in run.settings.pairwise.systems:
@@ -73,12 +92,6 @@ def _title(run: Experiment, model: str, method: str) -> SystemTitle:
     return SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
 
 
-def scoring(run: Experiment, *, beside: bool) -> list[str]:
-    """Names of the judges that give scores: the run's own, or those beside it."""
-    names = run.settings.trust.beside if beside else [run.settings.judge.name]
-    return [name for name in names if not isinstance(run.judge(name), VotesJudge)]
-
-
 def comparing(run: Experiment) -> list[str]:
     """Names of the judges that compare systems, the run's own first."""
     names = dict.fromkeys((run.settings.judge.name, *run.settings.trust.beside))
@@ -88,6 +101,23 @@ def comparing(run: Experiment) -> list[str]:
 def askable(run: Experiment) -> bool:
     """Whether the judge of the run is a model that can be asked more."""
     return not isinstance(run.settings.judge, ImportedJudge | VotesJudge)
+
+
+def judged_again(run: Experiment) -> list[tuple[str, str]]:
+    """Systems (model, method) whose responses show what moves the judge: aligned models, or a published one."""
+    if not askable(run):
+        return []
+    if about_published(run):
+        return judged_systems(run)[:1]
+    aligned = dict.fromkeys(pair.aligned.name for pair in run.pairs.values())
+    return [(model, run.settings.response.name) for model in aligned]
+
+
+def with_source(judge: JudgeConfig, folder: str | None) -> JudgeConfig:
+    """An imported judge that names no folder is one of `folder`."""
+    if isinstance(judge, ImportedJudge) and judge.source is None:
+        return judge.model_copy(update={"source": folder})
+    return judge
 
 
 def vote_files(judge: JudgeConfig) -> list[str]:
@@ -101,7 +131,9 @@ def judge_model(judge: JudgeConfig) -> list[str]:
 
 
 def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
-    """Every text that a judge reads, as inputs of a rule."""
+    """Every file that a judge reads, as inputs of a rule."""
+    if isinstance(judge, ImportedJudge) and judge.source is not None and not paired:
+        return list(map(str, published_files(Path(judge.source))))
     if not isinstance(judge, LocalJudge | ServerJudge):
         return []
     kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")
@@ -112,7 +144,8 @@ def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
 def judge_stage(run: Experiment, name: str) -> JudgeStage:
     """The judge and the system, from JUDGE/MODEL.METHOD."""
     judge, system = name.split("/")
-    return JudgeStage(judge=run.judge(judge), system=system)
+    model, _, method = system.partition(".")
+    return JudgeStage(judge=run.judge(judge), system=system_name(model, method))
 
 
 def canaries(run: Experiment, name: str) -> CanariesStage:
@@ -136,7 +169,7 @@ def pairwise(run: Experiment, name: str) -> PairwiseStage:
 
 def trust(run: Experiment, _: str) -> TrustStage:
     """Intervals, and whose judgments the files hold."""
-    systems = [".".join(system) for system in run.systems]
+    systems = [system_name(*system) for system in judged_systems(run)]
     return TrustStage(
         **run.settings.stats.intervals,
         judge=run.settings.judge.name,
@@ -152,8 +185,8 @@ def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
     return PairwiseTable(
         **settings.stats.intervals,
         dataset=settings.dataset.name,
-        judge=_judge_title(settings.judge),
-        asked=[_judge_title(run.judge(name)) for name in comparing(run)],
+        judge=judge_title(settings.judge),
+        asked=[judge_title(run.judge(name)) for name in comparing(run)],
         scored=bool(scoring(run, beside=False)),
         comparisons=list(comparisons(run).values()),
         published=settings.reference.comparisons,
@@ -165,11 +198,12 @@ def cases(run: Experiment, _: str) -> CasesTable:
     settings = run.settings
     return CasesTable(
         dataset=settings.dataset.name,
-        judge=_judge_title(settings.judge),
+        judge=judge_title(settings.judge),
         comparisons=list(comparisons(run).values()) if scoring(run, beside=False) else [],
         cases=settings.pairwise.cases,
     )
 
 
-def _judge_title(judge: JudgeConfig) -> JudgeTitle:
+def judge_title(judge: JudgeConfig) -> JudgeTitle:
+    """The judge as tables and figures name it."""
     return JudgeTitle(name=judge.name, title=judge.title, caveat=judge.caveat)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +17,14 @@ from superficial.schema import Runtime
 from superficial.schema.judge import AskedImported, AskedVotes, JudgeStage
 from superficial.table import read_table, write_table
 
+NO_RESPONSE = "there is no response"
+
 
 def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model: Path | list[Path], out: Path) -> None:
     """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
 
     `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
+    Instructions without a response stand last; those of a category without any are left out.
     """
     started = time.monotonic()
     instructions, texts = read_table(data), response_texts(responses)
@@ -29,13 +33,17 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
             "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
             remedy="ask for tables/pairwise, or name it in trust.beside and score with another judge",
         )  # fmt: skip
+    answered = instructions["id"].isin(texts.keys())
+    items = score_items(instructions[answered], texts)
     if isinstance(cfg.judge, AskedImported):
-        found = imported_scores(cfg.judge, cfg.system, instructions, texts)
-        items = score_items(instructions, texts)
+        found = imported_scores(cfg.judge, cfg.system, instructions[answered], texts)
     else:
-        items = score_items(instructions, texts)
         found = open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
-    table = score_rows(items, found)
+    left = instructions[~answered & instructions["category"].isin({item.category for item in items})]
+    silent = score_items(left, dict.fromkeys(left["id"], ""))
+    nothing = Judged(Verdict(nan, "", NO_RESPONSE), "")
+    found |= {(item.name, aspect): nothing for item in silent for aspect in item.aspects}
+    table = score_rows([*items, *silent], found)
     write_table(table, out)
     inputs = {"data": data, "responses": responses} | ({"model": model} if isinstance(model, Path) else {})
     facts = {"items": len(items), "unscored": int(table["score"].isna().sum()), "answers": answers_kept(out)}

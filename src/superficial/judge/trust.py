@@ -30,6 +30,7 @@ def run(
     others: Path | list[Path],
     canaries: Path | list[Path],
     pairwise: Path | list[Path],
+    published: Path | list[Path],
     out: Path,
 ) -> None:
     """Write one row a measure: judge, measure, variant, value, low, high, n, examples, unscored.
@@ -37,11 +38,12 @@ def run(
     Measures: `unscored` and `commonest` (share of scores that are, rounded, the most frequent one), `moved` (share of
     scores that a variant changed by MOVED or more) and `shift` (by how much on average), `first` (share of verdicts
     for the response shown first, ties left out), `orders_agree`, `agreement` (weighted kappa) and `same` (share of
-    scores that differ by less than MOVED) with another judge. n counts scores or verdicts, `examples` the
-    instructions or responses that were resampled.
+    scores that differ by less than MOVED) with another judge: those of `others`, and each one of the `published`
+    judgments. n counts scores or verdicts, `examples` the instructions or responses that were resampled.
     """
     started = time.monotonic()
     given = {"judgments": judgments, "others": others, "canaries": canaries, "pairwise": pairwise}
+    given |= {"published": published}
     files = {name: _paths(paths) for name, paths in given.items()}
     own = _systems(files["judgments"], cfg.systems)
     rows = [*_scores(own, cfg)]
@@ -52,6 +54,11 @@ def run(
     for number, name in enumerate(cfg.others):
         part = files["others"][number * len(cfg.systems) : (number + 1) * len(cfg.systems)]
         rows += _beside(own, _systems(part, cfg.systems), name, cfg)
+    for path in files["published"] if len(own) else []:
+        theirs = read_table(path)
+        theirs = theirs.assign(example=theirs["system"] + "/" + theirs["id"])
+        for name, found in theirs[theirs["system"].isin(cfg.systems)].groupby("judge", sort=False):
+            rows += _beside(own, found, str(name), cfg)
     table = pd.DataFrame(rows, columns=COLUMNS).assign(judge=cfg.judge)
     write_table(table, out)
     inputs = {str(path): path for paths in files.values() for path in paths}

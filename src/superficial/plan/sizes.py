@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 
 from superficial.artifact import sidecar_of
 from superficial.config import Experiment
-from superficial.dataset.readers import read_instructions
+from superficial.dataset.readers import read_instructions, read_json_list
 from superficial.errors import UserError
+from superficial.judge.systems import PUBLISHED as PUBLISHED_SYSTEM
+from superficial.judge.systems import published_outputs
 from superficial.prompts.pool import chosen_examples, read_text
 from superficial.schema import Architecture, LocalCorpus, LocalSource, LoraSource, ModelConfig
 from superficial.server.budget import TOKENS_PER_CHARACTER
@@ -153,7 +155,15 @@ class Sizes:
 
     def _answer(self, model: str, method: str) -> Tokens:
         """The mean of finished answers of this model by this method, else the upper bound."""
+        if model == PUBLISHED_SYSTEM:
+            return self._published(method)
         return self._finished(model, method, "token_ids") or Tokens(self.run.settings.generate.max_new_tokens)
+
+    def _published(self, system: str) -> Tokens:
+        """Answers in published files; they have no tokens yet, and hardly two judges split them alike."""
+        rows = [row for path in published_outputs(self.run)[system] for row in read_json_list(path)]
+        texts = [str(row.get("output", "")) for row in rows if isinstance(row, dict)]
+        return Tokens(TOKENS_PER_CHARACTER * mean(map(len, texts)) if texts else 0.0, len(texts))
 
     def _finished(self, model: str, method: str, column: str) -> Tokens | None:
         """Mean length of a column of the responses that are there, if they were asked as this run asks."""

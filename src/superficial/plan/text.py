@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from superficial.judge.systems import about_published, judged_systems, scoring, system_name
 from superficial.plan.machine import Machine
 from superficial.plan.models import Models
 from superficial.plan.sizes import Sizes
@@ -68,7 +69,7 @@ def lasting(seconds: float) -> str:
 def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:
     """Which pairs do not fit into the memory of the device, and the most that one takes."""
     run = sizes.run
-    if run.settings.subject != "models" or run.settings.engine.kind != "transformers":
+    if about_published(run) or run.settings.engine.kind != "transformers":
         return
     room = USABLE * device.memory
     needs: dict[str, float] = {}
@@ -94,13 +95,14 @@ def assumptions(sizes: Sizes, device: Machine, *, requests: bool) -> Iterator[st
     run, asked = sizes.run, sizes.instructions
     plan, length = run.settings.plan, run.settings.generate.max_new_tokens
     yield f"instructions: {asked.regular} regular, {asked.safety} safety, {asked.characters:.0f} characters each"
-    if run.settings.subject != "models":
+    published = about_published(run)
+    if published and not scoring(run, beside=False) + scoring(run, beside=True):
         return
-    answers = {f"{model}.{method}": sizes.answer(model, method) for model, method in run.systems}
+    answers = {system_name(*system): sizes.answer(*system) for system in judged_systems(run)}
     known = [f"{name} {one.mean:.0f} (mean of {one.finished})" for name, one in answers.items() if one.finished]
     bound = [name for name, one in answers.items() if not one.finished]
     if known:
-        yield f"tokens of an answer, from finished runs: {', '.join(known)}"
+        yield f"tokens of an answer, from {'published files' if published else 'finished runs'}: {', '.join(known)}"
     if bound:
         yield f"tokens of an answer, upper bound generate.max_new_tokens={length}: {', '.join(bound)}"
     yield "tokens of prompts that no finished run tells: a fourth of their characters; a server's retries: none"

@@ -20,6 +20,14 @@ def system_of_output(path: Path) -> str:
     return path.name.removesuffix(".json").removesuffix(".to_eval")
 
 
+def output_files(folder: Path) -> dict[str, list[Path]]:
+    """Every file of outputs/ in `folder`, by system."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((folder / "outputs").glob("*.json")):
+        found.setdefault(system_of_output(path), []).append(path)
+    return found
+
+
 def holds_scores(path: Path) -> bool:
     """False for the other things that lie among judgments.
 
@@ -27,6 +35,12 @@ def holds_scores(path: Path) -> bool:
     (False, True)
     """
     return not _OTHERS.search(path.name)
+
+
+def published_files(folder: Path) -> list[Path]:
+    """What is read of `folder`: outputs/*.json and judgments/**/*.json."""
+    scored = [path for path in (folder / "judgments").rglob("*.json") if holds_scores(path)]
+    return [*sorted((folder / "outputs").glob("*.json")), *sorted(scored)]
 
 
 def judged_by(path: Path, systems: Sequence[str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from superficial.dataset.readers import read_json_list
 from superficial.errors import UserError
 from superficial.judge.aspects import ASPECTS
 from superficial.judge.parse import Verdict, parse_scores
-from superficial.published.names import holds_scores, judged_by, system_of_output
+from superficial.published.names import judged_by, published_files, system_of_output
 
 NOT_JUDGED = "not judged"
 JUDGMENT = ("system", "judge", "id", "category", "aspect", "score", "reason", "unscored", "raw")
@@ -25,12 +25,6 @@ class Published:
 
     responses: pd.DataFrame
     judgments: pd.DataFrame
-
-
-def published_files(folder: Path) -> list[Path]:
-    """What `read_published` reads of `folder`: outputs/*.json and judgments/**/*.json."""
-    scored = [path for path in (folder / "judgments").rglob("*.json") if holds_scores(path)]
-    return [*sorted((folder / "outputs").glob("*.json")), *sorted(scored)]
 
 
 def read_published(folder: Path, data: pd.DataFrame, *, partly: bool = False) -> Published:
@@ -46,7 +40,7 @@ def read_published(folder: Path, data: pd.DataFrame, *, partly: bool = False) ->
             remedy="name a folder laid out as the published repository",
         )
     outputs = [path for path in files if path.parent == folder / "outputs"]
-    found = _responses(outputs, data, partly)
+    found = read_outputs(outputs, data, partly=partly)
     systems = list(dict.fromkeys(found["system"]))
     return Published(found, _judgments(folder / "judgments", files[len(outputs) :], systems, data, partly))
 
@@ -68,7 +62,7 @@ def _rows(path: Path, data: pd.DataFrame, text_key: str, partly: bool) -> Iterat
         if name not in texts:
             if partly:
                 continue
-            remedy = "give the dataset that was answered: dataset.path=FILE, dataset.limit=null"
+            remedy = "give the dataset that was answered: dataset.path=FILE"
             raise UserError(f"id {name!r} is not in the dataset", where=f"{where}, key id", remedy=remedy)
         if name in seen:
             raise UserError(
@@ -86,7 +80,8 @@ def _rows(path: Path, data: pd.DataFrame, text_key: str, partly: bool) -> Iterat
         )  # fmt: skip
 
 
-def _responses(paths: Sequence[Path], data: pd.DataFrame, partly: bool) -> pd.DataFrame:
+def read_outputs(paths: Sequence[Path], data: pd.DataFrame, *, partly: bool = False) -> pd.DataFrame:
+    """Published responses to the instructions of `data`, from files of outputs/: system, id, text."""
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for path in paths:
         system = system_of_output(path)

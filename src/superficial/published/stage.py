@@ -5,7 +5,8 @@ from pathlib import Path
 
 from superficial.artifact import write_sidecar
 from superficial.errors import UserError
-from superficial.published.read import NOT_JUDGED, published_files, read_published
+from superficial.published.names import published_files
+from superficial.published.read import NOT_JUDGED, read_published
 from superficial.schema import PublishedStage, RuntimeConfig
 from superficial.table import read_table, write_table
 
@@ -16,7 +17,7 @@ def run(cfg: PublishedStage, runtime: RuntimeConfig, *, data: Path, out: list[Pa
     if cfg.folder is None:
         raise UserError("it is not set", where="config, key published_dir", remedy="published_dir=FOLDER")
     folder = Path(cfg.folder)
-    found = read_published(folder, read_table(data))
+    found = read_published(folder, read_table(data), partly=cfg.partly)
     for path in out:
         write_table(getattr(found, path.stem), path)
     inputs = {str(path.relative_to(folder)): path for path in published_files(folder)} | {"data": data}

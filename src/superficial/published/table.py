@@ -56,6 +56,6 @@ def markdown(ours: pd.DataFrame, theirs: pd.DataFrame, cfg: PublishedTable) -> s
     note = (
         f"Square brackets: {100 * cfg.confidence:g} % intervals, bootstrap over instructions, {cfg.resamples:,} "
         "resamples. N/A = 5 is the convention of the published code; without it, an N/A is no score. "
-        "Words: regular instructions."
+        f"Words: regular instructions. Judges: {cfg.judge.title}. {cfg.judge.caveat.strip()}"
     )
-    return "\n".join([*markdown_table(HEADERS, rows, left=3), "", markdown_text(note), ""])
+    return "\n".join([*markdown_table(HEADERS, rows, left=3), "", markdown_text(note.strip()), ""])

@@ -63,9 +63,6 @@ def _judges(links: list[Any]) -> list[str]:
     """Everyone who judged, with what has to be known about them."""
     found = []
     for link in links:
-        if link["stage"] == "published":
-            found.append("as published")
-            continue
         judge = link["config"].get("judge")
         if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself hangs on no title
             found.append(f"{judge['title']}. {judge['caveat']}".strip())

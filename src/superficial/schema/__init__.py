@@ -43,7 +43,13 @@ from superficial.schema.method import (
 )
 from superficial.schema.model import HubSource, LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
 from superficial.schema.plan import Architecture, DatasetSize, Device, PlanConfig
-from superficial.schema.published import ExportStage, PublishedStage, PublishedTable
+from superficial.schema.published import (
+    ExportStage,
+    PublishedAnswers,
+    PublishedJudged,
+    PublishedStage,
+    PublishedTable,
+)
 from superficial.schema.report import ReportedPair, ReportStage
 from superficial.schema.responses import (
     AnsweringSystem,
@@ -149,7 +155,9 @@ __all__ = [
     "PairwiseTable",
     "PlanConfig",
     "PromptConfig",
+    "PublishedAnswers",
     "PublishedComparison",
+    "PublishedJudged",
     "PublishedPromptStage",
     "PublishedScores",
     "PublishedShare",

@@ -72,7 +72,7 @@ class AskedImported(_Asked):
     """Judgments that exist already, in just-eval's format: {source}/judgments/ beside {source}/outputs/."""
 
     kind: Literal["imported"]
-    source: str = Field(description="folder")
+    source: str | None = Field(description="folder; null: published_dir")
     systems: dict[str, str] = Field(default={}, description="our MODEL.METHOD: the system as the files name it")
     judge: str | None = Field(default=None, description="one of several judges of the files; null: there is one")
 

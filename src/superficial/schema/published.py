@@ -3,19 +3,34 @@
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
+from superficial.schema.scores import JudgeTitle
 from superficial.schema.shift import IntervalsConfig
 
 
-class PublishedStage(Strict):
+class PublishedAnswers(Strict):
+    """What the published_answers stage reads."""
+
+    partly: bool = Field(description="leave out what was published about other instructions; else it is an error")
+
+
+class PublishedStage(PublishedAnswers):
     """What the published stage reads."""
 
     folder: str | None = Field(description="published_dir: holds outputs/*.json and judgments/**/*.json")
 
 
+class PublishedJudged(Strict):
+    """What the published_judged stage reads: whose judgments its files hold, all systems of one judge after another."""
+
+    judges: list[Name] = Field(description="of this run")
+    systems: list[str] = Field(description="as the files name them")
+
+
 class PublishedTable(IntervalsConfig):
-    """What the table of published scores reads: its intervals, and what N/A means."""
+    """What the table of published scores reads: its intervals, what N/A means, and who judged."""
 
     na_as_five: bool
+    judge: JudgeTitle
 
 
 class ExportStage(Strict):

@@ -38,6 +38,7 @@ class JudgedView(Strict):
     na_as_five: bool
     judge: JudgeTitle
     systems: list[SystemTitle] = Field(description="empty: every system of the table, under its own name")
+    asked: list[Name] = Field(default=[], description="judges of this run among those that were published")
 
 
 class SystemGroup(Strict):

@@ -48,11 +48,14 @@ def _named(files: list[Path], cfg: JudgedStage, columns: list[str]) -> pd.DataFr
 def join_judges(judgments: pd.DataFrame) -> pd.DataFrame:
     """Judges that share the aspects of a system between them become one, named after all ("gpt-4 + chatgpt").
 
-    The paper's Table 1 is such a case: GPT-4 scored five aspects, ChatGPT safety. Judges that overlap stay apart.
+    The paper's Table 1 is such a case: GPT-4 scored five aspects, ChatGPT safety. Judges that overlap stay apart, and
+    one of all aspects needs no other.
     """
     names: dict[tuple[str, str], str] = {}
     for system, found in judgments.groupby("system", sort=False):
         aspects = found.groupby("judge", sort=False)["aspect"].unique()
-        disjoint = sum(map(len, aspects)) == found["aspect"].nunique()
-        names |= {(system, judge): " + ".join(aspects.index) if disjoint else judge for judge in aspects.index}
+        parts = aspects[aspects.map(len) < found["aspect"].nunique()]
+        disjoint = sum(map(len, parts)) == len(set().union(*parts))
+        names |= {(system, judge): judge for judge in aspects.index}
+        names |= {(system, judge): " + ".join(parts.index) for judge in parts.index if disjoint}
     return judgments.assign(judge=[names[key] for key in zip(judgments["system"], judgments["judge"], strict=True)])

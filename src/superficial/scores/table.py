@@ -37,9 +37,8 @@ def measured(table: pd.DataFrame, cfg: JudgedView) -> pd.DataFrame:
     for system in dict.fromkeys(found["system"]):
         for judge in judges.get(system, [""]):
             rows = found[(found["system"] == system) & found["judge"].isin([judge, ""])]
-            parts.append(
-                rows.assign(source=OURS if cfg.systems else THEIRS, system=title(str(system), cfg), judge=judge)
-            )
+            source = OURS if cfg.systems or judge in cfg.asked else THEIRS
+            parts.append(rows.assign(source=source, system=title(str(system), cfg), judge=judge))
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
@@ -50,8 +49,7 @@ def title(system: str, cfg: JudgedView) -> str:
 
 def judge_note(cfg: JudgedView) -> str:
     """Who judged, and what has to be known about it."""
-    who = f"Judge: {cfg.judge.title}." if cfg.systems else "Judges: as published."
-    return f"{who} {cfg.judge.caveat.strip()}".strip()
+    return f"{'Judge' if cfg.systems else 'Judges'}: {cfg.judge.title}. {cfg.judge.caveat.strip()}".strip()
 
 
 def _printed(cfg: ScoresTable) -> pd.DataFrame:
