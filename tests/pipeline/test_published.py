@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from plans import plans
 from project import ROOT, Project
 
 FOLDER = ROOT.parent / "shared/published"
@@ -18,10 +19,17 @@ MADE = [
 def run(
     project: Project, folder: Path, *targets: str, hydra: tuple[str, ...] = (), arguments: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
+    """Run the workflow; stdout holds everything that was printed."""
+    words = command(project, folder, *targets, hydra=hydra, arguments=arguments)
+    return subprocess.run(words, cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def command(
+    project: Project, folder: Path, *targets: str, hydra: tuple[str, ...] = (), arguments: tuple[str, ...] = ()
+) -> list[str]:
     """The command of a user, with the experiment's own name in the place of the tests' one."""
     words = project.command(*targets, hydra=(f"published_dir={folder}", *hydra), arguments=arguments)
-    words = [word.replace("experiment=smoke", "experiment=published") for word in words]
-    return subprocess.run(words, cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return [word.replace("experiment=smoke", "experiment=published") for word in words]
 
 
 @pytest.fixture
@@ -77,6 +85,45 @@ def test_everything_is_made_and_only_what_changes_is_made_again(project: Project
     (published / "outputs/third.json").write_text((published / "outputs/other.json").read_text())
     assert run(project, published, "tables/published_scores").returncode == 0
     assert "third" in set(pd.read_csv(results / "tables/published_scores.csv")["system"])
+
+
+def test_a_judge_of_the_user_s_stands_beside_the_published_one(project: Project, published: Path):
+    """One system's name holds a space, and it answered one instruction alone; the tiny judge reads the others."""
+    part = json.loads((published / "outputs/other.json").read_text())[:1]
+    (published / "outputs/other.json").rename(published / "other.json")
+    (published / "outputs/my system.json").write_text(json.dumps(part))
+    asked = ("judge=tiny", "canaries.examples=1")
+    targets = ("tables/published_scores", "tables/scores", "figures/judge_trust")
+    result = run(project, published, *targets, hydra=asked)
+    assert result.returncode == 0, result.stdout[-4000:]
+    results = project.folder / "results"
+    table = pd.read_csv(results / "tables/published_scores.csv", keep_default_na=False)
+    assert list(table.columns) == ["system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]
+    found = table.set_index(["judge", "system", "aspect"])
+    for judge, n in (("gpt-x", 2), ("tiny", 3)):
+        depth = found.loc[judge, "URIAL=k3-v1.5", "depth"]
+        assert (depth["n"], depth["unscored"]) == (n, 3 - n)
+    half = found.loc["tiny", "my system", "depth"]
+    assert (half["n"], half["unscored"]) == (1, 2)
+    assert 1 < found.loc["tiny", "URIAL=k3-v1.5", "safety"]["mean"] < 5
+    for text in ("tables/published_scores.md", "tables/scores.md", "tables/scores.tex"):
+        written = (results / text).read_text()
+        assert "as published; tiny: tiny judge. A judge of 135M" in written
+    trust = pd.read_csv(results / "figures/judge_trust.csv").set_index(["measure", "variant"])
+    assert trust.loc[("agreement", "gpt-x"), "n"] == 2 * 5 + 1
+
+    # A judgment that comes is read, and nobody is asked again; an answer that changes is judged.
+    file = next(published.glob("judgments/gpt-x/*safety.json"))
+    before = file.read_text()
+    file.write_text(before.replace("3", "4"))
+    words = {"plan": command(project, published, *targets, hydra=asked)}
+    scored = {"published_judged", "judged", "trust", *targets}
+    assert set(plans(project.folder, words)["plan"]) == {"published", *scored}
+    file.write_text(before)
+    (published / "outputs/my system.json").write_text(json.dumps([part[0] | {"output": "four"}]))
+    plan = plans(project.folder, words)["plan"]
+    assert set(plan) == {"published", "published_answers", "judge", *scored}
+    assert (plan["published_answers"], plan["judge"]) == (1, 1)
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/published is not here")

@@ -109,6 +109,21 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
         return project.made()
 
 
+def test_a_changed_file_of_imported_judgments_is_read_again(planned: Project, tmp_path: Path):
+    folder = tmp_path / "published"
+    for name in ("outputs/m.json", "judgments/j/m.general.json", "judgments/j/m.tag.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("[]")
+    target, asked = "results/judgments/tiny/imported/tiny_aligned/aligned.parquet", ("judge=imported",)
+    asked += (f"judge.source={folder}", "pairwise.systems=[]")
+    planned.made(target, hydra=asked)
+    commands = {"plan": planned.command(target, hydra=asked)}
+    (folder / "judgments/j/m.tag.json").write_text("[1]")  # no scores: no stage reads it
+    assert plans(planned.folder, commands)["plan"] == {}
+    (folder / "judgments/j/m.general.json").write_text("[1]")
+    assert plans(planned.folder, commands)["plan"] == {"judge": 1}
+
+
 def test_a_change_reruns_exactly_what_reads_it(planned: Project):
     commands = {change: planned.command("figures/all", hydra=(change,) if change else ()) for change in CHANGES}
     commands["--cores 1"] = [word if word != "2" else "1" for word in planned.command("figures/all")]
