@@ -105,11 +105,19 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.copytree(ROOT / "src", project.folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     project.start_stages(f"{sys.executable} {STUB}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(project.folder / "src"), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("PYTHONPATH", sources_of(project))
         return project.made()
 
 
-def test_a_changed_file_of_imported_judgments_is_read_again(planned: Project, tmp_path: Path):
+def sources_of(project: Project) -> str:
+    """PYTHONPATH with the project's own sources first."""
+    return os.pathsep.join([str(project.folder / "src"), os.environ.get("PYTHONPATH", "")])
+
+
+def test_a_changed_file_of_imported_judgments_is_read_again(
+    planned: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", sources_of(planned))
     folder = tmp_path / "published"
     for name in ("outputs/m.json", "judgments/j/m.general.json", "judgments/j/m.tag.json"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
