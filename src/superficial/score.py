@@ -1,7 +1,8 @@
 """The score stage: one teacher-forced pass per (model, context) over a fixed set of responses.
 
 What is kept are the final hidden states (the input of the LM head) at every response position. From two such files any
-two models or contexts can be compared over the whole vocabulary without running a model body again.
+two models or contexts can be compared over the whole vocabulary without running a model body again. Finished batches
+survive a kill, and shards are batches (superficial.parts).
 """
 
 import time
@@ -21,9 +22,11 @@ from superficial.dataset.dialogue import last_turns
 from superficial.head import Head, check_head
 from superficial.models.load import Loaded, load_model
 from superficial.pair.pairing import Pairing
+from superficial.parts import Parts
 from superficial.progress import progress
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import RuntimeConfig, ScoreStage
+from superficial.shard import Shard
 from superficial.table import read_table
 
 
@@ -60,7 +63,8 @@ def run(
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = build_sequences(loaded, prompts, read_table(data), answers)
-    states = score(loaded, sequences, runtime.score_tokens)
+    parts = Parts(loaded, out.parents[3])
+    states = score(loaded, sequences, runtime.score_tokens, parts)
     context = digest([sequence.context for sequence in sequences])
     about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
@@ -74,6 +78,30 @@ def run(
     }
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
     write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+    for rows in batches(sequences, runtime.score_tokens):
+        parts.drop([sequences[row] for row in rows])
+
+
+def share(
+    cfg: ScoreStage,
+    runtime: RuntimeConfig,
+    shard: Shard,
+    *,
+    pair: Path,
+    model: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Several[Path] = (),
+    out: Path,
+) -> None:
+    """Score a shard of the batches; `run` then finds their states."""
+    loaded = load_model(model, runtime.device)
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
+    prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
+    sequences = build_sequences(loaded, prompts, read_table(data), answers)
+    part = shard.of(batches(sequences, runtime.score_tokens))
+    for _ in scored(loaded, sequences, part, Parts(loaded, out.parents[3])):
+        pass
 
 
 def write_states(path: Path, states: torch.Tensor, sequences: list[Sequence], about: Mapping[str, str]) -> None:
@@ -104,25 +132,45 @@ def build_sequences(
     return sequences
 
 
-def score(loaded: Loaded, sequences: list[Sequence], batch_tokens: int) -> torch.Tensor:
-    """Final hidden states (N, H) on the CPU that predict each response token; one forward pass per batch.
+def score(loaded: Loaded, sequences: list[Sequence], batch_tokens: int, parts: Parts | None = None) -> torch.Tensor:
+    """Final hidden states (N, H) on the CPU that predict each response token; one forward pass per batch."""
+    found: dict[int, torch.Tensor] = {}
+    for rows, states in scored(loaded, sequences, batches(sequences, batch_tokens), parts):
+        found.update(zip(rows, torch.split(states, [len(sequences[row].response) for row in rows]), strict=True))
+    return torch.cat([found[row] for row in range(len(sequences))])
 
-    The first batch also checks that head(states) equals the model's own logits.
+
+def scored(
+    loaded: Loaded, sequences: list[Sequence], groups: Several[list[int]], parts: Parts | None
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """The rows of each batch with their states (N, H), which are read from `parts` or kept there.
+
+    The first batch that is computed also checks that head(states) equals the model's own logits.
     """
-    head = Head.of(loaded.model)
-    parts: dict[int, torch.Tensor] = {}
-    total = sum(len(sequence.response) for sequence in sequences)
-    with torch.inference_mode(), progress(f"scoring ({loaded.manifest['name']})", total, "tokens") as bar:
-        for rows in _batches(sequences, batch_tokens):
-            hidden = _forward(loaded, [sequences[row].fed for row in rows], head if not parts else None)
-            for row, states in zip(rows, hidden, strict=True):
-                first = len(sequences[row].context) - 1
-                length = len(sequences[row].response)
-                parts[row] = states[first : first + length].cpu()
-                bar.update(length)
-    return torch.cat([parts[row] for row in range(len(sequences))])
+    head: Head | None = None
+    total = sum(len(sequences[row].response) for rows in groups for row in rows)
+    with progress(f"scoring ({loaded.manifest['name']})", total, "tokens") as bar:
+        for rows in groups:
+            batch = [sequences[row] for row in rows]
+            states = parts.read(batch) if parts else None
+            if states is None:
+                unchecked = None if head else Head.of(loaded.model)
+                hidden = _forward(loaded, [one.fed for one in batch], unchecked)
+                head = head or unchecked
+                starts = [len(one.context) - 1 for one in batch]
+                states = torch.cat(
+                    [
+                        row[start : start + len(one.response)].cpu()
+                        for one, row, start in zip(batch, hidden, starts, strict=True)
+                    ]
+                )
+                if parts:
+                    parts.keep(batch, states)
+            bar.update(len(states))
+            yield rows, states
 
 
+@torch.inference_mode()
 def _forward(loaded: Loaded, rows: list[list[int]], head: Head | None) -> torch.Tensor:
     """Hidden states (B, T, H) of right-padded rows; with `head`, check it on the last position of the same pass."""
     width = max(map(len, rows))
@@ -147,13 +195,12 @@ def _forward(loaded: Loaded, rows: list[list[int]], head: Head | None) -> torch.
     return kept[0]
 
 
-def _batches(sequences: list[Sequence], budget: int) -> Iterator[list[int]]:
+def batches(sequences: list[Sequence], budget: int) -> list[list[int]]:
     """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
-    batch: list[int] = []
+    found: list[list[int]] = []
     for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):
         # Sorted, so this row is the longest of the batch.
-        if batch and (len(batch) + 1) * len(sequences[row].fed) > budget:
-            yield batch
-            batch = []
-        batch.append(row)
-    yield batch
+        if not found or (len(found[-1]) + 1) * len(sequences[row].fed) > budget:
+            found.append([])
+        found[-1].append(row)
+    return found

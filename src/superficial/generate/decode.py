@@ -44,13 +44,16 @@ class Decoder:
         self._cache: Cache | None = None  # of the prefix
 
     @torch.inference_mode()
-    def answers(self, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
-        """Answer every prompt; yields (index of the prompt, answer) in the order in which they finish."""
-        self._read_prefix(prompts)
-        # Prompts of like length share a batch. The order does not hang on the order in which they come.
-        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
-        for start in range(0, len(order), self._batch):
-            yield from self._run(order[start : start + self._batch], prompts)
+    def answers(self, prompts: Sequence[list[int]], among: Sequence[list[int]] = ()) -> Iterator[tuple[int, Answer]]:
+        """Answer every prompt; yields (index of the prompt, answer) in the order in which they finish.
+
+        `among` are more prompts, these among them: what all of them share is read once, so that a part of the batches
+        gives the answers that it would give within all.
+        """
+        if prompts:
+            self._read_prefix(among or prompts)
+        for rows in batches(prompts, self._batch):
+            yield from self._run(rows, prompts)
 
     def _read_prefix(self, prompts: Sequence[list[int]]) -> None:
         self._prefix, self._cache = [], None
@@ -117,6 +120,16 @@ class Decoder:
         )
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
+
+
+def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:
+    """Indices of the prompts that are decoded together: those of like length, in whatever order they come.
+
+    >>> batches([[1, 2, 3], [4], [1, 2]], 2)
+    [[1, 2], [0]]
+    """
+    order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def common_prefix(prompts: Sequence[list[int]]) -> list[int]:
