@@ -17,8 +17,7 @@ except UserError as error:
     sys.exit(f"error: {error}")
 
 DATASET = RUN.settings.dataset.name
-CONTEXT = RUN.settings.context.name
-RESPONSE = RUN.settings.response.name
+CONTEXT, RESPONSE = RUN.settings.context.name, RUN.settings.response.name
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"
@@ -35,6 +34,7 @@ wildcard_constraints:
     judge=r"\w+",
 
 
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/prompts.smk"

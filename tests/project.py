@@ -89,7 +89,7 @@ class Project:
         """Names of the rules that a dry run would execute."""
         result = self.run(*(targets or ("figures/all",)), hydra=hydra, arguments=("--dry-run",))
         assert result.returncode == 0, result.stdout[-4000:]
-        return set(re.findall(r"^([a-z_/]+) +\d+$", result.stdout, flags=re.M)) - {"total", "figures/all"}
+        return set(re.findall(r"^([a-z_/]+) +\d+$", result.stdout, flags=re.M)) - {"total", "figures/all", "shards"}
 
 
 def make_models(folder: Path) -> Path:
