@@ -86,9 +86,10 @@ def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: st
 
     The tolerance is rounding: 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
     """
-    own = logits.float()
+    device = head.weight.device  # the last of several, where a model is laid over them
+    own = logits.float().to(device)
     tolerance = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
-    error = float((head.logits(states) - own).abs().max())
+    error = float((head.logits(states.to(device)) - own).abs().max())
     if error > tolerance:
         raise UserError(
             f"the LM head of {model} does more than weight, bias, scale and soft-capping: "

@@ -60,7 +60,13 @@ class Slurm:
 
     def __init__(self, folder: Path, port: int = 26817) -> None:
         self.folder = folder
-        self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+        # Jobs find this Slurm by the same variable, but the executor takes it from the srun within a job.
+        wrapper = folder / "bin/srun"
+        wrapper.parent.mkdir()
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_program("srun")} "$@"\n')
+        wrapper.chmod(0o755)
+        path = f"{wrapper.parent}:{os.environ['PATH']}"
+        self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
         text = CONFIG.format(folder=folder, port=port, node=port + 1, last=port + 2)
         (folder / "slurm.conf").write_text(text)
         (folder / "gres.conf").write_text("NodeName=n[1-2] Name=gpu File=/dev/null\n")

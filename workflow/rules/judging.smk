@@ -49,8 +49,8 @@ rule judge:
 
 rule judge_shard:
     input:
-        data="results/data/{dataset}.parquet",
-        responses="results/responses/{dataset}/{model}/{method}.parquet",
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=ancient("results/responses/{dataset}/{model}/{method}.parquet"),
         model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
         files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
     output:

@@ -32,8 +32,8 @@ rule generate:
 
 rule generate_shard:
     input:
-        model="results/models/{model}/manifest.json",
-        data="results/data/{dataset}.parquet",
+        model=ancient("results/models/{model}/manifest.json"),
+        data=ancient("results/data/{dataset}.parquet"),
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
     output:
         temp(touch("results/.shards/responses/{dataset}/{model}/{method}/{key}/{shard}")),

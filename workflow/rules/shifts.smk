@@ -50,10 +50,10 @@ rule score:
 
 rule score_shard:
     input:
-        pair="results/pairs/{pair}.json",
-        model=lambda wildcards: manifest(wildcards.side)(wildcards),
-        data="results/data/{dataset}.parquet",
-        responses=responses,
+        pair=ancient("results/pairs/{pair}.json"),
+        model=lambda wildcards: ancient(manifest(wildcards.side)(wildcards)),
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=lambda wildcards: ancient(responses(wildcards)),
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
     output:
         temp(touch("results/.shards/scores/{dataset}/{pair}/{side}.{seen}/{key}/{shard}")),

@@ -42,22 +42,31 @@ class Loaded:
 
 
 def load_model(manifest_path: Path, device: str) -> Loaded:
-    """Load the model beside `manifest_path`; `device` is "auto" or a torch device."""
+    """The model beside `manifest_path`; `device` is "auto" or a torch device.
+
+    A model that does not fit on one card is laid over all cards that this process sees, when `device` is "auto".
+    """
     manifest = read_manifest(manifest_path)
     chosen = pick_device(device)
     dtype = pick_dtype(manifest["dtype"], chosen)
     folder = manifest_path.parent
 
     def read() -> Any:
+        spread = device == "auto" and _needs_several_cards(manifest["parameters"] * dtype.itemsize)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map="auto" if spread else None
         )
-        return model.to(chosen).eval()
+        return (model if spread else model.to(chosen)).eval()
 
     tokenizer = load_tokenizer(manifest_path)
     config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
     length = int(getattr(config, "max_position_embeddings", 1 << 30))
     return Loaded(read, tokenizer, manifest, chosen, dtype, load_end_ids(manifest_path, tokenizer), length)
+
+
+def _needs_several_cards(weights: int) -> bool:
+    """Whether `weights` bytes leave too little room on the first of several cards."""
+    return torch.cuda.device_count() > 1 and weights > 0.8 * torch.cuda.get_device_properties(0).total_memory
 
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
