@@ -1,6 +1,7 @@
 """A real Slurm on this machine: munge, one controller, two nodes with a card each, in a folder of its own."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,defer
 ReturnToService=2
+MinJobAge=36000
 GresTypes=gpu
 NodeName=n[1-2] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[{node}-{last}] CPUs=8 RealMemory=64000 Gres=gpu:1
 PartitionName=cpu Nodes=n[1-2] Default=YES State=UP
@@ -107,6 +109,11 @@ class Slurm:
         """What a client prints; empty while the controller does not answer."""
         environment = os.environ | self.environment
         return subprocess.run(words, capture_output=True, text=True, env=environment, check=False).stdout.strip()
+
+    def jobs(self) -> list[dict[str, str]]:
+        """What the controller wrote down of every job, finished ones included."""
+        lines = self.ask("scontrol", "--oneliner", "show", "jobs").splitlines()
+        return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
 
     def _run(self, name: str, *arguments: str) -> None:
         log = open(self.folder / f"{name}.{len(self._daemons)}.out", "wb")  # noqa: SIM115 (the daemon has it)

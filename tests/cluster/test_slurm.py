@@ -80,14 +80,12 @@ def test_slurm_and_local_run_end_with_the_same_bytes(local: Project, clustered: 
 
 
 def test_models_got_a_card_and_shards_ran_on_both_nodes(clustered: ClusterProject):
-    """What the controller wrote down of every job."""
-    jobs = clustered.slurm.ask("squeue", "--states=all", "--noheader", "--format=%P|%b|%N|%T|%k").splitlines()
-    rows = [line.split("|") for line in jobs]
-    cards = [row for row in rows if row[0] == "gpu"]
-    assert cards
-    assert all("gpu" in row[1] for row in cards)
-    assert {row[2] for row in cards if "shard" in row[4]} == {"n1", "n2"}
-    assert {row[3] for row in rows} == {"COMPLETED"}
+    jobs = clustered.slurm.jobs()
+    holding = [job for job in jobs if job["Partition"] == "gpu"]
+    assert {job.get("TresPerJob") for job in holding} == {"gres:gpu:1"}
+    # Two shards at a time, and each node has one card.
+    assert {job["NodeList"] for job in holding if "ArrayTaskId" in job} == {"n1", "n2"}
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 
 
 def test_another_number_of_shards_reruns_nothing(clustered: ClusterProject):
