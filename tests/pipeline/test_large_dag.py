@@ -34,7 +34,7 @@ def test_twenty_pairs_ten_methods_and_fifty_shards_are_planned(project: Project,
     pairs = ",".join(f"pair_{number}" for number in range(PAIRS))
     hydra = (f"pairs=[{pairs}]", f"methods=[{','.join(methods)}]", f"runtime.shards={SHARDS}")
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = project.run("figures/all", hydra=hydra, arguments=("--dry-run", "--quiet", "rules", "host", "reason"))
+    result = project.run("figures/all", hydra=hydra, arguments=("--dry-run",))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stdout[-4000:]
     counts = {name: int(count) for name, count in re.findall(r"^([a-z_/]+) +(\d+)$", result.stdout, flags=re.M)}
