@@ -40,15 +40,37 @@ rule judge:
         responses="results/responses/{dataset}/{model}/{method}.parquet",
         model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
         files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+        shards=shared("judge", "{judge}/{model}.{method}", "judgments/{dataset}/{judge}/{model}/{method}"),
         code=code_of("judge"),
     output:
         JUDGMENTS,
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
         "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
         " data={input.data} responses={input.responses} model={input.model} reads={input.files:q} out={output}"
+
+
+rule judge_shard:
+    input:
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=ancient("results/responses/{dataset}/{model}/{method}.parquet"),
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+    output:
+        temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
+    threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
+    params:
+        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
+    shell:
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
+        " data={input.data} responses={input.responses} model={input.model}"
+        " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method}.parquet"
 
 
 rule canaries:
@@ -63,6 +85,8 @@ rule canaries:
     output:
         "results/judgments/{dataset}/{judge}/{model}/{method}.canaries.parquet",
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -93,6 +117,8 @@ rule pairwise:
     wildcard_constraints:
         comparison="|".join(map(re.escape, COMPARISONS)) or "none",
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:
