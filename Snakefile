@@ -29,6 +29,7 @@ wildcard_constraints:
 
 
 include: "workflow/rules/jobs.smk"
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/prompts.smk"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["snakemake.cli", "snakemake.workflow", "hydra", "pydantic"])
+ASIDE = ("total", "figures/all", "manifest", "shards")
 Plan = dict[str, int]  # jobs by rule
 
 
@@ -23,9 +24,9 @@ def plans(folder: Path, commands: Mapping[str, Sequence[str]]) -> dict[str, Plan
 
 
 def jobs_in(text: str) -> Plan:
-    """The statistics of jobs that a dry run prints; the manifest follows every one of them."""
+    """The statistics of jobs that a dry run prints, but for those that follow every other one or only collect."""
     found = {rule: int(count) for rule, count in re.findall(r"^([a-z_/]+) +(\d+)$", text, flags=re.M)}
-    return {rule: count for rule, count in found.items() if rule not in ("total", "figures/all", "manifest")}
+    return {rule: count for rule, count in found.items() if rule not in ASIDE}
 
 
 def _dry_run(folder: Path, words: Sequence[str]) -> str:

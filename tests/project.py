@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from plans import jobs_in
 from tiny import make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,8 +111,7 @@ class Project:
         """Names of the rules that a dry run would execute."""
         result = self.run(*(targets or ("figures/all",)), hydra=hydra, arguments=("--dry-run",))
         assert result.returncode == 0, result.stdout[-4000:]
-        # The manifest follows every change of a figure or table; a test of its own says so.
-        return set(re.findall(r"^([a-z_/]+) +\d+$", result.stdout, flags=re.M)) - {"total", "figures/all", "manifest"}
+        return set(jobs_in(result.stdout))
 
 
 def make_models(folder: Path) -> Path:

@@ -44,7 +44,7 @@ def loaded(make: Any, ends: list[int], **given: Any) -> Loaded:
     # A sampling default, as many models ship one: nothing of it may reach greedy decoding.
     model.generation_config.update(temperature=3.0, do_sample=True, no_repeat_ngram_size=2, eos_token_id=ends)
     manifest = {"name": make.__name__, "files": {make.__name__: "hash"}, "dtype": "auto"}
-    return Loaded(model, TOKENIZER, manifest, torch.device("cpu"), torch.float32)
+    return Loaded(lambda: model, TOKENIZER, manifest, torch.device("cpu"), torch.float32, ends, 512)
 
 
 def prompts(prefix: int = PREFIX, rests: tuple[int, ...] = RESTS) -> list[list[int]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from superficial.errors import UserError
 from superficial.job import doing
 from superficial.schema import Runtime
+from superficial.shard import Shard
 from superficial.stages import STAGES, code_of
 
 COMMANDS = {
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
     parser.add_argument("--runtime", required=True, help="device and batch sizes, JSON")
     parser.add_argument("--threads", type=int, help="CPU threads for the numerical libraries")
+    parser.add_argument(
+        "--shard", type=Shard.parse, metavar="I-of-N", help="do a part of the work, and write no artifact"
+    )
     parser.add_argument("files", nargs="*", metavar="NAME=PATH", help="inputs and outputs by name")
     given = parser.parse_intermixed_args(words)
     if given.threads:
@@ -53,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
     with doing(files, code_of(given.stage)):
         files.pop(READS, None)
+        if given.shard:
+            return _told(lambda: stage.share(cfg, runtime, given.shard, **files))
         return _told(lambda: stage.run(cfg, runtime, **files))
 
 

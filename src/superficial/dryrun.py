@@ -15,6 +15,7 @@ from typing import Any
 from superficial.errors import UserError
 
 OPTIONS = ("--dry-run", "--printshellcmds", "--quiet", "host")
+COLLECTS = "shards"
 BLOCK = re.compile(r"(?:local)?(?:rule|checkpoint) (?P<rule>\S+):")
 
 
@@ -56,7 +57,7 @@ def planned_jobs(words: Sequence[str]) -> list[Job]:
 
 
 def read_jobs(text: str) -> list[Job]:
-    """The jobs in the output of a dry run; those without output (targets that only collect) are left out."""
+    """The jobs in the output of a dry run; what only collects (targets, the shards of a stage) is left out."""
     jobs: list[Job] = []
     inside = False
     for line in text.splitlines():
@@ -70,4 +71,4 @@ def read_jobs(text: str) -> list[Job]:
             inside = False
         elif not line:
             inside = False
-    return [job for job in jobs if job.outputs]
+    return [job for job in jobs if job.outputs and job.rule != COLLECTS]

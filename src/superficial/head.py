@@ -97,9 +97,10 @@ def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
 
     The unit is 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
     """
-    own = logits.float()
+    device = head.weight.device  # the last of several, where a model is laid over them
+    own = logits.float().to(device)
     unit = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
-    return float((head.logits(states) - own).abs().max()) / unit
+    return float((head.logits(states.to(device)) - own).abs().max()) / unit
 
 
 def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:

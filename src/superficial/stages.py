@@ -27,6 +27,12 @@ class Stage:
         function: Callable[..., None] = importlib.import_module(self.module).run
         return function
 
+    @property
+    def share(self) -> Callable[..., None]:
+        """`share(cfg, runtime, shard, **files)` does a part of the work of `run` beforehand; few stages have it."""
+        function: Callable[..., None] = importlib.import_module(self.module).share
+        return function
+
 
 STAGES: Mapping[str, Stage] = {
     "model": Stage("superficial.models.fetch", schema.ModelConfig),

@@ -1,8 +1,10 @@
 """A store of finished work, keyed by content, that survives a kill at any moment."""
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from superficial.artifact import disk_errors
 class Store:
     """Append-only JSONL of (key, value). What was put is on disk when `put` returns; a torn last line is ignored.
 
+    Processes on several machines may write at a time: an append is made under a lock, which keeps it whole on NFS, too.
+    On a file system without locks two appends may spoil each other's lines: that work is done again, no more.
     Keys are hashes of everything that decides the value, so an entry never lies and never has to be deleted.
     """
 
@@ -39,6 +43,8 @@ class Store:
         # The leading newline closes a line that a killed writer may have left open.
         data = ("\n" + "\n".join(lines) + "\n").encode()
         with disk_errors(self._path), open(self._path, "ab") as handle:
+            with suppress(OSError):  # a file system that knows no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)  # dropped by closing the file
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())

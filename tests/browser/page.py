@@ -15,16 +15,29 @@ class Page:
     """What a test does with the browser and sees in it."""
 
     def __init__(self, driver: WebDriver, site: Path) -> None:
-        self.driver, self.site = driver, site
+        self.driver, self.site, self._left = driver, site, 0
 
     def open(self, name: str, *, width: int = 1200, dark: bool = False) -> "Page":
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        file = name.partition("#")[0]
+        url = (self.site / file).as_uri()
         self.driver.get("about:blank")  # otherwise a URL that differs in its hash only would not load
-        self.driver.get((self.site / name.partition("#")[0]).as_uri() + name[len(name.partition("#")[0]) :])
+        self.driver.get(url + name[len(file) :])
+        self.wait(lambda: self.driver.current_url.startswith(url) and self._complete())
         return self
+
+    def follow(self, step: Callable[[], object]) -> None:
+        """Do what opens another page, and wait until it is there: on a busy machine the driver does not."""
+        self._left += 1  # a page that history brings back still bears its own number
+        self.run(f"window.left = {self._left}")
+        step()
+        self.wait(lambda: self.run("return window.left") != self._left and self._complete())
+
+    def _complete(self) -> bool:
+        return self.run("return document.readyState") == "complete"
 
     def example(self, number: int, permalink: str = "", *, width: int = 1200) -> "Page":
         return self.open(f"pairs/one/000{number}.html{permalink}", width=width)

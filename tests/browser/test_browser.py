@@ -47,7 +47,7 @@ def test_index_lists_all_examples_with_their_shares(page: Page) -> None:
     assert page.listed() == ["1", "2", "3", "4", "5"]
     assert "5 of 5 examples, 27 tokens" in page.text("#status")
     assert "30.0\u00a0% shifted of 10 tokens" in page.text("#examples li")
-    page.one("#examples a").click()
+    page.follow(page.one("#examples a").click)
     assert page.text("h1") == "Example moon"
 
 
@@ -88,8 +88,8 @@ def test_filters_survive_in_the_url(page: Page) -> None:
     page.fill("q", "cannot")
     page.select("category", "safety")
     page.wait(lambda: "category=safety" in page.driver.current_url)
-    page.one("#examples a").click()
-    page.driver.back()
+    page.follow(page.one("#examples a").click)
+    page.follow(page.driver.back)
     page.wait(lambda: page.listed() == ["3"])
     assert page.one("[name=q]").get_property("value") == "cannot"
     assert page.open("index.html#sort=least&task=gone").listed() == ["2", "1", "5", "3", "4"]
@@ -99,7 +99,7 @@ def test_pairs_can_be_switched(page: Page) -> None:
     page.open("index.html").select("pair", "Pair two")
     assert page.text("#examples .quiet").startswith("other")
     assert "Pair two" in page.text("#run")
-    page.one("#examples a").click()
+    page.follow(page.one("#examples a").click)
     assert "/pairs/two/" in page.driver.current_url
 
 
@@ -108,31 +108,31 @@ def test_previous_and_next_follow_the_list_that_the_reader_came_from(page: Page)
     page.fill("low", "25")
     page.fill("q", "m")  # "moon", "unsafe" by its instruction, the hostile one
     assert page.listed() == ["3", "4", "1"]
-    page.all("#examples a")[1].click()
+    page.follow(page.all("#examples a")[1].click)
     assert page.text("#place") == "2 of 3 listed"
     page.press("n")
     page.wait(lambda: page.driver.current_url.endswith("0004.html#t1"))  # a permalink holds no list
-    page.driver.refresh()
+    page.follow(page.driver.refresh)
     assert page.text("#place") == "2 of 3 listed"
-    page.press("]")
+    page.follow(lambda: page.press("]"))
     assert page.text("h1") == "Example moon"
     assert page.text("#place") == "3 of 3 listed"
     assert page.one("#next").get_dom_attribute("aria-disabled") == "true"
     page.press("]")
     assert page.text("h1") == "Example moon"
-    page.one("#previous").click()
-    page.press("[")
+    page.follow(page.one("#previous").click)
+    page.follow(lambda: page.press("["))
     assert page.text("h1") == "Example unsafe"
-    page.driver.back()
+    page.follow(page.driver.back)
     page.wait(lambda: page.text("#place") == "2 of 3 listed")
-    page.one("a.site").click()
+    page.follow(page.one("a.site").click)
     page.wait(lambda: page.listed() == ["3", "4", "1"])
     assert page.one("[name=low]").get_property("value") == "25"
     page.one("[type=reset]").click()
     page.wait(lambda: len(page.listed()) == 5)
-    page.all("#examples a")[2].click()
+    page.follow(page.all("#examples a")[2].click)
     assert page.text("#place") == "3 of 5"
-    page.press("]")
+    page.follow(lambda: page.press("]"))
     assert page.text("#place") == "4 of 5"
 
 
@@ -142,14 +142,14 @@ def test_previous_and_next_follow_the_list_that_the_reader_came_from(page: Page)
 def test_without_a_list_that_can_be_read_all_examples_follow(page: Page, came: str) -> None:
     page.example(3, came)
     assert page.text("#place") == "3 of 5"
-    page.press("]")
+    page.follow(lambda: page.press("]"))
     assert page.text("h1") == f"Example {HOSTILE[0]}"
 
 
 def test_an_example_links_to_itself_in_other_pairs(page: Page) -> None:
     page.example(3)
     assert page.text("#elsewhere") == "The same instruction with other models: Pair two"
-    page.one("#elsewhere a").click()
+    page.follow(page.one("#elsewhere a").click)
     assert page.driver.current_url.endswith("/pairs/two/0002.html")
     assert page.text("h1") == "Example unsafe"
     assert page.text("#place") == "2 of 2"
@@ -192,12 +192,12 @@ def test_keys(page: Page) -> None:
     assert page.driver.switch_to.active_element.get_dom_attribute("id") == "t9"
     page.press("n")
     assert page.text("#sentence") == "No shifted token after this one."
-    page.press("]")
+    page.follow(lambda: page.press("]"))
     assert page.text("h1") == "Example calm"
     assert "cut at the length limit" in page.text("#tags")
     page.press("n")
     assert page.chosen() is None
-    page.press("[")
+    page.follow(lambda: page.press("["))
     assert page.text("h1") == "Example moon"
 
 
@@ -208,9 +208,9 @@ def test_buttons_and_links_do_what_keys_do(page: Page) -> None:
         page.one(f"#panel [aria-label='{label}']").click()
         assert page.chosen() == expected
     assert page.one("#previous").get_dom_attribute("aria-disabled") == "true"
-    page.one("#next").click()
+    page.follow(page.one("#next").click)
     assert page.text("h1") == "Example calm"
-    page.one("a.site").click()
+    page.follow(page.one("a.site").click)
     assert len(page.listed()) == 5
 
 

@@ -16,7 +16,8 @@ from superficial.head import Head
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import PromptConfig
-from superficial.score import Sequence, build_sequences, read_states
+from superficial.score import build_sequences, read_states
+from superficial.scorer import Sequence
 from superficial.stats.summary import LOOP, repeated_ngrams
 
 RESULTS = ROOT / "results"

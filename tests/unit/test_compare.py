@@ -23,7 +23,7 @@ from superficial.pair.pairing import Pairing
 from superficial.pair.stage import run as pair_stage
 from superficial.pair.vocabulary import Vocabulary
 from superficial.schema import CompareConfig, HandoffStage, Nothing, PromptConfig, RuntimeConfig
-from superficial.score import Sequence, score
+from superficial.scorer import Scorer, Sequence
 
 SIZE, TOP = len(make_tokenizer(chat=False)), 10
 USER, EOS = 3, 1
@@ -55,7 +55,7 @@ class Pair:
         return [Sequence(seen, [int(t) for t in ids]) for seen, ids in zip(CONTEXTS[side], read, strict=True)]
 
     def states(self, side: str, responses: pd.DataFrame, budget: int = 100) -> torch.Tensor:
-        return score(self.loaded[side], self.sequences(side, responses), budget)
+        return Scorer(self.loaded[side], budget).states(self.sequences(side, responses))
 
     def table(self, responses: pd.DataFrame, *, chunk: int = 16, budget: int = 100) -> pd.DataFrame:
         heads = {name: Head.of(loaded.model) for name, loaded in self.loaded.items()}

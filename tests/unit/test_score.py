@@ -17,7 +17,7 @@ from superficial.head import Head
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
 from superficial.schema import LocalSource, ModelConfig, PromptConfig, RuntimeConfig
-from superficial.score import Sequence, score
+from superficial.scorer import Scorer, Sequence
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 ZERO_SHOT = PromptConfig(kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n")
@@ -53,7 +53,7 @@ def loop(loaded: Loaded, sequence: Sequence) -> torch.Tensor:
 @pytest.mark.parametrize("budget", [1, 60, 10_000])
 def test_one_pass_equals_the_loop(loaded: Loaded, sequences: list[Sequence], budget: int):
     head = Head.of(loaded.model)
-    states = score(loaded, sequences, budget)
+    states = Scorer(loaded, budget).states(sequences)
     found = head.logits(states).log_softmax(dim=1)
     exact = torch.cat([loop(loaded, sequence) for sequence in sequences])
     torch.testing.assert_close(found, exact, atol=1e-4, rtol=0)
@@ -70,11 +70,11 @@ def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence
         with_kwargs=True,
     )
     try:
-        score(loaded, sequences, 1)
+        Scorer(loaded, 1).states(sequences)
         assert sum(tokens for _, tokens in fed) == sum(len(one.context) + len(one.response) - 1 for one in sequences)
         assert [rows for rows, _ in fed] == [1] * len(sequences)
         fed.clear()
-        score(loaded, sequences, 10_000)
+        Scorer(loaded, 10_000).states(sequences)
         assert [rows for rows, _ in fed] == [len(sequences)]
     finally:
         hook.remove()
@@ -91,7 +91,7 @@ def test_a_shared_prefix_is_read_once_and_changes_nothing(make: Callable[..., An
     hook = model.model.base_model.register_forward_pre_hook(
         lambda _module, _args, inputs: fed.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
     )
-    states = score(model, sequences, budget)
+    states = Scorer(model, budget).states(sequences)
     hook.remove()
     rests = [len(one.fed) - PREFIX for one in sequences]
     if make is recurrent:
@@ -99,7 +99,7 @@ def test_a_shared_prefix_is_read_once_and_changes_nothing(make: Callable[..., An
     else:
         assert fed[0] == (1, PREFIX)
         assert sum(rests) <= sum(rows * width for rows, width in fed[1:]) <= max(rests) * len(rests)
-    exact = torch.cat([score(model, [one], 1) for one in sequences])  # one row alone shares nothing
+    exact = torch.cat([Scorer(model, 1).states([one]) for one in sequences])  # one row alone shares nothing
     torch.testing.assert_close(states, exact, atol=1e-4, rtol=1e-4)
 
 
@@ -109,7 +109,7 @@ def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: Load
     together = [found[row].token_ids for row in range(len(prompts))]
     assert together == [alone(loaded, prompt, 20) for prompt in prompts]
     sequences = [Sequence(prompt, tokens) for prompt, tokens in zip(prompts, together, strict=True)]
-    logits = Head.of(loaded.model).logits(score(loaded, sequences, 1000))
+    logits = Head.of(loaded.model).logits(Scorer(loaded, 1000).states(sequences))
     assert logits.argmax(dim=1).tolist() == [token for tokens in together for token in tokens]
 
 

@@ -11,6 +11,8 @@ rule handoff:
     output:
         "results/handoff/{dataset}/{pair}/{context}.parquet",
     threads: workflow.cores
+    resources:
+        **BASE,
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("handoff"),

@@ -44,12 +44,15 @@ rule judge:
         responses="results/responses/{dataset}/{model}/{method}.parquet",
         model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
         files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+        shards=shared("judge", "{judge}/{model}.{method}", "judgments/{dataset}/{judge}/{model}/{method}"),
         code=code_of("judge"),
     output:
         JUDGMENTS,
     wildcard_constraints:
         **SYSTEM,
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -72,6 +75,25 @@ rule published_judged:
         " published={input.published} judgments={input.judgments:q} out={output}"
 
 
+rule judge_shard:
+    input:
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=ancient("results/responses/{dataset}/{model}/{method}.parquet"),
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+    output:
+        temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
+    threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
+    params:
+        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
+    shell:
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
+        " data={input.data} responses={input.responses} model={input.model}"
+        " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method}.parquet"
+
+
 rule canaries:
     input:
         data="results/data/{dataset}.parquet",
@@ -86,6 +108,8 @@ rule canaries:
     wildcard_constraints:
         **SYSTEM,
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -116,6 +140,8 @@ rule pairwise:
     wildcard_constraints:
         comparison="|".join(map(re.escape, COMPARISONS)) or "none",
     threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:

@@ -21,6 +21,8 @@ rule model:
     output:
         "results/models/{model}/manifest.json",
     threads: workflow.cores
+    resources:
+        runtime=holding(lambda wildcards: [wildcards.model])["runtime"],
     params:
         cfg=lambda wildcards: RUN.slice("model", wildcards.model),
     shell:
@@ -37,6 +39,8 @@ rule align:
     output:
         f"results/adapters/{RUN.settings.align.name}/card.json",
     threads: workflow.cores
+    resources:
+        **holding(lambda wildcards: [RUN.settings.align.base.name]),
     params:
         cfg=RUN.slice("align"),
     shell:

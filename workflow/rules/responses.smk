@@ -16,12 +16,33 @@ rule generate:
         model="results/models/{model}/manifest.json",
         data="results/data/{dataset}.parquet",
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
+        shards=shared("generate", "{method}", "responses/{dataset}/{model}/{method}"),
         code=code_of("generate"),
     output:
         "results/responses/{dataset}/{model}/{method}.parquet",
     threads: workflow.cores
+    resources:
+        **ANSWERING,
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
         "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
         " model={input.model} data={input.data} prompt_files={input.prompt_files:q} out={output}"
+
+
+rule generate_shard:
+    input:
+        model=ancient("results/models/{model}/manifest.json"),
+        data=ancient("results/data/{dataset}.parquet"),
+        prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
+    output:
+        temp(touch("results/.shards/responses/{dataset}/{model}/{method}/{key}/{shard}")),
+    threads: workflow.cores
+    resources:
+        **ANSWERING,
+    params:
+        cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
+    shell:
+        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
+        " model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        " out=results/responses/{wildcards.dataset}/{wildcards.model}/{wildcards.method}.parquet"

@@ -33,6 +33,7 @@ rule score:
         data="results/data/{dataset}.parquet",
         responses=responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
+        shards=shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
         code=code_of("score"),
     output:
         "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
@@ -40,12 +41,38 @@ rule score:
         side="base|aligned",
         seen="|".join(RUN.method_names),
     threads: workflow.cores
+    resources:
+        **BOTH,
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
         "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
+
+
+rule score_shard:
+    input:
+        pair=ancient("results/pairs/{pair}.json"),
+        model=lambda wildcards: ancient(manifest(wildcards.side)(wildcards)),
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=lambda wildcards: ancient(responses(wildcards)),
+        prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
+    output:
+        temp(touch("results/.shards/scores/{dataset}/{pair}/{side}.{seen}/{key}/{shard}")),
+    wildcard_constraints:
+        side="base|aligned",
+        seen="|".join(RUN.method_names),
+    threads: workflow.cores
+    resources:
+        **BOTH,
+    params:
+        cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
+    shell:
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
+        " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
+        " prompt_files={input.prompt_files:q}"
+        " out=results/scores/{wildcards.dataset}/{wildcards.pair}/{wildcards.side}.{wildcards.seen}.safetensors"
 
 
 rule compare:
@@ -62,6 +89,8 @@ rule compare:
     wildcard_constraints:
         context="|".join([CONTEXT, *CONTEXTS]),
     threads: workflow.cores
+    resources:
+        **BOTH,
     params:
         cfg=RUN.slice("compare"),
     shell:

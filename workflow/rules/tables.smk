@@ -16,6 +16,8 @@ rule rescore:
         seen=f"{RESPONSE}|{CONTEXT}",
         change="two_bos|aligned_context",
     threads: workflow.cores
+    resources:
+        **BASE,
     params:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
@@ -38,6 +40,8 @@ rule definitions:
     output:
         "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
     threads: workflow.cores
+    resources:
+        **BOTH,
     shell:
         "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"

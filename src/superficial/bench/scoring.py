@@ -17,7 +17,7 @@ from superficial.compare import compare
 from superficial.contrast import Side
 from superficial.head import Head
 from superficial.models.load import Loaded, load_model
-from superficial.score import Sequence, score
+from superficial.scorer import Scorer, Sequence
 
 RESPONSES, LENGTH, CONTEXT = 8, 128, 32  # responses, tokens of each, tokens of context before each
 CANDIDATES = 30  # kept by the published loop
@@ -59,7 +59,7 @@ def main() -> int:
 def one_pass(base: Loaded, aligned: Loaded, sequences: list[Sequence]) -> Any:
     """Scoring as the workflow does it: a pass per model over all responses, then the exact comparison."""
     tokens = torch.tensor([token for sequence in sequences for token in sequence.response])
-    sides = [Side(Head.of(model.model), score(model, sequences, 2048)) for model in (base, aligned)]
+    sides = [Side(Head.of(model.model), Scorer(model, 2048).states(sequences)) for model in (base, aligned)]
     return compare(sides[0], sides[1], tokens, 10, 256)
 
 

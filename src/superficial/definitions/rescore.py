@@ -12,7 +12,8 @@ from superficial.models.load import Loaded, load_model
 from superficial.pair.pairing import Pairing
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import RescoreStage, RuntimeConfig
-from superficial.score import Sequence, build_sequences, score, write_states
+from superficial.score import build_sequences, write_states
+from superficial.scorer import Scorer, Sequence
 from superficial.table import read_table
 
 
@@ -40,7 +41,7 @@ def run(
     sequences = changed_sequences(loaded, cfg, read_table(data), answers, prompt_files)
     for example, sequence in zip(answers["id"], sequences, strict=True):
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
-    states = score(loaded, sequences, runtime.score_tokens)
+    states = Scorer(loaded, runtime.score_tokens).states(sequences)
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}

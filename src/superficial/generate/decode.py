@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import Cache
 
 from superficial.generate.answer import Answer, Draft, Greedy
 from superficial.generate.cache import SPARE, expand, new_cache
 from superficial.generate.choose import choose
 from superficial.generate.logits import NextLogits
 from superficial.models.load import Loaded
-from superficial.prefix import shared_prefix
+from superficial.prefix import Prefix
 
 
 @dataclass
@@ -40,39 +40,34 @@ class Decoder:
         self._greedy = greedy
         self._batch = batch
         self._step = step
-        self._prefix: list[int] = []
-        self._cache: Cache | None = None  # of the prefix
-        self._next_logits = NextLogits(loaded.model)
+        self._prefix = Prefix([])
+        self._next_logits: NextLogits
 
     @torch.inference_mode()
-    def answers(self, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
-        """Answer every prompt; yields (index of the prompt, answer) in the order in which they finish."""
-        self._read_prefix(prompts)
-        # Prompts of like length share a batch. The order does not hang on the order in which they come.
-        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
-        for start in range(0, len(order), self._batch):
-            yield from self._run(order[start : start + self._batch], prompts)
+    def answers(self, prompts: Sequence[list[int]], among: Sequence[list[int]] = ()) -> Iterator[tuple[int, Answer]]:
+        """Answer every prompt; yields (index of the prompt, answer) in the order in which they finish.
 
-    def _read_prefix(self, prompts: Sequence[list[int]]) -> None:
-        self._prefix, self._cache = [], None
-        # At least one token of each prompt is left for its batch, which needs the logits after it.
-        shared = shared_prefix(self._loaded, prompts)
-        if not shared:
-            return
-        cache = DynamicCache()  # without the config: sliding layers would forget what rows with a short rest need
-        self._forward([shared], cache, torch.arange(len(shared))[None], None)
-        self._prefix, self._cache = shared, cache
-        self.work.prefix_tokens_prefilled += len(shared)
+        `among` are more prompts, these among them: what all of them share is read once, so that a part of the batches
+        gives the answers that it would give within all.
+        """
+        if not prompts:
+            return  # and leave the weights where they are
+        self._prefix = Prefix.read(self._loaded, among or prompts)
+        self.work.prefix_tokens_prefilled += len(self._prefix.ids)
+        self.work.forward_passes += bool(self._prefix.ids)
+        self._next_logits = NextLogits(self._loaded.model)
+        for rows in batches(prompts, self._batch):
+            yield from self._run(rows, prompts)
 
     def _run(self, rows: list[int], prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
         """Decode one batch. Every tensor has a row for each prompt that is not finished."""
         device, lengths = self._loaded.device, [len(prompts[row]) for row in rows]
         width, limit = max(lengths), max(lengths) + self._greedy.max_new_tokens
-        query = width - len(self._prefix)  # columns that are fed; the prefix cache stands to the left of them
+        query = width - len(self._prefix.ids)  # columns that are fed; the prefix cache stands to the left of them
         kept = [max(length - query, 0) for length in lengths]
         pads = torch.tensor([width - length for length in lengths])[:, None]
         fed = [[self._loaded.end_ids[0]] * (query - len(prompts[row])) + prompts[row][-query:] for row in rows]
-        model, prefix = self._loaded.model, self._cache
+        model, prefix = self._loaded.model, self._prefix.cache
         cache = new_cache(model) if prefix is None else expand(model, prefix, kept, query + SPARE)
         mask = (torch.arange(limit)[None] >= pads).long().to(device)  # (B, limit)
         positions = (torch.arange(limit)[None] - pads).clamp(min=0).to(device)  # (B, limit)
@@ -81,7 +76,7 @@ class Decoder:
         seen = torch.tensor([ids + ids[:1] * self._greedy.max_new_tokens for ids in padded], device=device)
         drafts = [Draft(self._loaded, self._greedy) for _ in rows]
         self.work.suffix_tokens_prefilled += sum(min(query, length) for length in lengths)
-        column = len(self._prefix)
+        column = len(self._prefix.ids)
         while rows:
             logits = self._forward(fed, cache, positions[:, column:width], mask[:, :width])
             tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty)
@@ -100,9 +95,7 @@ class Decoder:
                 seen[:, width] = torch.tensor(tokens, device=device)
                 fed, column, width = [[token] for token in tokens], width, width + 1
 
-    def _forward(
-        self, ids: list[list[int]], cache: Cache, positions: torch.Tensor, mask: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _forward(self, ids: list[list[int]], cache: Cache, positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """One pass over `ids`, appended to `cache`; float32 logits (V, B) after the last column."""
         self.work.forward_passes += 1
         device = self._loaded.device
@@ -113,3 +106,13 @@ class Decoder:
             past_key_values=cache,
             use_cache=True,
         )
+
+
+def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:
+    """Indices of the prompts that are decoded together: those of like length, in whatever order they come.
+
+    >>> batches([[1, 2, 3], [4], [1, 2]], 2)
+    [[1, 2], [0]]
+    """
+    order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -9,13 +9,14 @@ from transformers import PreTrainedTokenizerBase
 from superficial.context import check_length
 from superficial.finish import EOS
 from superficial.generate.answer import Answer, Greedy
-from superficial.generate.requests import answer, open_store, request
+from superficial.generate.requests import Request, answer, open_store, part_of, request
 from superficial.models.load import Loaded, load_end_ids, load_tokenizer
 from superficial.prompts.builder import Prompt
 from superficial.schema import DecodingConfig
 from superficial.schema.server import ServerEngine
 from superficial.server.engine import answer as ask_server
 from superficial.server.ledger import open_ledger
+from superficial.shard import Shard
 
 
 class Engine(Protocol):
@@ -25,6 +26,9 @@ class Engine(Protocol):
 
     def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
         """The answer to each prompt, by instruction id; what was answered before is not answered again."""
+
+    def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
+        """Answer this shard of the prompts, and keep the answers for `answer`, which then has less to do."""
 
     def facts(self) -> dict[str, Any]:
         """Counts and rates for the sidecar."""
@@ -41,13 +45,21 @@ class LocalEngine:
 
     def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
         """Every prompt is checked against the model's length before anything is decoded."""
+        found = answer(self._loaded, self._greedy, self._requests(prompts), self._batch, self._store)
+        self._rounds.append(found.facts)
+        return dict(zip(prompts, found.answers, strict=True))
+
+    def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
+        """Whole batches of those that `answer` would decode."""
+        requests = self._requests(prompts)
+        part = part_of(requests, self._batch, shard)
+        answer(self._loaded, self._greedy, part, self._batch, self._store, among=requests)
+
+    def _requests(self, prompts: Mapping[str, Prompt]) -> list[Request]:
         for example, prompt in prompts.items():
             tokens = len(prompt.ids) + self._greedy.max_new_tokens
             check_length(self._loaded, tokens, example=example, what="prompt and response")
-        requests = [request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()]
-        found = answer(self._loaded, self._greedy, requests, self._batch, self._store)
-        self._rounds.append(found.facts)
-        return dict(zip(prompts, found.answers, strict=True))
+        return [request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()]
 
     def facts(self) -> dict[str, Any]:
         """Those of the first turn; further turns of dialogues stand beside them."""
@@ -73,6 +85,11 @@ class RemoteEngine:
             example: Answer(self._ids(one.text, ended=one.finish_reason == EOS), one.text, one.finish_reason, 0)
             for example, one in found.items()
         }
+
+    def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
+        """The ledger keeps the answers."""
+        texts = {example: self._prompt(prompts[example]) for example in shard.of(list(prompts))}
+        ask_server(texts, self._decoding, self._length, self._server, self._ledger)
 
     def _prompt(self, prompt: Prompt) -> str | Sequence[Mapping[str, str]]:
         bos = str(self.tokenizer.bos_token or "")

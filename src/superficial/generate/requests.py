@@ -8,10 +8,11 @@ from typing import Any
 
 from superficial.artifact import digest
 from superficial.generate.answer import Answer, Greedy
-from superficial.generate.decode import Decoder, Work
+from superficial.generate.decode import Decoder, Work, batches
 from superficial.generate.stop import VERSION
 from superficial.models.load import Loaded
 from superficial.progress import progress
+from superficial.shard import Shard
 from superficial.store import Store
 
 
@@ -42,10 +43,20 @@ class Answered:
     facts: dict[str, Any]  # for the sidecar: counts, rate, near ties
 
 
-def answer(loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: int, store: Store) -> Answered:
+def part_of(requests: Sequence[Request], batch: int, shard: Shard) -> list[Request]:
+    """The requests of every so-manieth batch of those that `answer` would decode."""
+    distinct = list({one.key: one for one in requests}.values())
+    rows = shard.of(batches([one.prompt for one in distinct], batch))
+    return [distinct[row] for together in rows for row in together]
+
+
+def answer(
+    loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: int, store: Store, among: Sequence[Request] = ()
+) -> Answered:
     """Answer all requests, in their order; what `store` holds is not decoded again, and each new answer is put there.
 
-    `facts` names the examples with near ties (see `choose`), of answers of earlier runs too.
+    `facts` names the examples with near ties (see `choose`), of answers of earlier runs too. `among`: the requests that
+    these are a part of.
     """
     started = time.monotonic()
     waiting = list({one.key: one for one in requests if one.key not in store}.values())
@@ -57,7 +68,8 @@ def answer(loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: i
 
         decoder = Decoder(loaded, greedy, batch, show_rate)
         bar.update(bar.total - len(waiting))
-        for index, found in decoder.answers([one.prompt for one in waiting]):
+        shared = list({one.key: one.prompt for one in among or requests}.values())
+        for index, found in decoder.answers([one.prompt for one in waiting], shared):
             store.put({waiting[index].key: asdict(found)})
             bar.update()
     answers = [Answer(**store[one.key]) for one in requests]

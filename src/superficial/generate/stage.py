@@ -14,6 +14,7 @@ from superficial.generate.engine import Engine, LocalEngine, RemoteEngine
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.schema import GenerateStage, Runtime, ServerEngine
+from superficial.shard import Shard
 from superficial.table import read_table, write_table
 
 
@@ -48,6 +49,23 @@ def run(
     inputs = {"model": model, "data": data, **builder.files}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="generate", config=config, inputs=inputs, started=started, facts=engine.facts())
+
+
+def share(
+    cfg: GenerateStage,
+    runtime: Runtime,
+    shard: Shard,
+    *,
+    model: Path,
+    data: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
+) -> None:
+    """Answer a shard of the first queries; `run` finds them answered, and goes on with further turns of dialogues."""
+    engine = open_engine(cfg, runtime, model, out.parents[3])
+    builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
+    queries = queries_of(read_table(data))
+    engine.share({example: builder.build(turns[0], example=example) for example, turns in queries.items()}, shard)
 
 
 def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path) -> Engine:

@@ -14,7 +14,8 @@ from superficial.judge.item import Item, Judged
 from superficial.judge.parse import Verdict
 from superficial.judge.who import open_judge
 from superficial.schema import Runtime
-from superficial.schema.judge import AskedImported, AskedVotes, JudgeStage
+from superficial.schema.judge import AskedImported, AskedLocal, AskedServer, AskedVotes, JudgeStage
+from superficial.shard import Shard
 from superficial.table import read_table, write_table
 
 NO_RESPONSE = "there is no response"
@@ -48,6 +49,22 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
     inputs = {"data": data, "responses": responses} | ({"model": model} if isinstance(model, Path) else {})
     facts = {"items": len(items), "unscored": int(table["score"].isna().sum()), "answers": answers_kept(out)}
     write_sidecar(out, stage="judge", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def share(
+    cfg: JudgeStage,
+    runtime: Runtime,
+    shard: Shard,
+    *,
+    data: Path,
+    responses: Path,
+    model: Path | list[Path],
+    out: Path,
+) -> None:
+    """Judge a shard of the responses; `run` then finds what was said of them. Judgments that exist have no shards."""
+    if isinstance(cfg.judge, AskedLocal | AskedServer):
+        items = shard.of(score_items(read_table(data), response_texts(responses)))
+        open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
 
 
 def response_texts(responses: Path) -> dict[str, str]:

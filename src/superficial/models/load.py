@@ -1,6 +1,8 @@
 """Load a model folder for inference on the device at hand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +20,53 @@ from superficial.models.manifest import model_key, read_manifest
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to run, and what identifies it."""
+    """A model ready to run, and what identifies it. Its weights are read when they are first asked for."""
 
-    model: Any  # a transformers causal language model, in eval mode
+    read: Callable[[], Any]  # what `model` is
     tokenizer: PreTrainedTokenizerBase
     manifest: dict[str, Any]
     device: torch.device
     dtype: torch.dtype
+    end_ids: list[int]  # token ids that end a response
+    max_length: int  # longest sequence, in tokens, that the model has positions for
+
+    @cached_property
+    def model(self) -> Any:
+        """A transformers causal language model, in eval mode."""
+        return self.read()
 
     @property
     def key(self) -> str:
         """Identifies the model by content and by the dtype it computes in."""
         return f"{model_key(self.manifest)}-{self.dtype}"
 
-    @property
-    def end_ids(self) -> list[int]:
-        """Token ids that end a response."""
-        return _end_ids(self.model.generation_config, self.tokenizer)
-
-    @property
-    def max_length(self) -> int:
-        """Longest sequence, in tokens, that the model has positions for."""
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
-
 
 def load_model(manifest_path: Path, device: str) -> Loaded:
-    """Load the model beside `manifest_path`; `device` is "auto" or a torch device."""
+    """The model beside `manifest_path`; `device` is "auto" or a torch device.
+
+    A model that does not fit on one card is laid over all cards that this process sees, when `device` is "auto".
+    """
     manifest = read_manifest(manifest_path)
     chosen = pick_device(device)
     dtype = pick_dtype(manifest["dtype"], chosen)
     folder = manifest_path.parent
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    return Loaded(model.to(chosen).eval(), load_tokenizer(manifest_path), manifest, chosen, dtype)
+
+    def read() -> Any:
+        spread = device == "auto" and _needs_several_cards(manifest["parameters"] * dtype.itemsize)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map="auto" if spread else None
+        )
+        return (model if spread else model.to(chosen)).eval()
+
+    tokenizer = load_tokenizer(manifest_path)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    length = int(getattr(config, "max_position_embeddings", 1 << 30))
+    return Loaded(read, tokenizer, manifest, chosen, dtype, load_end_ids(manifest_path, tokenizer), length)
+
+
+def _needs_several_cards(weights: int) -> bool:
+    """Whether `weights` bytes leave too little room on the first of several cards."""
+    return torch.cuda.device_count() > 1 and weights > 0.8 * torch.cuda.get_device_properties(0).total_memory
 
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:

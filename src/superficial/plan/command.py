@@ -18,6 +18,7 @@ from superficial.plan.work import Work
 from superficial.schema import ServerEngine
 
 RESULTS = Path("results")
+SHARD = "_shard"
 OTHERS = "figures and the like"
 TOKENIZER_ONLY = ("pair", "response_stats", "figures/shift_browser")  # a model is their input, and they do not run it
 LIGHT = Work(seconds=3)  # a job that loads no model
@@ -60,7 +61,8 @@ class Planner:
         """Work by stage; those that neither run nor ask a model are one."""
         found = dict.fromkeys([*self._rules, OTHERS], Work())
         for job in jobs:
-            name = job.rule if job.rule in self._rules else OTHERS
+            stage = job.rule.removesuffix(SHARD)
+            name = stage if stage in self._rules else OTHERS
             if (
                 name == OTHERS
                 and job.rule not in TOKENIZER_ONLY
@@ -72,6 +74,8 @@ class Planner:
 
     def work(self, job: Job) -> Work:
         """What one job takes."""
+        if job.rule.endswith(SHARD):
+            return Work(jobs=1)  # what it does is done for the stage, whose work is counted whole
         rule = self._rules.get(job.rule)
         return Work(jobs=1) + (rule(job.wildcards) if rule else LIGHT)
 

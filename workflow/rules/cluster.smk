@@ -1,0 +1,73 @@
+# What a job that holds a model asks of a cluster: cards, memory and time by the size of the weights.
+from functools import cache
+from math import ceil
+
+from snakemake.io import checkpoint_target
+
+from superficial.artifact import digest
+
+
+@cache
+def gigabytes(model):
+    return RUN.model(model).memory_gb or 1
+
+
+def holding(models):
+    """Resources of a job that holds the `models(wildcards)`, one at a time."""
+
+    def largest(wildcards):
+        return max(map(gigabytes, models(wildcards)), default=0)
+
+    return {
+        # Keys, values and logits beside the weights take a quarter more; a card of its own for every small model.
+        "gpu": lambda wildcards: ceil(1.25 * largest(wildcards) / RUN.settings.runtime.gpu_gb),
+        "mem_mb": lambda wildcards, attempt: int(attempt * (4000 + 1500 * largest(wildcards))),
+        "runtime": lambda wildcards, attempt: int(attempt * (30 + 10 * largest(wildcards))),  # minutes
+    }
+
+
+def judging_models(wildcards):
+    judge = RUN.judge(wildcards.judge)
+    return [judge.model] if judge.kind == "local_probabilities" else []
+
+
+# A server holds the models that answer behind it.
+ANSWERING = holding(lambda wildcards: [wildcards.model] if RUN.settings.engine.kind == "transformers" else [])
+BASE = holding(lambda wildcards: [PAIRS[wildcards.pair].base.name])
+BOTH = holding(lambda wildcards: [PAIRS[wildcards.pair].base.name, PAIRS[wildcards.pair].aligned.name])
+JUDGE_MODEL = holding(judging_models)
+
+
+# Shards: jobs that do parts of a stage's work beforehand, into its store; the stage then finds it there.
+SHARDS = RUN.settings.runtime.shards
+
+
+def shared(stage, name, artifact):
+    """Input function: the marker that every shard of `artifact` is done. Its name holds what the stage reads."""
+
+    def marker(wildcards):
+        key = digest(RUN.slice(stage, name.format(**wildcards)))[:16]
+        return f"results/.shards/{artifact}/{key}/all".format(**wildcards)
+
+    return marker
+
+
+def shards(wildcards):
+    found = [f"results/.shards/{wildcards.artifact}/{wildcards.key}/{i + 1}-of-{SHARDS}" for i in range(SHARDS)]
+    # So flagged, Snakemake does not compare them with those of the last run: another number of shards reruns nothing.
+    return [checkpoint_target(path) for path in (found if SHARDS > 1 else [workflow.main_snakefile])]
+
+
+wildcard_constraints:
+    key="[0-9a-f]{16}",
+    shard=r"\d+-of-\d+",
+
+
+rule shards:
+    input:
+        shards,
+    output:
+        temp(touch("results/.shards/{artifact}/{key}/all")),
+    wildcard_constraints:
+        artifact=".+",
+    localrule: True
