@@ -60,6 +60,27 @@ rule judge:
         " data={input.data} responses={input.responses:q} model={input.model} reads={input.files:q} out={output:q}"
 
 
+rule judge_shard:
+    input:
+        data=ancient("results/data/{dataset}.parquet"),
+        responses=ancient("results/responses/{dataset}/{model}/{method}.parquet"),
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+    output:
+        temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
+    wildcard_constraints:
+        **SYSTEM,
+    threads: workflow.cores
+    resources:
+        **JUDGE_MODEL,
+    params:
+        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
+    shell:
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
+        " data={input.data} responses={input.responses:q} model={input.model}"
+        " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method:q}.parquet"
+
+
 # Beside what was published, on the same responses.
 rule published_judged:
     input:
@@ -73,25 +94,6 @@ rule published_judged:
     shell:
         "{STAGE} published_judged --cfg {params.cfg:q} --runtime {RUNTIME:q}"
         " published={input.published} judgments={input.judgments:q} out={output}"
-
-
-rule judge_shard:
-    input:
-        data=ancient("results/data/{dataset}.parquet"),
-        responses=ancient("results/responses/{dataset}/{model}/{method}.parquet"),
-        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
-        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
-    output:
-        temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
-    threads: workflow.cores
-    resources:
-        **JUDGE_MODEL,
-    params:
-        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
-    shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
-        " data={input.data} responses={input.responses} model={input.model}"
-        " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method}.parquet"
 
 
 rule canaries:

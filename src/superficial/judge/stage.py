@@ -35,7 +35,7 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
             remedy="ask for tables/pairwise, or name it in trust.beside and score with another judge",
         )  # fmt: skip
     answered = instructions["id"].isin(texts.keys())
-    items = score_items(instructions[answered], texts)
+    items = score_items(instructions, texts)
     if isinstance(cfg.judge, AskedImported):
         found = imported_scores(cfg.judge, cfg.system, instructions[answered], texts)
     else:
@@ -74,10 +74,11 @@ def response_texts(responses: Path) -> dict[str, str]:
 
 
 def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
-    """One item an instruction, in the order of the dataset."""
+    """One item an instruction that was answered, in the order of the dataset."""
     return [
         Item(name, category, {"instruction": instruction, "response": texts[name]})
         for name, category, instruction in zip(data["id"], data["category"], data["instruction"], strict=True)
+        if name in texts
     ]
 
 
