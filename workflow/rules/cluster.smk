@@ -1,10 +1,13 @@
-# What a job that holds a model asks of a cluster: cards, memory and time by the size of the weights.
+# What a job that holds a model asks for: threads here; cards, memory and time on a cluster.
 from functools import cache
 from math import ceil
 
 from snakemake.io import checkpoint_target
 
 from superficial.artifact import digest
+
+SMALL = 2  # GB of weights in half precision
+CARD = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists() or sys.platform == "darwin"
 
 
 @cache
@@ -26,16 +29,35 @@ def holding(models):
     }
 
 
+def threads_with(models):
+    """Half of the cores for jobs that hold small models, so that two run at a time: decoding scales badly over cores.
+
+    Everything for a job with a large model, of which memory holds one, and where there is a card, which holds one job.
+    """
+
+    def threads(wildcards):
+        alone = CARD or any(gigabytes(model) > SMALL for model in models(wildcards))
+        return workflow.cores if alone else max(1, workflow.cores // 2)
+
+    return threads
+
+
 def judging_models(wildcards):
     judge = RUN.judge(wildcards.judge)
     return [judge.model] if judge.kind == "local_probabilities" else []
 
 
-# A server holds the models that answer behind it.
-ANSWERING = holding(lambda wildcards: [wildcards.model] if RUN.settings.engine.kind == "transformers" else [])
-BASE = holding(lambda wildcards: [PAIRS[wildcards.pair].base.name])
-BOTH = holding(lambda wildcards: [PAIRS[wildcards.pair].base.name, PAIRS[wildcards.pair].aligned.name])
-JUDGE_MODEL = holding(judging_models)
+def answering_models(wildcards):
+    # A server holds the models that answer behind it.
+    return [wildcards.model] if RUN.settings.engine.kind == "transformers" else []
+
+
+def base_model(wildcards):
+    return [PAIRS[wildcards.pair].base.name]
+
+
+def both_models(wildcards):
+    return [*base_model(wildcards), PAIRS[wildcards.pair].aligned.name]
 
 
 # Shards: jobs that do parts of a stage's work beforehand, into its store; the stage then finds it there.

@@ -10,9 +10,9 @@ rule handoff:
         code=code_of("handoff"),
     output:
         "results/handoff/{dataset}/{pair}/{context}.parquet",
-    threads: workflow.cores
+    threads: threads_with(base_model)
     resources:
-        **BASE,
+        **holding(base_model),
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("handoff"),

@@ -50,9 +50,9 @@ rule judge:
         JUDGMENTS,
     wildcard_constraints:
         **SYSTEM,
-    threads: workflow.cores
+    threads: threads_with(judging_models)
     resources:
-        **JUDGE_MODEL,
+        **holding(judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -70,9 +70,9 @@ rule judge_shard:
         temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
     wildcard_constraints:
         **SYSTEM,
-    threads: workflow.cores
+    threads: threads_with(judging_models)
     resources:
-        **JUDGE_MODEL,
+        **holding(judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -109,9 +109,9 @@ rule canaries:
         "results/judgments/{dataset}/{judge}/{model}/{method}.canaries.parquet",
     wildcard_constraints:
         **SYSTEM,
-    threads: workflow.cores
+    threads: threads_with(judging_models)
     resources:
-        **JUDGE_MODEL,
+        **holding(judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -141,9 +141,9 @@ rule pairwise:
         "results/pairwise/{dataset}/{judge}/{comparison}.parquet",
     wildcard_constraints:
         comparison="|".join(map(re.escape, COMPARISONS)) or "none",
-    threads: workflow.cores
+    threads: threads_with(judging_models)
     resources:
-        **JUDGE_MODEL,
+        **holding(judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:

@@ -20,9 +20,9 @@ rule generate:
         code=code_of("generate"),
     output:
         "results/responses/{dataset}/{model}/{method}.parquet",
-    threads: workflow.cores
+    threads: threads_with(answering_models)
     resources:
-        **ANSWERING,
+        **holding(answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
@@ -37,9 +37,9 @@ rule generate_shard:
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
     output:
         temp(touch("results/.shards/responses/{dataset}/{model}/{method}/{key}/{shard}")),
-    threads: workflow.cores
+    threads: threads_with(answering_models)
     resources:
-        **ANSWERING,
+        **holding(answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:

@@ -40,9 +40,9 @@ rule score:
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),
-    threads: workflow.cores
+    threads: threads_with(both_models)
     resources:
-        **BOTH,
+        **holding(both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
@@ -63,9 +63,9 @@ rule score_shard:
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),
-    threads: workflow.cores
+    threads: threads_with(both_models)
     resources:
-        **BOTH,
+        **holding(both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
@@ -88,9 +88,9 @@ rule compare:
         "results/shifts/{dataset}/{pair}/{context}.parquet",
     wildcard_constraints:
         context="|".join([CONTEXT, *CONTEXTS]),
-    threads: workflow.cores
+    threads: threads_with(both_models)
     resources:
-        **BOTH,
+        **holding(both_models),
     params:
         cfg=RUN.slice("compare"),
     shell:

@@ -15,9 +15,9 @@ rule rescore:
     wildcard_constraints:
         seen=f"{RESPONSE}|{CONTEXT}",
         change="two_bos|aligned_context",
-    threads: workflow.cores
+    threads: threads_with(base_model)
     resources:
-        **BASE,
+        **holding(base_model),
     params:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
@@ -39,9 +39,9 @@ rule definitions:
         code=code_of("definitions"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
-    threads: workflow.cores
+    threads: threads_with(both_models)
     resources:
-        **BOTH,
+        **holding(both_models),
     shell:
         "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
