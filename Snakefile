@@ -47,7 +47,7 @@ include: "workflow/rules/methods.smk"
 
 ALL = {  # what `figures/all` makes, by what the run is about
     "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
-    + [BROWSER, *JUDGING, *METHODS],
+    + [BROWSER, *JUDGING, *METHODS, "results/tables/urial_recovery.csv"],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES, *TRUSTED],
 }
 

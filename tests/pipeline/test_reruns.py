@@ -15,8 +15,9 @@ FIGURES = IN_CONTEXT | {
     "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff",
 }  # fmt: skip
 SHIFTS = {f"figures/{name}" for name in FIGURES}
-PAGES = SHIFTS | {"figures/shift_browser"}
-FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT}
+RECOVERY = {"tables/urial_recovery"}
+PAGES = SHIFTS | {"figures/shift_browser"} | RECOVERY
+FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT} | RECOVERY
 FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
@@ -29,7 +30,9 @@ FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
 DRAWN = SHIFTS | RADARS | {
     "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
 }  # fmt: skip
-INTERVALS = {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES
+INTERVALS = (
+    {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES | RECOVERY
+)
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
 FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff"} - FROM_CONTEXTS
 JUDGE_NAMED = {
@@ -43,7 +46,7 @@ JUDGE_NAMED = {
 CHANGES: dict[str, set[str]] = {
     "": set(),
     "figure.dpi=100": DRAWN,
-    "figure.shifted=black": DRAWN | PAGES,
+    "figure.shifted=black": (DRAWN | PAGES) - RECOVERY,
     "stats.seed=1": FROM_SEED,
     "stats.resamples=200": FROM_SEED,
     "stats.top_tokens=5": FROM_STATS,
@@ -68,7 +71,7 @@ CHANGES: dict[str, set[str]] = {
     "method.urial_k3.prompt.examples.ids=[clouds]": {"generate"} | FROM_ANSWERS,
     "method.urial_k3.decoding.repetition_penalty=1.0": {"generate"} | FROM_ANSWERS,
     "method.system_only.prompt.system=null": {"score", "compare"} | FROM_CONTEXTS,
-    "method.system_only.title=other": {f"figures/{name}" for name in IN_CONTEXT},
+    "method.system_only.title=other": FROM_CONTEXTS - {"contexts"},
     "method.urial_k3.title=other": FAILURES - {"response_stats"} | JUDGE_NAMED,
     "context.prompt.template='Q: {instruction} A:'": {"generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "methods=[zero_shot]": FAILURES | FROM_SCORES,
