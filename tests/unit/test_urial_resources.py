@@ -61,11 +61,13 @@ def test_restyled_answers_follow_the_recipe(pool: dict[str, PoolExample]):
         assert one.restyled == one.restyled.strip("\n")
         if name in REFUSALS:
             assert re.search(r"\bcan't\b", one.restyled)
-            assert re.search(r"\b(help|glad|gladly)\b", one.restyled.split("\n\n")[-1]), name  # offers something better
+            assert re.search(r"\b(help|glad|gladly)\b", one.restyled), name  # offers something better
+            assert "\n" not in one.restyled, name  # prose is one paragraph: the line that ends closes the answer
         elif name != "kite_poem":
             numbers = [int(found) for found in re.findall(r"(?m)^(\d)\. [^:\n]+: \S", one.restyled)]
             assert numbers == list(range(1, len(numbers) + 1)), name
             assert len(numbers) >= 2
+            assert re.search(r"(?m)^\d\. .+\n\n(?!\d\.).+\Z", one.restyled), name  # the closing stands by itself
         assert one.restyled[-1] in "!?.", name
 
 
@@ -120,5 +122,5 @@ def test_prompts_are_about_as_long_as_the_papers(monkeypatch: pytest.MonkeyPatch
     for name, tokens in PAPER.items():
         files = [Path(file) for file in run.prompt_files(name)]
         prompt = PromptBuilder(run.method(name).prompt, tokenizer, files, model="m").build("?")
-        assert abs(len(prompt.ids) / tokens - 1) <= 0.1, (name, len(prompt.ids))
+        assert abs(len(prompt.ids) / tokens - 1) <= 0.15, (name, len(prompt.ids))
         assert f"| `{name}` | {len(prompt.ids):,} | {tokens:,} |" in reported
