@@ -26,6 +26,7 @@ from superficial.kinds.classify import KINDS
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
 from superficial.pair.stage import run as pair_stage
+from superficial.prefix import shared_prefix
 from superficial.schema import (
     CompareConfig,
     ContextsTable,
@@ -171,7 +172,7 @@ def test_a_context_costs_one_pass_over_the_responses(done: Run, monkeypatch: pyt
         loaded = load_model(done.model("base"), "cpu")
         texts = read_table(done.folder / "data.parquet")["instruction"]
         prompts = [score.PromptBuilder.of(loaded, LONG, ()).build(text).ids for text in texts]
-        shared = score.shared_prefix(loaded, prompts)
+        shared = shared_prefix(loaded, prompts)
         assert len(shared) > 20
         own = sum(len(prompt) - len(shared) + length - 1 for prompt, length in zip(prompts, LENGTHS, strict=True))
         assert work.tokens == len(shared) + own

@@ -150,7 +150,7 @@ def test_an_end_of_turn_of_the_aligned_model_ends_the_continuation(study: Study,
     shifts = pd.DataFrame({"example_id": "e0", "position": range(4), "base_rank": [1, 7, 1, 1]})
     shifts.to_parquet(study.folder / "shifts.parquet")
 
-    def written(self: Decoder, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+    def written(self: Decoder, prompts: Sequence[list[int]], among: object) -> Iterator[tuple[int, Answer]]:
         assert end not in load_model(study.manifests["base"], "cpu").end_ids
         yield from ((row, Answer([*tokens[1:], 50, 51], "", LENGTH, 0)) for row in range(len(prompts)))
 
@@ -184,9 +184,11 @@ def test_a_second_run_decodes_nothing(study: Study, monkeypatch: pytest.MonkeyPa
     rows: list[int] = []
     original = Decoder.answers
 
-    def counted(self: Decoder, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+    def counted(
+        self: Decoder, prompts: Sequence[list[int]], among: Sequence[list[int]]
+    ) -> Iterator[tuple[int, Answer]]:
         rows.append(len(prompts))
-        return original(self, prompts)
+        return original(self, prompts, among)
 
     monkeypatch.setattr(Decoder, "answers", counted)
     first = study.made("base", ZERO_SHOT, examples=2, window=9)
