@@ -19,7 +19,7 @@ def fails(project: Project, *hydra: str, says: list[str], target: str = "figures
     for words in says:
         assert words in last, last
     assert "Traceback" not in result.stdout
-    kept = (".responses", ".judgments", ".downloads")  # finished work, which a failed run keeps
+    kept = (".responses", ".states", ".judgments", ".downloads", ".shards")  # finished work, which a failed run keeps
     partial = [file for file in (project.folder / "results").rglob(".*") if file.name not in kept]
     assert partial == []
 
