@@ -1,4 +1,4 @@
-"""A run of 20 pairs, 10 methods and 50 shards is planned on a laptop: more than 10,000 jobs."""
+"""The answers of 20 pairs by 10 methods in 50 shards are planned on a laptop: more than 10,000 jobs."""
 
 import re
 import resource
@@ -34,14 +34,13 @@ def test_twenty_pairs_ten_methods_and_fifty_shards_are_planned(project: Project,
     pairs = ",".join(f"pair_{number}" for number in range(PAIRS))
     hydra = (f"pairs=[{pairs}]", f"methods=[{','.join(methods)}]", f"runtime.shards={SHARDS}")
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = project.run("figures/all", hydra=hydra, arguments=("--dry-run",))
+    result = project.run("tables/responses", hydra=hydra, arguments=("--dry-run",))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stdout[-4000:]
     counts = {name: int(count) for name, count in re.findall(r"^([a-z_/]+) +(\d+)$", result.stdout, flags=re.M)}
     systems = PAIRS * (len(methods) + 1)  # every base by every method, and the aligned model
     assert (counts["generate"], counts["generate_shard"]) == (systems, systems * SHARDS)
-    assert (counts["judge"], counts["judge_shard"]) == (systems, systems * SHARDS)
-    assert (counts["score"], counts["score_shard"]) == (2 * PAIRS, 2 * PAIRS * SHARDS)
+    assert counts["total"] > 10_000
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
         f"\n{counts['total']} jobs: {time.monotonic() - started:.0f} s, {seconds:.0f} s of CPU,"
