@@ -19,14 +19,18 @@ def verify(project: Project) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
 
 
+MARKERS = "results/.shards/"  # that shards are done: empty, and gone when they were read
+
+
 def made_from(project: Project) -> Iterator[tuple[str, set[Path]]]:
     """Every file that Snakemake has made, with the inputs of its rule, as it recorded them."""
     folder = project.folder / ".snakemake/metadata"
     for record in filter(Path.is_file, folder.rglob("*")):
         name = "".join(part.removeprefix("@") for part in record.relative_to(folder).parts)
         inputs = json.loads(record.read_text())["input"]
-        read = {Path(path) for path in inputs if not path.startswith("results/.shards/")}  # a marker, empty and gone
-        yield base64.b64decode(name).decode(), read
+        made = base64.b64decode(name).decode()
+        if not made.startswith(MARKERS):
+            yield made, {Path(path) for path in inputs if not path.startswith(MARKERS)}
 
 
 def test_every_artifact_has_a_sidecar_that_names_every_input(finished: Project):
