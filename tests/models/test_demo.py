@@ -161,7 +161,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
         f"pair={pair}",
         f"model={model}",
         *files,
-        f"out={tmp_path}/states.safetensors",
+        f"out={tmp_path}/scores/d/p/states.safetensors",
     ]
     compare = [
         "compare",
@@ -172,7 +172,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
         files[1],
         f"out={tmp_path}/table.parquet",
     ]
-    compare += [f"{side}_score={tmp_path}/states.safetensors" for side in ("base", "aligned")]
+    compare += [f"{side}_score={tmp_path}/scores/d/p/states.safetensors" for side in ("base", "aligned")]
     for (stage, cfg, *paths), loaded in ((score, 1), (compare, 2)):
         command = [sys.executable, "-c", MEMORY, stage, "--cfg", cfg, "--runtime", runtime, *paths]
         result = subprocess.run(command, text=True, capture_output=True, cwd=ROOT)

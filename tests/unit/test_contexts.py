@@ -90,7 +90,7 @@ class Run:
 
     def score(self, base: str, context: str, prompt: PromptConfig) -> Path:
         """States of the model `base`, in the base's place, under `prompt`."""
-        out = self.folder / f"{base}.{context}.safetensors"
+        out = self.folder / f"scores/d/p/{base}.{context}.safetensors"
         files = {"data": self.folder / "data.parquet", "responses": self.folder / "responses.parquet"}
         pair = self.folder / f"pair_{base}.json"
         score.run(ScoreStage(context=prompt), RUNTIME, pair=pair, model=self.model(base), **files, out=out)
@@ -99,7 +99,7 @@ class Run:
     def compare(self, base: str, context: str, states: Path) -> Path:
         out = self.folder / "shifts" / f"{context}.parquet"
         models = {"base": self.model(base), "aligned": self.model("aligned")}
-        scores = {"base_score": states, "aligned_score": self.folder / "aligned.aligned.safetensors"}
+        scores = {"base_score": states, "aligned_score": self.folder / "scores/d/p/aligned.aligned.safetensors"}
         pair, responses = self.folder / f"pair_{base}.json", self.folder / "responses.parquet"
         compare.run(CompareConfig(top_k=5), RUNTIME, pair=pair, **models, **scores, responses=responses, out=out)
         return out
@@ -148,7 +148,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Run:
 def test_identities(done: Run):
     """The aligned model under its own template in the base's place recovers everything, the base itself nothing."""
     again = done.compare("base", "same", done.score("base", "same", ZERO_SHOT))
-    perfect = done.compare("aligned", "perfect", done.folder / "aligned.aligned.safetensors")
+    perfect = done.compare("aligned", "perfect", done.folder / "scores/d/p/aligned.aligned.safetensors")
     found, _ = done.tables([again, perfect])
     assert set(found["context"]) == {"zero_shot", "same", "perfect", ALIGNED}
     assert {"all", "kind", "task", "topic", "instruction", "position"} == set(found["grouping"])
@@ -350,7 +350,7 @@ def test_sentences_give_the_numbers_as_measured_and_say_when_n_is_too_small():
 
 
 def test_the_table_has_a_row_for_every_context(done: Run):
-    same = done.compare("base", "same", done.folder / "base.zero_shot.safetensors")
+    same = done.compare("base", "same", done.folder / "scores/d/p/base.zero_shot.safetensors")
     done.tables([same])
     found = done.folder / "stats/tiny/tiny/zero_shot/recovery.csv"
     found.parent.mkdir(parents=True, exist_ok=True)

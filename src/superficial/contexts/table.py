@@ -9,8 +9,8 @@ import pandas as pd
 from superficial.artifact import write_sidecar
 from superficial.contexts.recovery import ALIGNED
 from superficial.contexts.sentence import TOO_FEW, sentences
-from superficial.markup import latex_text, markdown_text
-from superficial.printed import write_forms
+from superficial.markup import latex_text
+from superficial.printed import Cell, latex_table, markdown_table, write_forms
 from superficial.schema import ContextsTable, RuntimeConfig
 from superficial.table import read_table
 
@@ -25,6 +25,7 @@ COLUMNS = {
     "lost, %": ("all", "all", "lost"),
     "unshifted, %": ("all", "all", "unshifted"),
 }
+HEADER = ("pair", "context", *COLUMNS)
 
 
 def run(cfg: ContextsTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
@@ -45,24 +46,12 @@ def run(cfg: ContextsTable, runtime: RuntimeConfig, *, results: Path, out: list[
 
 def markdown(table: pd.DataFrame, cfg: ContextsTable) -> str:
     """A row a context; below each value its interval."""
-    lines = [f"| pair | context | {' | '.join(COLUMNS)} |", "| --- | --- |" + " ---: |" * len(COLUMNS)]
-    for pair, context, cells in _grid(table, cfg):
-        texts = [markdown_text(pair), markdown_text(context), *("<br>".join(cell) for cell in cells)]
-        lines.append(f"| {' | '.join(texts)} |")
-    return "\n".join([*lines, "", note(table, cfg), ""])
+    return "\n".join([*markdown_table(HEADER, _grid(table, cfg), left=2), "", note(table, cfg), ""])
 
 
 def latex(table: pd.DataFrame, cfg: ContextsTable) -> str:
-    """The same as a tabular (booktabs)."""
-    lines = [rf"\begin{{tabular}}{{ll{'r' * len(COLUMNS)}}}", r"\toprule"]
-    lines += [" & ".join(map(latex_text, ("pair", "context", *COLUMNS))) + r" \\", r"\midrule"]
-    for pair, context, cells in _grid(table, cfg):
-        texts = [
-            r"\shortstack[r]{" + r"\\".join([cell[0], *(rf"{{\tiny {one}}}" for one in cell[1:])]) + "}"
-            for cell in cells
-        ]
-        lines.append(" & ".join([latex_text(pair), latex_text(context), *texts]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}\par", "", latex_text(note(table, cfg)), ""])
+    """The same as a tabular."""
+    return "\n".join([*latex_table(HEADER, _grid(table, cfg), left=2), latex_text(note(table, cfg)), ""])
 
 
 def note(table: pd.DataFrame, cfg: ContextsTable) -> str:
@@ -82,13 +71,13 @@ def note(table: pd.DataFrame, cfg: ContextsTable) -> str:
     ).strip()
 
 
-def _grid(table: pd.DataFrame, cfg: ContextsTable) -> Iterator[tuple[str, str, list[list[str]]]]:
+def _grid(table: pd.DataFrame, cfg: ContextsTable) -> Iterator[list[Cell]]:
     """Pair, context, and for each column the lines of its cell."""
     titles = {context.name: context.title for context in cfg.contexts} | {ALIGNED: "Aligned model"}
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name].set_index(["context", "grouping", "group", "measure"])
         for name, title in titles.items():
-            yield pair.title, title, [_cell(rows, (name, *key), cfg.min_examples) for key in COLUMNS.values()]
+            yield [pair.title, title, *(_cell(rows, (name, *key), cfg.min_examples) for key in COLUMNS.values())]
 
 
 def _cell(rows: pd.DataFrame, key: tuple[str, ...], enough: int) -> list[str]:
