@@ -9,7 +9,8 @@ import pytest
 import torch
 from reference import alone, gemma, llama, recurrent
 from reference import loaded as make_loaded
-from tiny import context_ids
+from relatives import add_token, relative, rename
+from tiny import SPECIAL, context_ids
 
 from superficial.category import category
 from superficial.causal.answer import Answering
@@ -261,6 +262,36 @@ def test_every_kind_of_cache_splits_its_rows(study: Study, make: Any):
         assert together[index] == only[1]
     plain = [alone(both["base"], list(context[0]), 12) for context in contexts]
     assert [together[0].token_ids, together[len(found)].token_ids] == plain
+
+
+@pytest.mark.parametrize("other", ["wide", "exchanged"])
+def test_vocabularies_that_differ_give_what_the_plain_pair_gives(
+    study: Study, tiny_models: Path, tmp_path: Path, other: str
+):
+    """An aligned model with more rows, which are never chosen; a base that has two special tokens under other ids."""
+    size = len(study.models["base"].tokenizer)
+    manifests = dict(study.manifests)
+    if other == "wide":
+        wide = relative(tiny_models / "aligned", tmp_path / "wide", rows=48, edit=add_token("<|pad|>", size))
+        manifests["aligned"] = wide
+    else:
+        end, user = SPECIAL.index("<|end|>"), SPECIAL.index("<|user|>")
+        order = list(range(size))
+        order[end], order[user] = user, end
+        edit = rename(**{"|end|": "|user|", "|user|": "|end|"})
+        manifests["base"] = relative(tiny_models / "base", tmp_path / "exchanged", edit=edit, order=order)
+    compare_vocabularies(Nothing(), RUNTIME, **manifests, out=tmp_path / "pair.json")
+    pairing = Pairing.read(tmp_path / "pair.json")
+    assert not pairing.exact
+    models: dict[Any, Loaded] = {side: load_model(out, "cpu") for side, out in manifests.items()}
+    generator = torch.Generator().manual_seed(2)
+    prompts = [tuple(torch.randint(5, size, (n,), generator=generator).tolist()) for n in (9, 4, 7, 30, 11, 5)]
+    found = rules(["shifted", "first", "reverse", "all"], [3], 30)
+    tasks = [Task(both, rule, 30) for both in zip(prompts[::2], prompts[1::2], strict=True) for rule in found.values()]
+    plain = dict(Lockstep(study.models, Pairing.read(study.pair), 100).answers(tasks))
+    assert dict(Lockstep(models, pairing, 100).answers(tasks)) == plain
+    if other == "wide":  # by itself it would choose some of its rows
+        assert max(max(alone(models["aligned"], list(prompt), 30)) for prompt in prompts[1::2]) >= size
 
 
 def test_an_end_token_of_either_model_ends_the_response(study: Study, tmp_path: Path):
