@@ -14,7 +14,10 @@ FIGURES = {
     "urial_recovery": [f"{STATS}/recovery.csv"],
     "entropy": [f"{STATS}/entropy.csv"],
 }
-BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: it decodes with both models
+BEYOND = {  # no part of figures/all: causal_swap decodes with both models
+    "causal_swap": [f"{STATS}/causal.csv"],
+    "safety_depth": [f"{STATS}/safety_depth.csv"],
+}
 # Of the configuration; else "figure".
 SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
 

@@ -41,7 +41,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
         if mine.empty:
             few = f"Too few examples to draw:\nfewer than {cfg.min_examples}."
             axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
-    figure.supxlabel("tokens taken from the other model, mean a response", fontsize=8)
+    for axis in grid[-1]:
+        axis.set_xlabel("tokens taken from the other model, mean a response")
     figure.suptitle(_title(cfg, table), x=0.01, ha="left", fontsize=8.5)
     named = [axis.get_legend_handles_labels() for axis in grid.flat]
     handles = {label: handle for found in named for handle, label in zip(*found, strict=True)}

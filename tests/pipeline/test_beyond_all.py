@@ -1,4 +1,4 @@
-"""`figures/causal_swap` on top of a finished run, from the command line to the figure."""
+"""Figures beyond `figures/all` on top of a finished run, from the command line to the files."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,17 @@ from superficial.plan.command import Planner
 from superficial.plan.machine import machine
 
 
-def test_the_figure_of_swaps_needs_both_models_and_nothing_else(
+def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     rules = {"causal", "causal_stats", "figures/causal_swap"}
     assert finished.planned("figures/causal_swap") == rules
-    made = finished.copy(tmp_path / "swapped").made("figures/causal_swap")
+    assert finished.planned("figures/safety_depth") == {"safety_depth", "figures/safety_depth"}
+    made = finished.copy(tmp_path / "swapped").made("figures/causal_swap", "figures/safety_depth")
     results = made.folder / "results"
-    for suffix in ("pdf", "png", "svg"):
-        assert (results / f"figures/causal_swap.{suffix}").stat().st_size > 2000
+    for figure in ("causal_swap", "safety_depth"):
+        for suffix in ("pdf", "png", "svg"):
+            assert (results / f"figures/{figure}.{suffix}").stat().st_size > 2000
     rows = pd.read_csv(results / "figures/causal_swap.csv").set_index(["variant", "measure"])
     assert rows.loc[("all", "identical"), ["mean", "examples"]].tolist() == [1, 6]
     assert rows.loc[("none", "base_agreeing_share"), "mean"].item() == 1
