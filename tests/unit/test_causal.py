@@ -110,6 +110,13 @@ def test_swapped_everywhere_it_is_the_aligned_response(study: Study, table: pd.D
         assert row["finish_reason"] == (EOS if tokens[:WINDOW][-1] in study.models["aligned"].end_ids else LENGTH)
 
 
+def test_swapped_wherever_it_is_not_unshifted_it_is_the_aligned_response_too(table: pd.DataFrame):
+    """Base rank 1 is the base's own choice, so this spends no swap that changes nothing."""
+    least, every = (table.xs(variant, level="variant") for variant in ("shifted_or_marginal", "all"))
+    assert least["token_ids"].map(list).tolist() == every["token_ids"].map(list).tolist()
+    assert least["swapped_at"].map(list).tolist() == every["changed_at"].map(list).tolist()
+
+
 def test_swapped_nowhere_it_is_the_response_of_the_base(study: Study, table: pd.DataFrame):
     for example, tokens in zip(study.responses["id"], study.responses["token_ids"], strict=True):
         row = table.loc[example, "none"]
