@@ -53,6 +53,11 @@ def handoff(run: Experiment, _: str) -> schema.HandoffStage:
     return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context.prompt)
 
 
+def causal(run: Experiment, _: str) -> schema.CausalStage:
+    """What is swapped, and the base's context."""
+    return schema.CausalStage(**dict(run.settings.causal), context=run.settings.context.prompt)
+
+
 def figure(run: Experiment, _: str) -> schema.FigureStage:
     """The look of the figures, and which results they show."""
     settings = run.settings
@@ -255,6 +260,7 @@ SLICES: Mapping[str, Slice] = {
     "stats": lambda run, _: run.settings.stats,
     "intervals": lambda run, _: schema.IntervalsConfig(**run.settings.stats.intervals),
     "handoff": handoff,
+    "causal": causal,
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,

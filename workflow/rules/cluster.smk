@@ -15,11 +15,11 @@ def gigabytes(model):
     return RUN.model(model).memory_gb or 1
 
 
-def holding(models):
-    """Resources of a job that holds the `models(wildcards)`, one at a time."""
+def holding(models, at_once=False):
+    """Resources of a job that holds the `models(wildcards)`, one at a time or all `at_once`."""
 
     def largest(wildcards):
-        return max(map(gigabytes, models(wildcards)), default=0)
+        return (sum if at_once else max)([0, *map(gigabytes, models(wildcards))])
 
     return {
         # Keys, values and logits beside the weights take a quarter more; a card of its own for every small model.

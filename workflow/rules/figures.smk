@@ -14,6 +14,10 @@ FIGURES = {
     "urial_recovery": [f"{STATS}/recovery.csv"],
     "entropy": [f"{STATS}/entropy.csv"],
 }
+BEYOND = {  # no part of figures/all: causal_swap decodes with both models
+    "causal_swap": [f"{STATS}/causal.csv"],
+    "safety_depth": [f"{STATS}/safety_depth.csv"],
+}
 # Of the configuration; else "figure".
 SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
 
@@ -26,10 +30,10 @@ def in_report(path, name):
 
 def drawn(figure):
     pdf, png, svg, csv = multiext(f"results/figures/{figure}", ".pdf", ".png", ".svg", ".csv")
-    return [pdf, png, in_report(svg, f"figures/{figure}"), csv]
+    return [pdf, png, svg if figure in BEYOND else in_report(svg, f"figures/{figure}"), csv]
 
 
-for figure, tables in FIGURES.items():
+for figure, tables in (FIGURES | BEYOND).items():
 
     rule:
         name:

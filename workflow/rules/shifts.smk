@@ -150,6 +150,20 @@ rule contexts:
         " others={input.others} token_kinds={input.kinds} data={input.data} out={output}"
 
 
+rule safety_depth:
+    input:
+        shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        data="results/data/{dataset}.parquet",
+        code=code_of("safety_depth"),
+    output:
+        "results/stats/{dataset}/{pair}/{context}/safety_depth.csv",
+    params:
+        cfg=RUN.slice("intervals"),
+    shell:
+        "{STAGE} safety_depth --cfg {params.cfg:q} --runtime {RUNTIME:q} shifts={input.shifts} data={input.data}"
+        " out={output}"
+
+
 rule kinds_agreement:
     input:
         labelled="resources/kinds/labelled.csv",

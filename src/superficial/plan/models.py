@@ -60,6 +60,20 @@ class Models:
             found += self._decoded(base, examples, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
         return found + Work(seconds=self._machine.starting(self.weights(base)))
 
+    def causal(self, pair: str) -> Work:
+        """Both models decode every variant; where variants agree, or do without one of the two, it is less."""
+        cfg, sides, count = self._run.settings.causal, self._run.pairs[pair], self._sizes.instructions.count
+        variants = 1 + sum(len(cfg.first) if one == "first" else 1 for one in cfg.variants)
+        asked, found = variants * min(cfg.examples or count, count), Work()
+        for model, method in (
+            (sides.base.name, self._run.settings.context.name),
+            (sides.aligned.name, self._run.settings.response.name),
+        ):
+            prompt = self._sizes.prompt(method, model).mean
+            found += self._decoded(model, asked, 0, prompt, cfg.max_new_tokens, cfg.max_new_tokens)
+            found += Work(seconds=self._machine.starting(self.weights(model)))
+        return found
+
     def score(self, pair: str, side: str, seen: str) -> Work:
         """One teacher-forced pass without the LM head; the final hidden states are what stays."""
         model, answer, count = self._responses(pair, side)

@@ -84,6 +84,8 @@ from superficial.schema.scores import (
 from superficial.schema.server import EngineConfig, ServerEngine
 from superficial.schema.settings import Settings
 from superficial.schema.shift import (
+    CausalConfig,
+    CausalStage,
     CompareConfig,
     HandoffConfig,
     HandoffStage,
@@ -101,6 +103,8 @@ __all__ = [
     "BrowserStage",
     "CanariesStage",
     "CasesTable",
+    "CausalConfig",
+    "CausalStage",
     "CompareConfig",
     "ComparedPair",
     "ContextTitle",

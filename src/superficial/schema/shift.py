@@ -47,6 +47,25 @@ class HandoffStage(HandoffConfig):
     context: PromptConfig
 
 
+class CausalConfig(Strict):
+    """Decoding with tokens of the other model (figures/causal_swap)."""
+
+    variants: list[Literal["shifted", "shifted_or_marginal", "random", "first", "all", "reverse"]] = Field(
+        description="where the base takes the aligned model's token (random: as many positions as shifted, anywhere);"
+        " reverse: the aligned model takes the base's where shifted"
+    )
+    first: list[Annotated[int, Field(ge=1)]] = Field(description="positions taken by variant `first`, one each number")
+    max_new_tokens: int = Field(ge=1, description="tokens decoded: the window of comparison")
+    examples: int | None = Field(ge=1, description="instructions, in the shares of regular and safety; null: all")
+    seed: int = Field(description="of the draw of instructions, and of random positions")
+
+
+class CausalStage(CausalConfig):
+    """What the causal stage reads: its bounds, and the base's context."""
+
+    context: PromptConfig
+
+
 class IntervalsConfig(Strict):
     """Intervals."""
 

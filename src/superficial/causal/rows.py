@@ -1,0 +1,56 @@
+"""The contexts that one model goes on from, a row each; a row may split in two, or end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache
+
+from superficial.generate.cache import SPARE, expand, new_cache
+from superficial.generate.logits import NextLogits
+from superficial.models.load import Loaded
+from superficial.prefix import Prefix
+
+
+class Rows:
+    """One model's batch; laid out like the batches of generate/decode.py, [pad][prefix][rest]."""
+
+    def __init__(self, loaded: Loaded, prefix: Prefix, next_logits: NextLogits, room: int) -> None:
+        """`prefix` is what all prompts start with; `room` is how many tokens may follow them."""
+        self._loaded, self._prefix, self._next, self._room = loaded, prefix, next_logits, room
+        self._cache: Cache
+        self._mask: torch.Tensor  # (B, limit)
+        self._positions: torch.Tensor  # (B, limit)
+        self._width: int
+
+    def start(self, prompts: Sequence[list[int]]) -> torch.Tensor:
+        """Read the prompts: float32 logits (V, B) after the last token of each."""
+        model, device, lengths = self._loaded.model, self._loaded.device, [len(prompt) for prompt in prompts]
+        self._width, first = max(lengths), len(self._prefix.ids)
+        limit, query = self._width + self._room, self._width - first  # the columns that are fed stand after the prefix
+        pads = torch.tensor([self._width - length for length in lengths])[:, None]
+        self._mask = (torch.arange(limit)[None] >= pads).long().to(device)
+        self._positions = (torch.arange(limit)[None] - pads).clamp(min=0).to(device)
+        kept = [max(length - query, 0) for length in lengths]
+        prefix = self._prefix.cache
+        self._cache = new_cache(model) if prefix is None else expand(model, prefix, kept, query + SPARE)
+        end = self._loaded.end_ids[0]
+        return self._forward([[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts], first)
+
+    def follow(self, parents: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:
+        """Row i becomes what row `parents[i]` was and `tokens[i]`: float32 logits (V, B) after that."""
+        if list(parents) != list(range(len(self._mask))):
+            chosen: Any = torch.tensor(list(parents), dtype=torch.long, device=self._loaded.device)
+            self._cache.reorder_cache(chosen)
+            self._mask, self._positions = self._mask[chosen], self._positions[chosen]
+        self._width += 1
+        return self._forward([[token] for token in tokens], self._width - 1)
+
+    def _forward(self, ids: list[list[int]], column: int) -> torch.Tensor:
+        return self._next(
+            input_ids=torch.tensor(ids, device=self._loaded.device),
+            attention_mask=self._mask[:, : self._width],
+            position_ids=self._positions[:, column : self._width],
+            past_key_values=self._cache,
+            use_cache=True,
+        )
