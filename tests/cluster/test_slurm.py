@@ -126,7 +126,7 @@ def test_a_job_out_of_memory_is_tried_again_with_more(local: Project, slurm: Slu
     """`data` gets 60 MB, less than Python with pandas takes; Slurm kills it until there is enough."""
     project = ClusterProject(tmp_path / "project", tiny_models)
     target = "results/data/tiny.parquet"
-    few = ("--set-resources", "data:mem_mb=60 if attempt < 2 else 4000")
+    few = ("--set-resources", "data:mem_mb=60 if attempt < 2 else 4000", "--retries", "2")
     result = project.run(target, arguments=few)
     assert result.returncode == 0, result.stdout[-4000:]
     assert (project.folder / target).read_bytes() == (local.folder / target).read_bytes()
