@@ -29,15 +29,15 @@ def holding(models, at_once=False):
     }
 
 
-def threads_with(models):
-    """Half of the cores for jobs that hold small models, so that two run at a time: decoding scales badly over cores.
+# For jobs that hold small models or none, so that two run at a time: decoding scales badly over cores.
+HALF = workflow.cores if CARD else max(1, workflow.cores // 2)
 
-    Everything for a job with a large model, of which memory holds one, and where there is a card, which holds one job.
-    """
+
+def threads_with(models):
+    """Everything for a job with a large model, of which memory holds one, and where there is a card, which holds one job."""
 
     def threads(wildcards):
-        alone = CARD or any(gigabytes(model) > SMALL for model in models(wildcards))
-        return workflow.cores if alone else max(1, workflow.cores // 2)
+        return workflow.cores if any(gigabytes(model) > SMALL for model in models(wildcards)) else HALF
 
     return threads
 

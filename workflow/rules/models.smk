@@ -20,7 +20,7 @@ rule model:
         code=code_of("model"),
     output:
         "results/models/{model}/manifest.json",
-    threads: workflow.cores
+    threads: HALF
     resources:
         runtime=holding(lambda wildcards: [wildcards.model])["runtime"],
     params:

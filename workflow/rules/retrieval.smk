@@ -14,7 +14,7 @@ rule embedding_model:
         code=code_of("embedding_model"),
     output:
         "results/embeddings/{embedding}/manifest.json",
-    threads: workflow.cores
+    threads: HALF
     params:
         cfg=lambda wildcards: RUN.slice("embedding_model", wildcards.embedding),
     shell:
@@ -28,7 +28,7 @@ rule index:
         code=code_of("index"),
     output:
         multiext("results/retrieval/index/{index}", ".faiss", ".parquet"),
-    threads: workflow.cores
+    threads: HALF
     params:
         cfg=lambda wildcards: RUN.slice("index", wildcards.index),
     shell:
@@ -47,7 +47,7 @@ rule retrieve:
         "results/retrieval/{dataset}/{method}.parquet",
     wildcard_constraints:
         method=r"\w+",
-    threads: workflow.cores
+    threads: HALF
     params:
         cfg=lambda wildcards: RUN.slice("retrieve", wildcards.method),
     shell:
