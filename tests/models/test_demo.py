@@ -139,7 +139,7 @@ print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
-@pytest.mark.parametrize(("lengths", "what"), [([2000], "one long response"), ([120] * 40, "many responses")])
+@pytest.mark.parametrize(("lengths", "what"), [([2000], "one long response"), ([120] * 20, "many responses")])
 def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths: list[int], what: str):
     """Peak resident memory of the stages score and compare: at most the weights they load plus 1.5 GB."""
     rng = np.random.default_rng(0)
