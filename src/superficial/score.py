@@ -44,9 +44,8 @@ def run(
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
-    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
-    sequences = build_sequences(loaded, prompts, read_table(data), answers)
+    sequences = read_sequences(loaded, prompts, pair, data, responses)
     scorer = Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key))
     states = scorer.states(sequences)
     context = digest([sequence.context for sequence in sequences])
@@ -79,9 +78,8 @@ def share(
 ) -> None:
     """Score a shard of the batches; `run` then finds their states."""
     loaded = load_model(model, runtime.device)
-    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
-    sequences = build_sequences(loaded, prompts, read_table(data), answers)
+    sequences = read_sequences(loaded, prompts, pair, data, responses)
     Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key)).share(sequences, shard)
 
 
@@ -97,6 +95,12 @@ def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
     """`states` (N, H) and the response lengths that cut them into examples."""
     with safe_open(path, framework="pt") as file:
         return file.get_tensor("states"), file.get_tensor("lengths").tolist()
+
+
+def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> list[Sequence]:
+    """The sequences of the files that the stage is given, in the order of `responses`."""
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
+    return build_sequences(loaded, prompts, read_table(data), answers)
 
 
 def build_sequences(
