@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from superficial.errors import UserError
-from superficial.judge.systems import about_published, scoring
+from superficial.judge.systems import about_published, all_scoring
 from superficial.lock import COMMIT, NEWEST, Lock, kind_of, sources
 from superficial.models.hub import newest_commit
 from superficial.overrides import overrides_of
@@ -48,7 +48,7 @@ def _locked(source: HubSource | DatasetHub, lock: Lock) -> str:
 def used(run: Experiment) -> list[HubSource | DatasetHub]:
     """What the run takes from the hub, each once: models, those of local judges, the dataset."""
     names = [] if about_published(run) else [model for model, _ in run.systems]
-    judges = [run.judge(name) for beside in (False, True) for name in scoring(run, beside=beside)]
+    judges = [run.judge(name) for name in all_scoring(run)]
     names += [judge.model for judge in judges if isinstance(judge, LocalJudge)]
     found: list[HubSource | DatasetHub] = [
         source for name in dict.fromkeys(names) for source in sources(run.model(name))

@@ -11,7 +11,7 @@ from superficial import schema
 from superficial.contexts import slices as in_context
 from superficial.errors import UserError
 from superficial.judge import slices as judging
-from superficial.judge.systems import about_published, judged_systems, scoring, system_name
+from superficial.judge.systems import about_published, all_scoring, judged_systems, system_name
 from superficial.responses import slices as answering
 from superficial.validation import nearest
 
@@ -135,8 +135,9 @@ def published_table(run: Experiment, _: str) -> schema.PublishedTable:
 
 def published_judged(run: Experiment, _: str = "") -> schema.PublishedJudged:
     """Judges of this run that are given published responses, and whose responses those are."""
-    judges = [name for beside in (False, True) for name in scoring(run, beside=beside)]
-    return schema.PublishedJudged(judges=judges, systems=[system_name(*system) for system in judged_systems(run)])
+    return schema.PublishedJudged(
+        judges=all_scoring(run), systems=[system_name(*system) for system in judged_systems(run)]
+    )
 
 
 def published_answers(run: Experiment, _: str) -> schema.PublishedAnswers:

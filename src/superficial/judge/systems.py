@@ -50,3 +50,8 @@ def scoring(run: Experiment, *, beside: bool) -> list[str]:
         if not isinstance(judge, VotesJudge)
         and not (read is not None and isinstance(judge, ImportedJudge) and judge.source == read)
     ]
+
+
+def all_scoring(run: Experiment) -> list[str]:
+    """Names of all judges that give scores, the run's own first."""
+    return [*scoring(run, beside=False), *scoring(run, beside=True)]

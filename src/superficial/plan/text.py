@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from superficial.judge.systems import about_published, judged_systems, scoring, system_name
+from superficial.judge.systems import about_published, all_scoring, judged_systems, system_name
 from superficial.plan.machine import Machine
 from superficial.plan.models import Models
 from superficial.plan.sizes import Sizes
@@ -96,7 +96,7 @@ def assumptions(sizes: Sizes, device: Machine, *, requests: bool) -> Iterator[st
     plan, length = run.settings.plan, run.settings.generate.max_new_tokens
     yield f"instructions: {asked.regular} regular, {asked.safety} safety, {asked.characters:.0f} characters each"
     published = about_published(run)
-    if published and not scoring(run, beside=False) + scoring(run, beside=True):
+    if published and not all_scoring(run):
         return
     answers = {system_name(*system): sizes.answer(*system) for system in judged_systems(run)}
     known = [f"{name} {one.mean:.0f} (mean of {one.finished})" for name, one in answers.items() if one.finished]
