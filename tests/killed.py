@@ -1,7 +1,6 @@
 """Jobs that ask a server and are killed with -9; whether any of them asked for what was stored already."""
 
 import json
-import multiprocessing
 import os
 import random
 import sys
@@ -11,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from faulty import Faulty
+from forks import CONTEXT
 
 from superficial.schema.server import ServerConfig
 from superficial.server import ledger as ledger_module
 from superficial.server.client import ask
 from superficial.server.ledger import Ledger, request_key
 from superficial.server.reply import Reply, Request
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["superficial.server.client", "pytest"])
 
 
 def start(cfg: ServerConfig, path: Path, requests: list[Request], *, die_storing: bool = False) -> ForkServerProcess:

@@ -1,6 +1,5 @@
 """Dry runs of the workflow, two at a time: Snakemake is imported once, and every run is a fork of that process."""
 
-import multiprocessing
 import os
 import re
 import sys
@@ -9,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["snakemake.cli", "snakemake.workflow", "hydra", "pydantic"])
+from forks import CONTEXT
+
 ASIDE = ("total", "figures/all", "manifest", "shards")
 Plan = dict[str, int]  # jobs by rule
 

@@ -66,6 +66,18 @@ _FIGURES = {
         "Entropy by position for every context, rate of shifted tokens by the base's entropy, and the calibration of"
         " its probabilities.",
     ),
+    "causal_swap": Shown(
+        SHIFT,
+        "Whether the shifted tokens matter",
+        "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
+        " model's choices, against the number of tokens swapped, and the reverse.",
+    ),
+    "safety_depth": Shown(
+        SHIFT,
+        "How deep safety goes",
+        "KL divergence, share of shifted tokens and share of all divergence spent, by position, for harmful against"
+        " regular instructions.",
+    ),
     "method_failures": Shown(
         METHODS,
         "How answers of the methods go wrong",
