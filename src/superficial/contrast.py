@@ -1,11 +1,13 @@
 """Two next-token distributions, compared exactly over the whole vocabulary (paper, section 2.1)."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from superficial.head import Head
+from superficial.workers import Workers
 
 BLOCK = 2048  # vocabulary entries that are worked on while they lie in the processor's cache
 GROUP = 32  # of these only the highest logit is kept when the top candidates are looked for; divides BLOCK
@@ -49,6 +51,8 @@ class Workspace:
         rows = -(-vocabulary // GROUP) * GROUP
         self._buffers = torch.empty(2, rows * positions, dtype=torch.float32, device=device)
         self._shape = rows, vocabulary
+        self._own = threading.local()
+        self.workers = Workers(device)
 
     def views(self, positions: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Both buffers for `positions` columns; rows beyond the vocabulary hold NOTHING."""
@@ -57,23 +61,34 @@ class Workspace:
         base[vocabulary:], aligned[vocabulary:] = NOTHING, NOTHING
         return base, aligned
 
+    def scratch(self, rows: int, positions: int) -> torch.Tensor:
+        """Four small buffers (4, rows, positions), other ones in every thread."""
+        if getattr(self._own, "positions", None) != positions:
+            size = min(BLOCK, self._shape[0])
+            self._own.buffers = torch.empty(4, size, positions, device=self._buffers.device)
+            self._own.positions = positions
+        found: torch.Tensor = self._own.buffers
+        return found[:, :rows]
+
 
 class _Logits:
     """Logits (V, N) of one side, with what passes over them yield."""
 
-    def __init__(self, side: Side, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int) -> None:
+    above: torch.Tensor  # (N,) number of logits above that of the emitted token
+    sum: torch.Tensor  # (N,) of exp(l - high), as all sums in float64
+    weighted: torch.Tensor  # (N,) sum of exp(l - high) * (l - high)
+    gap: torch.Tensor  # (N,) sum of exp(l - high) * (own - other logit, each minus its high)
+
+    def __init__(self, side: Side, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int, workers: Workers) -> None:
+        def fill(block: slice) -> torch.Tensor:
+            side.head.fill(side.states, buffer, slice(block.start, min(block.stop, side.head.vocabulary)))
+            return buffer[block].view(-1, GROUP, len(tokens)).amax(dim=1)
+
         self.values = buffer
-        for block in _blocks(side.head.vocabulary):
-            side.head.fill(side.states, buffer, block)
-        highest = torch.cat([buffer[block].view(-1, GROUP, len(tokens)).amax(dim=1) for block in _blocks(len(buffer))])
+        highest = torch.cat([*workers.map(fill, _blocks(len(buffer)))])
         self.high = highest.amax(dim=0)
         self.gold = buffer.gather(0, tokens[None])[0]
         self.top_values, self.top_ids = self._top(highest, top_k)
-        zeros = torch.zeros(len(tokens), dtype=torch.float64, device=buffer.device)
-        self.above = zeros.long()
-        self.sum = zeros.clone()
-        self.weighted = zeros.clone()  # sum of exp(l - high) * (l - high)
-        self.gap = zeros.clone()  # sum of exp(l - high) * (own - other logit, each minus its high)
 
     def _top(self, highest: torch.Tensor, top_k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The highest logits and their tokens, each (N, K): they lie in the K groups of the highest `highest`."""
@@ -86,7 +101,7 @@ class _Logits:
         log_sum = self.sum.log()
         tops = (self.top_values - self.high[:, None]).double() - log_sum[:, None]
         return SideView(
-            rank=1 + self.above,
+            rank=1 + self.above.long(),
             prob=((self.gold - self.high).double() - log_sum).exp().float(),
             entropy=(log_sum - self.weighted / self.sum).clamp_min(0).float(),
             top_ids=self.top_ids,
@@ -101,26 +116,15 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
     added in float64. Divergences are differences of such sums, so their error is about
     1e-6 nats; they are cut at 0 and ln 2.
     """
-    buffers = workspace.views(len(tokens))
-    sides = [_Logits(side, buffer, tokens, top_k) for side, buffer in zip((base, aligned), buffers, strict=True)]
-    left, right = sides
-    shifted = torch.empty(2, min(BLOCK, len(buffers[0])), len(tokens), device=tokens.device)
-    gap, scratch = torch.empty_like(shifted)
-    for block in _blocks(len(buffers[0])):
-        size = len(buffers[0][block])
-        for side, logits in zip(sides, shifted, strict=True):
-            # Ones in float32, because they are added up faster than truth values; a block is short enough to be exact.
-            side.above += torch.gt(side.values[block], side.gold, out=scratch[:size]).sum(dim=0).long()
-            torch.sub(side.values[block], side.high, out=logits[:size])
-        torch.sub(shifted[0, :size], shifted[1, :size], out=gap[:size])
-        for side, logits, sign in zip(sides, shifted, (1, -1), strict=True):
-            weights = torch.exp(logits[:size], out=side.values[block])
-            side.sum += weights.sum(dim=0)
-            side.weighted += torch.mul(weights, logits[:size], out=scratch[:size]).sum(dim=0)
-            side.gap += sign * torch.mul(weights, gap[:size], out=scratch[:size]).sum(dim=0)
+    workers = workspace.workers
+    left, right = (
+        _Logits(side, buffer, tokens, top_k, workers)
+        for side, buffer in zip((base, aligned), workspace.views(len(tokens)), strict=True)
+    )
+    _sum_up(left, right, workspace)
     log_ratio = left.sum.log() - right.sum.log()
-    entropies = sum(side.sum.log() - side.weighted / side.sum for side in sides)
-    js = _mixture_entropy(left, right, gap, scratch) - entropies / 2
+    entropies = sum(side.sum.log() - side.weighted / side.sum for side in (left, right))
+    js = _mixture_entropy(left, right, workspace) - entropies / 2
     return Contrast(
         base=left.view(),
         aligned=right.view(),
@@ -130,17 +134,43 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
     )
 
 
-def _mixture_entropy(left: _Logits, right: _Logits, logs: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
+def _sum_up(left: _Logits, right: _Logits, workspace: Workspace) -> None:
+    """Fill in the sums of both sides. The buffers then hold exp(l - high)."""
+
+    def sums(block: slice) -> torch.Tensor:
+        *shifted, gap, product = workspace.scratch(block.stop - block.start, len(left.high))
+        for side, logits in zip((left, right), shifted, strict=True):
+            torch.sub(side.values[block], side.high, out=logits)
+        torch.sub(*shifted, out=gap)
+        found = []
+        for side, logits in zip((left, right), shifted, strict=True):
+            # Ones in float32, because they are added up faster than truth values; a block is short enough to be exact.
+            found.append(torch.gt(side.values[block], side.gold, out=product).sum(dim=0))
+            weights = torch.exp(logits, out=side.values[block])
+            found.append(weights.sum(dim=0))
+            found += [torch.mul(weights, factor, out=product).sum(dim=0) for factor in (logits, gap)]
+        return torch.stack(found).double()
+
+    totals = sum(workspace.workers.map(sums, _blocks(len(left.values))))
+    assert isinstance(totals, torch.Tensor)
+    left.above, left.sum, left.weighted, left.gap = totals[:4]
+    right.above, right.sum, right.weighted, right.gap = totals[4:]
+    right.gap.neg_()
+
+
+def _mixture_entropy(left: _Logits, right: _Logits, workspace: Workspace) -> torch.Tensor:
     """Entropy (N,) of the mean of both distributions, from the weights that the buffers hold by now."""
-    entropy = torch.zeros_like(left.sum)
     scales = [(0.5 / side.sum).float() for side in (left, right)]
-    for block in _blocks(len(left.values)):
-        size = len(left.values[block])
-        mixture = torch.mul(left.values[block], scales[0], out=scratch[:size])
-        mixture.addcmul_(right.values[block], scales[1])
+
+    def entropy(block: slice) -> torch.Tensor:
+        mixture, logs, *_ = workspace.scratch(block.stop - block.start, len(left.high))
+        torch.mul(left.values[block], scales[0], out=mixture).addcmul_(right.values[block], scales[1])
         # Below the smallest normal float the product is 0 anyway; the bound keeps 0 * log 0 from becoming nan.
-        entropy -= torch.clamp_min(mixture, 1e-37, out=logs[:size]).log_().mul_(mixture).sum(dim=0)
-    return entropy
+        return -torch.clamp_min(mixture, 1e-37, out=logs).log_().mul_(mixture).sum(dim=0).double()
+
+    total = sum(workspace.workers.map(entropy, _blocks(len(left.values))))
+    assert isinstance(total, torch.Tensor)
+    return total
 
 
 def _blocks(vocabulary: int) -> Iterator[slice]:

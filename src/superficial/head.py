@@ -1,5 +1,6 @@
 """The LM head on its own: from final hidden states to logits, as the model does it."""
 
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,7 +85,13 @@ class Head:
 def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """One forward pass: final hidden states (B, T, H), and the model's own logits (B, 1, V) after the last column."""
     kept: list[torch.Tensor] = []
-    hook = model.base_model.register_forward_hook(lambda _module, _args, output: kept.append(output.last_hidden_state))
+    me = threading.get_ident()  # other threads may be in the same model
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        if threading.get_ident() == me:
+            kept.append(output.last_hidden_state)
+
+    hook = model.base_model.register_forward_hook(keep)
     try:
         logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
     finally:

@@ -1,8 +1,11 @@
 """Teacher forcing: the final hidden states that predict each token of a response, one forward pass per batch."""
 
+import threading
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,6 +15,7 @@ from superficial.prefix import Prefix
 from superficial.progress import progress
 from superficial.shard import Shard
 from superficial.states import States
+from superficial.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,10 @@ class Scorer:
     def __init__(self, loaded: Loaded, batch_tokens: int, kept: States | None = None) -> None:
         self.fed_tokens = self.forward_passes = 0
         self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
-        self._head: Head | None = None
-        self._prefix = Prefix([])
+        self._workers = Workers(loaded.device)
+        self._guard = threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
+        self._prefix: Prefix | None = None
 
     def states(self, sequences: Several[Sequence]) -> torch.Tensor:
         """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
@@ -54,46 +60,50 @@ class Scorer:
         """The rows of `groups` with their states (T, H)."""
         total = sum(len(sequences[row].response) for rows in groups for row in rows)
         with progress(f"scoring ({self._loaded.manifest['name']})", total, "tokens") as bar:
-            for rows in groups:
-                kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
-                missing = [row for row in rows if row not in kept]
-                if missing:
-                    if not self.forward_passes:
-                        self._read_prefix(sequences)
-                    new = dict(zip(missing, self._batch([sequences[row] for row in missing]), strict=True))
-                    if self._kept:
-                        self._kept.put([sequences[row] for row in new], [*new.values()])
-                    kept |= new
-                bar.update(sum(map(len, kept.values())))
-                yield from kept.items()
+            for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
+                bar.update(sum(map(len, found.values())))
+                yield from found.items()
+
+    def _group(self, sequences: Several[Sequence], rows: list[int]) -> dict[int, torch.Tensor]:
+        """The states of one batch, by row. The first one also checks that head(states) are the model's own logits."""
+        kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
+        missing = [row for row in rows if row not in kept]
+        if missing:
+            with self._guard:
+                first = self._prefix is None
+                if self._prefix is None:  # what all contexts start with is read once
+                    if has_varying_positions(self._loaded.model):
+                        self._turn = threading.Lock()
+                    self._prefix = Prefix.read(self._loaded, [sequence.context for sequence in sequences])
+                    self.fed_tokens += len(self._prefix.ids)
+            new = dict(zip(missing, self._batch([sequences[row] for row in missing], self._prefix, first), strict=True))
+            if self._kept:
+                self._kept.put([sequences[row] for row in new], [*new.values()])
+            kept |= new
+        return kept
 
     def _found(self, sequence: Sequence) -> torch.Tensor | None:
         return self._kept.get(sequence) if self._kept else None
 
-    @torch.inference_mode()
-    def _read_prefix(self, sequences: Several[Sequence]) -> None:
-        """What all contexts start with is read once, before the first batch."""
-        self._prefix = Prefix.read(self._loaded, [sequence.context for sequence in sequences])
-        self.fed_tokens += len(self._prefix.ids)
-
-    @torch.inference_mode()
-    def _batch(self, batch: Several[Sequence]) -> list[torch.Tensor]:
-        """States (T, H) of each sequence. The first batch also checks that head(states) are the model's own logits."""
-        rests = [sequence.fed[len(self._prefix.ids) :] for sequence in batch]
-        width, device = max(map(len, rests)), self._loaded.device
+    def _batch(self, batch: Several[Sequence], prefix: Prefix, check: bool) -> list[torch.Tensor]:
+        """States (T, H) of each sequence."""
+        model, device = self._loaded.model, self._loaded.device
+        rests = [sequence.fed[len(prefix.ids) :] for sequence in batch]
+        width = max(map(len, rests))
         pad = self._loaded.end_ids[0]  # never seen: attention is causal, and what lies right of a response is not read
         ids = torch.tensor([rest + [pad] * (width - len(rest)) for rest in rests], device=device)
         mask = torch.tensor([[1] * len(rest) + [0] * (width - len(rest)) for rest in rests], device=device)
-        inputs = {"input_ids": ids, **self._prefix.before(self._loaded.model, mask)}
-        self.forward_passes += 1
-        self.fed_tokens += sum(map(len, rests))
-        if self._head is None:
-            self._head = Head.of(self._loaded.model)
-            hidden, logits = states_and_logits(self._loaded.model, **inputs)
-            check_head(self._head, hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
-        else:
-            hidden = self._loaded.model.base_model(**inputs).last_hidden_state
-        starts = [len(sequence.context) - 1 - len(self._prefix.ids) for sequence in batch]
+        inputs = {"input_ids": ids, **prefix.before(model, mask)}
+        with self._guard:
+            self.forward_passes += 1
+            self.fed_tokens += sum(map(len, rests))
+        with self._turn:
+            if check:
+                hidden, logits = states_and_logits(model, **inputs)
+                check_head(Head.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
+            else:
+                hidden = model.base_model(**inputs).last_hidden_state
+        starts = [len(sequence.context) - 1 - len(prefix.ids) for sequence in batch]
         return [
             row[start : start + len(sequence.response)].cpu()
             for sequence, row, start in zip(batch, hidden, starts, strict=True)
@@ -109,3 +119,9 @@ def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
             found.append([])
         found[-1].append(row)
     return found
+
+
+def has_varying_positions(model: Any) -> bool:
+    """Whether a forward pass changes the model: some rotary embeddings are set anew for the length of the input."""
+    kinds = (str(getattr(module, "rope_type", "")) for module in model.modules())
+    return any(word in kind for kind in kinds for word in ("dynamic", "longrope"))

@@ -19,7 +19,7 @@ from superficial.head import Head
 from superficial.models.load import Loaded, load_model
 from superficial.scorer import Scorer, Sequence
 
-RESPONSES, LENGTH, CONTEXT = 8, 128, 32  # responses, tokens of each, tokens of context before each
+RESPONSES, LENGTH, CONTEXT = 40, 128, 32  # responses, tokens of each, tokens of context before each
 CANDIDATES = 30  # kept by the published loop
 ROUNDS = 3
 SAMPLED = 8  # of the loop, only every so many-th token is run: each takes a forward pass of its own
@@ -59,7 +59,7 @@ def main() -> int:
 def one_pass(base: Loaded, aligned: Loaded, sequences: list[Sequence]) -> Any:
     """Scoring as the workflow does it: a pass per model over all responses, then the exact comparison."""
     tokens = torch.tensor([token for sequence in sequences for token in sequence.response])
-    sides = [Side(Head.of(model.model), Scorer(model, 2048).states(sequences)) for model in (base, aligned)]
+    sides = [Side(Head.of(model.model), Scorer(model, 1024).states(sequences)) for model in (base, aligned)]
     return compare(sides[0], sides[1], tokens, 10, 256)
 
 
