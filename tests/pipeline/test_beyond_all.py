@@ -17,12 +17,10 @@ def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
 ):
     rules = {"causal", "causal_stats", "figures/causal_swap"}
     assert finished.planned("figures/causal_swap") == rules
-    assert finished.planned("figures/safety_depth") == {"safety_depth", "figures/safety_depth"}
-    made = finished.copy(tmp_path / "swapped").made("figures/causal_swap", "figures/safety_depth")
+    made = finished.copy(tmp_path / "swapped").made("figures/causal_swap")
     results = made.folder / "results"
-    for figure in ("causal_swap", "safety_depth"):
-        for suffix in ("pdf", "png", "svg"):
-            assert (results / f"figures/{figure}.{suffix}").stat().st_size > 2000
+    for suffix in ("pdf", "png", "svg"):
+        assert (results / f"figures/causal_swap.{suffix}").stat().st_size > 2000
     rows = pd.read_csv(results / "figures/causal_swap.csv").set_index(["variant", "measure"])
     assert rows.loc[("all", "identical"), ["mean", "examples"]].tolist() == [1, 6]
     assert rows.loc[("none", "base_agreeing_share"), "mean"].item() == 1

@@ -13,12 +13,13 @@ STUB = Path(__file__).parents[1] / "stub_stage.py"
 IN_CONTEXT = {"urial_recovery", "entropy"}
 FIGURES = IN_CONTEXT | {
     "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff",
+    "safety_depth",
 }  # fmt: skip
 SHIFTS = {f"figures/{name}" for name in FIGURES}
 RECOVERY = {"tables/urial_recovery"}
 PAGES = SHIFTS | {"figures/shift_browser"} | RECOVERY
 FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT} | RECOVERY
-FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts"} | PAGES
+FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts", "safety_depth"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
 TRUST = {"trust", "figures/judge_trust"}
@@ -31,10 +32,12 @@ DRAWN = SHIFTS | RADARS | {
     "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
 }  # fmt: skip
 INTERVALS = (
-    {"stats", "contexts", "handoff_stats", "judged", "trust", "tables/pairwise", "tables/scores"} | FAILURES | RECOVERY
+    {"stats", "contexts", "handoff_stats", "safety_depth", "judged", "trust", "tables/pairwise", "tables/scores"}
+    | FAILURES
+    | RECOVERY
 )
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
-FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff"} - FROM_CONTEXTS
+FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff", "figures/safety_depth"} - FROM_CONTEXTS
 JUDGE_NAMED = {
     "tables/scores",
     "tables/cases",
@@ -86,7 +89,7 @@ CHANGES: dict[str, set[str]] = {
     "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE,
     "trust.beside=[smollm2_local]": {"model", "judge", "pairwise"} | FROM_TRUST,
     "na_as_five=true": {"judged"} | RADARS | {"tables/scores", "figures/judge_trust"},
-    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats"} | PAGES | RADARS,
+    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats", "safety_depth"} | PAGES | RADARS,
 }  # fmt: skip
 # One file each: a rubric's word, a source of one stage, a page, an example of URIAL.
 EDITS: dict[str, set[str]] = {

@@ -41,7 +41,8 @@ COLUMNS = [
 ]
 IN_CONTEXT = ["urial_recovery", "entropy"]
 FIGURES = [
-    "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff", *IN_CONTEXT,
+    "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff",
+    "safety_depth", *IN_CONTEXT,
 ]  # fmt: skip
 
 

@@ -13,11 +13,9 @@ FIGURES = {
     "prefix_handoff": [f"{STATS}/handoff.csv"],
     "urial_recovery": [f"{STATS}/recovery.csv"],
     "entropy": [f"{STATS}/entropy.csv"],
-}
-BEYOND = {  # no part of figures/all: causal_swap decodes with both models
-    "causal_swap": [f"{STATS}/causal.csv"],
     "safety_depth": [f"{STATS}/safety_depth.csv"],
 }
+BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
 # Of the configuration; else "figure".
 SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
 
