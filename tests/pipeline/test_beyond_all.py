@@ -25,6 +25,10 @@ def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     assert rows.loc[("all", "identical"), ["mean", "examples"]].tolist() == [1, 6]
     assert rows.loc[("none", "base_agreeing_share"), "mean"].item() == 1
     assert made.planned("figures/all") == set()
+    made.made()
+    listed = json.loads((results / "manifest.json").read_text())["results"]
+    assert listed["figures/causal_swap"]["models"] == ["tiny_aligned", "tiny_base"]
+    assert made.planned("figures/all") == set()
     assert made.planned("figures/causal_swap", hydra=("stats.seed=1",)) == rules - {"causal"}
     assert made.planned("figures/causal_swap", hydra=("causal.seed=1",)) == rules
     # The plan of a run (`python -m superficial plan`) is an upper bound of what it took.

@@ -1,5 +1,7 @@
 # What the run's figures and tables hang on, and whether it still is what it was: `python -m superficial verify`.
 MANIFEST = "results/manifest.json"
+# What was made by itself is named, too. It is no input: with other models it may be a day's work.
+ASIDE = [f"results/figures/{figure}.pdf" for figure in BEYOND] + ["results/tables/definitions.csv"]
 
 
 rule manifest:
@@ -9,5 +11,7 @@ rule manifest:
     output:
         MANIFEST,
     localrule: True
+    params:
+        aside=[path for path in ASIDE if Path(path).is_file()],
     shell:
-        "{STAGE} manifest --cfg '{{}}' --runtime {RUNTIME:q} made={input.made} out={output}"
+        "{STAGE} manifest --cfg '{{}}' --runtime {RUNTIME:q} made={input.made} {params.aside} out={output}"
