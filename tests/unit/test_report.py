@@ -178,9 +178,9 @@ def test_line_breaks_in_cells_break_lines_and_others_stay_text() -> None:
     assert "a&lt;br&gt;b" in made
 
 
-def test_every_figure_has_its_words() -> None:
-    drawn = {name for name in STAGES if name.startswith("figures/")} - {"figures/shift_browser", "figures/case_browser"}
-    assert drawn <= set(SHOWN)
+def test_every_figure_and_table_has_its_words() -> None:
+    made = {name for name in STAGES if name.startswith(("figures/", "tables/"))}
+    assert made - {"figures/shift_browser", "figures/case_browser"} <= set(SHOWN)
     assert shown("figures/new_one").title == "new one"
     assert captioned(["results/figures/a.pdf"]) == ["figures/a", "tables/paper"]
 

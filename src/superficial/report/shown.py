@@ -105,6 +105,16 @@ _FIGURES = {
     ),
 }  # fmt: skip
 _TABLES = {
+    "urial_recovery": Shown(
+        SHIFT,
+        "Table: how much of the shift prompts recover",
+        "What each further context of the base closes of the divergence, which tokens it recovers and which it loses.",
+    ),
+    "definitions": Shown(
+        SHIFT,
+        "Table: the paper's definitions and the published code's",
+        "The shares, mean KL and mean base probability under each definition, one change at a time.",
+    ),
     "responses": Shown(METHODS, "Table: lengths and failures by method", "What every method's answers look like."),
     "scores": Shown(
         SCORES, "Table: scores by system (Table 1)", "Mean scores of every system, the paper's rows below."
