@@ -10,14 +10,16 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from superficial.artifact import write_sidecar
+from superficial.artifact import file_sha256, write_sidecar
 from superficial.category import category
 from superficial.contrast import Contrast, Side, SideView, Workspace, contrast
 from superficial.errors import UserError
 from superficial.head import Head
 from superficial.models.load import load_model
+from superficial.models.manifest import model_key, read_manifest
 from superficial.pair.pairing import Pairing
 from superficial.progress import progress
+from superficial.rows import Rows, content
 from superficial.schema import CompareConfig, RuntimeConfig
 from superficial.score import read_states
 from superficial.table import read_table, write_table
@@ -46,7 +48,11 @@ def run(
     tokens = pairing.places(answers)
     (left,) = base_sides(pairing, base, [base_score], runtime.device)
     right = aligned_side(pairing, aligned, aligned_score, runtime.device)
-    table = pairing.named(compare(left, right, tokens, cfg.top_k, runtime.position_chunk))
+    about = [file_sha256(pair), *(model_key(read_manifest(side)) for side in (base, aligned)), cfg.top_k]
+    kept = Rows(out.parents[3], about)
+    lengths = answers["token_ids"].map(len).tolist()
+    rows, compared = compare_new(left, right, tokens, lengths, kept, cfg.top_k, runtime.position_chunk)
+    table = pairing.named(rows)
     for at, (name, values) in enumerate(positions(answers).items()):
         table.insert(at, name, values)
     text = TokenText(aligned)
@@ -56,7 +62,8 @@ def run(
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
-    facts = {"tokens": len(table), "tokens_per_second": round(len(table) / (time.monotonic() - started), 2)}
+    facts: dict[str, Any] = {"tokens": len(table), "compared_tokens": compared}
+    facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
     for side in ("base_excluded", "aligned_excluded"):
         facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
     config = cfg.model_dump(mode="json")
@@ -81,6 +88,22 @@ def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
         "example_id": np.repeat(responses["id"].to_numpy(), lengths),
         "position": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
     }
+
+
+def compare_new(
+    base: Side, aligned: Side, tokens: torch.Tensor, lengths: Sequence[int], kept: Rows, top_k: int, chunk: int
+) -> tuple[pd.DataFrame, int]:
+    """As `compare`, for responses of these `lengths`; and how many tokens were compared, others being `kept`."""
+    ends = np.cumsum(lengths).tolist()
+    spans = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True) if length]
+    names = [content(base.states[span], aligned.states[span], tokens[span]) for span in spans]
+    new = {name: span for name, span in zip(names, spans, strict=True) if name not in kept}
+    if new:
+        places = torch.cat([torch.arange(span.start, span.stop) for span in new.values()])
+        sides = [Side(side.head, side.states[places]) for side in (base, aligned)]
+        rows = compare(sides[0], sides[1], tokens[places], top_k, chunk)
+        kept.put(list(new), [span.stop - span.start for span in new.values()], rows)
+    return kept.get(names), sum(span.stop - span.start for span in new.values())
 
 
 def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:

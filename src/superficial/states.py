@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from superficial.artifact import digest, whole_file
 
+VERSION = 1  # part of what states are kept under: raise it when scoring changes
+
 
 class States:
     """The states (T, H) of sequences under one model, in `results/.states`: a file a batch, each whole or not there.
@@ -20,7 +22,7 @@ class States:
     """
 
     def __init__(self, results: Path, key: str) -> None:
-        self._folder = results / ".states" / digest(key)[:32]
+        self._folder = results / ".states" / digest([key, VERSION])[:32]
         self._where: dict[str, Path] = {}
         for file in sorted(self._folder.glob("*.safetensors")):
             with safe_open(file, framework="pt") as kept:

@@ -11,6 +11,7 @@ from project import Project
 SMALL = ("dataset.limit=4", "methods=[zero_shot]")
 GROWN = ("methods=[zero_shot,system_only]", "pairs=[tiny,second]", "trust.beside=[strict]")
 BASE, ALIGNED, TWIN = "tiny_base/zero_shot", "tiny_aligned/aligned", "tiny_twin/aligned"
+SHIFTS = "results/shifts/tiny/tiny/zero_shot.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +22,12 @@ def grown(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> tuple[
     project.add_pair("second", "tiny_base", "tiny_twin")
     judge = yaml.safe_load((project.folder / "config/judge/tiny.yaml").read_text())
     project.add("judge/strict", judge | {"name": "strict", "max_tokens": 2})
-    project.made(judgments("tiny", BASE), judgments("tiny", ALIGNED), hydra=SMALL)
+    project.made(judgments("tiny", BASE), judgments("tiny", ALIGNED), SHIFTS, hydra=SMALL)
     results = project.folder / "results"
     before = {str(file.relative_to(results)): file.read_bytes() for file in results.rglob("*") if file.is_file()}
     new = [judgments("tiny", BASE), judgments("tiny", ALIGNED), judgments("tiny", TWIN), judgments("strict", BASE)]
     project.made(*new, "results/responses/tiny/tiny_base/system_only.parquet", hydra=GROWN)
+    project.made(SHIFTS, hydra=GROWN)
     return project, before
 
 
@@ -55,6 +57,16 @@ def test_only_new_instructions_are_decoded(grown: tuple[Project, dict[str, bytes
     for other in systems[1:]:
         pd.testing.assert_frame_equal(answers(project, other), table)
     assert decoded(project, "tiny_base/system_only") > 0
+
+
+def test_only_new_answers_are_compared(grown: tuple[Project, dict[str, bytes]]):
+    project, before = grown
+    lengths = answers(project, ALIGNED)["token_ids"].map(len)
+    facts = json.loads((project.folder / f"{SHIFTS}.meta.json").read_text())
+    assert facts["tokens"] == lengths.sum()
+    assert facts["compared_tokens"] == lengths[["tiny-4", "tiny-5"]].sum() > 0
+    first = json.loads(before[f"{SHIFTS.removeprefix('results/')}.meta.json"])
+    assert first["compared_tokens"] == first["tokens"] == lengths.iloc[:4].sum()
 
 
 def test_models_are_not_made_again(grown: tuple[Project, dict[str, bytes]]):
