@@ -1,6 +1,7 @@
 """Contexts of the base: the identities with the real stages and counted work, statistics that can be done by hand."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,7 @@ class Work:
 
     def __init__(self) -> None:
         self.passes, self.tokens = 0, 0
+        self._guard = threading.Lock()  # batches run beside each other
 
     @contextmanager
     def counted(self, monkeypatch: pytest.MonkeyPatch) -> Iterator["Work"]:
@@ -133,8 +135,9 @@ class Work:
     def _count(self, _module: object, _args: object, inputs: dict[str, torch.Tensor]) -> None:
         rows, width = inputs["input_ids"].shape
         mask = inputs.get("attention_mask")
-        self.passes += 1
-        self.tokens += rows * width if mask is None else int(mask[:, -width:].sum())
+        with self._guard:
+            self.passes += 1
+            self.tokens += rows * width if mask is None else int(mask[:, -width:].sum())
 
 
 @pytest.fixture(scope="module")
