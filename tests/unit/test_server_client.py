@@ -132,11 +132,12 @@ def test_a_server_that_refuses_many_requests_is_not_given_up(ledger: Ledger) -> 
 
 
 def test_a_rate_limit_holds_every_worker_and_for_as_long_as_asked(ledger: Ledger) -> None:
-    with Faulty(["after 1"], delay_s=0.1) as server:
-        assert texts(ask(requests(12), config(server), ledger, who="judge j")) == EXPECTED
+    # Answers take their time, the refusal none: it is heard before any worker is free again.
+    with Faulty(["after 1"], delay_s=0.5) as server:
+        assert texts(ask(requests(12), config(server, timeout_s=5), ledger, who="judge j")) == EXPECTED
     first = server.times[0]
-    # Only what was under way already may come before the time is over: four, and some more on a busy machine.
-    assert sum(at < first + 1 for at in server.times) <= 8
+    # Only what was under way already may come before the time is over.
+    assert sum(at < first + 1 for at in server.times) <= 4
 
 
 def test_a_rate_limit_that_lasts_too_long_ends_the_run(ledger: Ledger) -> None:
