@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 
@@ -151,11 +152,10 @@ def _sum_up(left: _Logits, right: _Logits, workspace: Workspace) -> None:
             found += [torch.mul(weights, factor, out=product).sum(dim=0) for factor in (logits, gap)]
         return torch.stack(found).double()
 
-    totals = sum(workspace.workers.map(sums, _blocks(len(left.values))))
-    assert isinstance(totals, torch.Tensor)
+    totals = reduce(torch.add, workspace.workers.map(sums, _blocks(len(left.values))))
     left.above, left.sum, left.weighted, left.gap = totals[:4]
-    right.above, right.sum, right.weighted, right.gap = totals[4:]
-    right.gap.neg_()
+    right.above, right.sum, right.weighted, against = totals[4:]
+    right.gap = -against
 
 
 def _mixture_entropy(left: _Logits, right: _Logits, workspace: Workspace) -> torch.Tensor:
@@ -168,9 +168,7 @@ def _mixture_entropy(left: _Logits, right: _Logits, workspace: Workspace) -> tor
         # Below the smallest normal float the product is 0 anyway; the bound keeps 0 * log 0 from becoming nan.
         return -torch.clamp_min(mixture, 1e-37, out=logs).log_().mul_(mixture).sum(dim=0).double()
 
-    total = sum(workspace.workers.map(entropy, _blocks(len(left.values))))
-    assert isinstance(total, torch.Tensor)
-    return total
+    return reduce(torch.add, workspace.workers.map(entropy, _blocks(len(left.values))))
 
 
 def _blocks(vocabulary: int) -> Iterator[slice]:

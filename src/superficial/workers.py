@@ -9,7 +9,6 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-
 MOST = 4  # what each of them works on takes memory
 
 
