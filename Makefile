@@ -29,7 +29,7 @@ verify: $(READY)  ## what in results/ was altered, is missing, or is stale
 
 align: $(READY)  ## train the aligned sibling from scratch and put its adapter into resources/adapters
 	@$(SNAKEMAKE) align $(ARGS)
-	cp results/adapters/gemma3_270m_chat/* resources/adapters/gemma3_270m_chat/
+	cp -r results/adapters/gemma3_270m_chat/. resources/adapters/gemma3_270m_chat/
 	rm resources/adapters/gemma3_270m_chat/*.meta.json
 
 lint: $(READY)  ## formatting, lint and types alone

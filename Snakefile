@@ -3,14 +3,15 @@ import atexit
 import sys
 from pathlib import Path
 
-from superficial.config import Experiment, split_overrides
+from superficial.config import Experiment
 from superficial.errors import UserError
 from superficial.locks import enter
+from superficial.overrides import split_overrides
 from superficial.stages import code_of
 
 try:
     RUN = Experiment(Path("config"), split_overrides(config.get("hydra")))
-    PAIRS, MODELS = RUN.pairs, RUN.model_names
+    PAIRS, COMPARISONS, MODELS = RUN.pairs, RUN.comparisons, RUN.model_names
     RUN.check_files()
 except UserError as error:
     sys.exit(f"error: {error}")
@@ -21,7 +22,7 @@ DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("datas
 
 wildcard_constraints:
     model="|".join(MODELS),
-    pair="|".join(PAIRS),
+    pair="|".join(COMPARISONS),
     dataset=DATASET,
     method="|".join(RUN.method_names),
     context=CONTEXT,
@@ -37,6 +38,7 @@ include: "workflow/rules/responses.smk"
 include: "workflow/rules/shifts.smk"
 include: "workflow/rules/handoff.smk"
 include: "workflow/rules/causal.smk"
+include: "workflow/rules/ladder.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/browser.smk"
 include: "workflow/rules/tables.smk"

@@ -85,6 +85,16 @@ class Experiment:
         return {pair.name: pair for pair in found}
 
     @cached_property
+    def comparisons(self) -> dict[str, PairConfig]:
+        """The pairs, and PAIR.STAGE for every stage of training in one: that stage against the aligned model."""
+        rungs = {
+            f"{pair.name}.{stage}": pair.model_copy(update={"base": model, "stages": {}})
+            for pair in self.pairs.values()
+            for stage, model in pair.stages.items()
+        }
+        return self.pairs | rungs
+
+    @cached_property
     def model_names(self) -> list[str]:
         """Every model that has a file in config/model/ or a place in a pair."""
         return sorted({file.stem for file in (self._folder / "model").glob("*.yaml")} | set(self._models_in_use))
@@ -92,7 +102,7 @@ class Experiment:
     @cached_property
     def _models_in_use(self) -> dict[str, ModelConfig]:
         found: dict[str, ModelConfig] = {}
-        waiting = [model for pair in self.pairs.values() for model in (pair.base, pair.aligned)]
+        waiting = [model for pair in self.pairs.values() for model in (pair.base, *pair.stages.values(), pair.aligned)]
         while waiting:
             model = waiting.pop()
             found[model.name] = model
@@ -229,37 +239,6 @@ class Experiment:
         return text.replace(
             "</", "<\\/"
         )  # the same to a reader of JSON; Snakemake's report puts it into a script block
-
-
-def split_overrides(value: str | Sequence[str] | None) -> list[str]:
-    """Overrides as `--config 'hydra=[a=1,pairs=[x,y]]'` delivers them: a list, or the text when it is no YAML list.
-
-    >>> split_overrides("[pairs=[A,B],dataset.limit=3]")
-    ['pairs=[A,B]', 'dataset.limit=3']
-    >>> split_overrides(["pair=a"])
-    ['pair=a']
-    >>> split_overrides(None)
-    []
-    """
-    if value is None:
-        return []
-    if not isinstance(value, str):
-        bad = [entry for entry in value if not isinstance(entry, str)]
-        if bad:
-            raise UserError(
-                f"{bad[0]!r} is no override", where="--config hydra", remedy="write KEY=VALUE, without spaces"
-            )
-        return list(value)
-    text = value.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    entries, depth, start = [], 0, 0
-    for index, char in enumerate(text):
-        depth += (char in "[{(") - (char in "]})")
-        if char == "," and depth == 0:
-            entries.append(text[start:index])
-            start = index + 1
-    return [entry.strip() for entry in [*entries, text[start:]] if entry.strip()]
 
 
 OmegaConf.register_new_resolver("model_name", model_name, replace=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from superficial.artifact import whole_file
 from superficial.errors import UserError
-from superficial.schema import DatasetHub, HubSource, LockFile
+from superficial.schema import DatasetHub, HubSource, LockFile, PairConfig
 from superficial.validation import validate
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -44,6 +44,8 @@ class Lock:
             parts: dict[str, Any] = {"revision": self.commit(section) or section.revision}
         else:
             parts = {name: self.pinned(value) for name, value in section if isinstance(value, BaseModel)}
+        if isinstance(section, PairConfig):
+            parts["stages"] = {name: self.pinned(model) for name, model in section.stages.items()}
         return section.model_copy(update=parts)
 
     def note(self, source: HubSource | DatasetHub) -> str | None:

@@ -48,6 +48,7 @@ def _locked(source: HubSource | DatasetHub, lock: Lock) -> str:
 def used(run: Experiment) -> list[HubSource | DatasetHub]:
     """What the run takes from the hub, each once: models, those of local judges, the dataset."""
     names = [] if about_published(run) else [model for model, _ in run.systems]
+    names += [stage.name for pair in run.pairs.values() for stage in pair.stages.values()]
     judges = [run.judge(name) for name in all_scoring(run)]
     names += [judge.model for judge in judges if isinstance(judge, LocalJudge)]
     found: list[HubSource | DatasetHub] = [

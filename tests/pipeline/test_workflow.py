@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from latex import typeset, with_latex
-from plans import jobs_in
+from plans import jobs_in, plans
 from project import Project
 from tiny import CHAT
 
@@ -144,7 +144,7 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
             "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>",
             "notice": "resources/alignment/NOTICE", "rank": 4, "alpha": 8, "learning_rate": 0.01, "epochs": 4,
             "batch_size": 4, "warmup_share": 0.1, "seed": 0,
-            "settle": {"learning_rate": 0.001, "refusals_every": [1, 2], "seed": 1},
+            "settle": {"learning_rate": 0.001, "refusals_every": [1, 2], "seed": 1}, "saved": {"half": 6},
         },
     )  # fmt: skip
     project.made("align", hydra=("align=tiny",))
@@ -152,11 +152,25 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
     card = json.loads((adapter / "card.json").read_text())
     assert card["data"]["examples"] == 12
     assert card["loss"][-1] < card["loss"][0]
-    project.add_model("tiny_lora", {"kind": "lora", "adapter": str(adapter)})
-    text = (project.folder / "config/model/tiny_lora.yaml").read_text()
-    (project.folder / "config/model/tiny_lora.yaml").write_text(f"defaults:\n- /model@source.base: tiny_base\n{text}")
+    assert json.loads((adapter / "half/card.json").read_text())["loss"] == card["loss"][:6]
+    for name, folder in (("tiny_lora", adapter), ("tiny_half", adapter / "half")):
+        project.add_model(name, {"kind": "lora", "adapter": str(folder)})
+        text = (project.folder / f"config/model/{name}.yaml").read_text()
+        (project.folder / f"config/model/{name}.yaml").write_text(f"defaults:\n- /model@source.base: tiny_base\n{text}")
     project.add_pair("lora", "tiny_base", "tiny_lora")
     project.made("figures/shift_ratio", hydra=("pair=lora",))
+    # A ladder with a stage on the way: that stage is scored and compared, and nothing else is done again.
+    stage = ("pair=lora", "+model@pair.stages.half=tiny_half")
+    plan = plans(project.folder, {"ladder": project.command("figures/stage_ladder", hydra=stage)})["ladder"]
+    assert plan == dict.fromkeys(("model", "pair", "score", "compare", "ladder", "figures/stage_ladder"), 1)
+    project.made("figures/stage_ladder", hydra=stage)
+    results = project.folder / "results"
+    scored = json.loads((results / "scores/tiny/lora.half/base.aligned.safetensors.meta.json").read_text())
+    assert scored["response_tokens"] == len(pd.read_parquet(results / "shifts/tiny/lora/zero_shot.parquet"))
+    rungs = pd.read_csv(results / "figures/stage_ladder.csv")
+    closed = rungs[(rungs["measure"] == "kl_closed") & (rungs["grouping"] == "all")].set_index("rung")["value"]
+    assert list(closed.index) == ["half", "aligned"]
+    assert closed.sum() == pytest.approx(1)
     shutil.rmtree(adapter)
     result = project.run(
         "figures/shift_ratio", hydra=("pair=lora", "generate.max_new_tokens=25"), arguments=("-R", "model")

@@ -32,7 +32,7 @@ def test_a_pair_file_is_named_as_it_names_itself_and_its_models_have_files():
         assert pair["name"] == file.stem
         for entry in pair["defaults"]:
             [(role, model)] = entry.items()
-            assert role in ("/model@base", "/model@aligned")
+            assert role in ("/model@base", "/model@aligned") or role.startswith("/model@stages.")
             assert (CONFIG / f"model/{model}.yaml").is_file(), file
 
 

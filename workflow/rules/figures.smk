@@ -15,9 +15,17 @@ FIGURES = {
     "entropy": [f"{STATS}/entropy.csv"],
     "safety_depth": [f"{STATS}/safety_depth.csv"],
 }
-BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
+BEYOND = {  # no part of figures/all: here both models decode at once, and further models are needed
+    "causal_swap": [f"{STATS}/causal.csv"],
+    "stage_ladder": [f"{STATS}/ladder.csv"],
+}
 # Of the configuration; else "figure".
-SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
+SLICE = {
+    "shift_ratio": "ratio_figure",
+    "urial_recovery": "contexts_figure",
+    "entropy": "contexts_figure",
+    "stage_ladder": "ladder_figure",
+}
 
 
 def in_report(path, name):

@@ -5,7 +5,8 @@ from superficial.schema import LoraSource
 def adapter_files(wildcards):
     source = RUN.model(wildcards.model).source
     # What is missing there is left to the stage, which says in one line what to do about it.
-    return sorted(map(str, Path(source.adapter).glob("*"))) if isinstance(source, LoraSource) else []
+    folder = Path(source.adapter).glob("*") if isinstance(source, LoraSource) else []
+    return sorted(str(file) for file in folder if file.is_file())
 
 
 def base_manifest(wildcards):

@@ -6,11 +6,17 @@ CONTEXTS = further(RUN)
 
 
 def manifest(side):
-    return lambda wildcards: f"results/models/{getattr(PAIRS[wildcards.pair], side).name}/manifest.json"
+    return lambda wildcards: f"results/models/{getattr(COMPARISONS[wildcards.pair], side).name}/manifest.json"
 
 
 def responses(wildcards):
-    return f"results/responses/{wildcards.dataset}/{PAIRS[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
+    return f"results/responses/{wildcards.dataset}/{COMPARISONS[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
+
+
+def aligned_score(wildcards):
+    # The stages of a pair are compared with the same aligned model, which is scored once.
+    pair = wildcards.pair.split(".")[0]
+    return f"results/scores/{wildcards.dataset}/{pair}/aligned.{RESPONSE}.safetensors"
 
 
 rule pair:
@@ -82,12 +88,12 @@ rule compare:
         aligned=manifest("aligned"),
         responses=responses,
         base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
-        aligned_score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
+        aligned_score=aligned_score,
         code=code_of("compare"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.parquet",
     wildcard_constraints:
-        context="|".join([CONTEXT, *CONTEXTS]),
+        context="|".join([CONTEXT, RESPONSE, *CONTEXTS]),
     threads: threads_with(both_models)
     resources:
         **holding(both_models),

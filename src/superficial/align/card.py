@@ -25,10 +25,18 @@ def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: C
     }
 
 
+def point_card(card: dict[str, Any], name: str) -> dict[str, Any]:
+    """The card of a point on the way to the adapter of `card`: after how many steps, and the losses until then."""
+    step = card["config"]["saved"][name]
+    losses = {"loss": card["loss"][:step], "settled_loss": []}
+    return {key: value for key, value in card.items() if key != "fed_tokens"} | losses | {"step": step}
+
+
 def card_readme(card: dict[str, Any]) -> str:
     """The card as a page for people."""
     loss, config, settled = card["loss"], card["config"], card["settled_loss"]
     every = ", ".join(map(str, config["settle"]["refusals_every"]))
+    saved = ", ".join(f"`{name}/` after step {step}" for name, step in config["saved"].items())
     tenth = max(1, len(loss) // 10)
     curve = "\n".join(
         f"| {start + 1}-{min(start + tenth, len(loss))} | {sum(part) / len(part):.3f} |"
@@ -48,6 +56,7 @@ product, and what it says is often wrong.
   with every n-th refusal, n = {every}, which ended at losses of {", ".join(map(str, settled))}.
 - Tokens fed: {card["fed_tokens"]:,}. The last passes were chosen by what the demo instructions got for answers, so the
   demo is no test of how readily this model refuses.
+- Kept on the way: {saved or "nothing"}.
 - Made by `make align`; `card.json` holds all of this for programs, with the loss of every step.
 - Licence: {card["licence"]}; see NOTICE.
 

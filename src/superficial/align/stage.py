@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 
 from superficial.align.batches import read_examples
-from superficial.align.card import build_card, card_readme
-from superficial.align.train import train_lora
+from superficial.align.card import build_card, card_readme, point_card
+from superficial.align.train import put, train_lora
 from superficial.artifact import whole_folder, write_sidecar
 from superficial.errors import UserError
 from superficial.models.load import load_model
@@ -22,7 +23,10 @@ from superficial.schema import AlignConfig, RuntimeConfig
 def run(
     cfg: AlignConfig, runtime: RuntimeConfig, *, base: Path, data: Path, template: Path, notice: Path, out: Path
 ) -> None:
-    """Write the folder of `out` (card.json): adapter (bfloat16 safetensors), chat template, card, notice, README."""
+    """Write the folder of `out` (card.json): adapter (bfloat16 safetensors), chat template, card, notice, README.
+
+    The points that `cfg.saved` names are folders within it, each an adapter of its own.
+    """
     started = time.monotonic()
     loaded = load_model(base, runtime.device)
     loaded.tokenizer.chat_template = template.read_text(encoding="utf-8")
@@ -33,17 +37,14 @@ def run(
         )
     examples = read_examples(data, loaded.tokenizer, int(end))
     adapter, curve = train_lora(loaded.model, examples, cfg)
+    card = build_card(cfg, base, data, len(examples), curve)
+    adapter.to(torch.bfloat16)
     with whole_folder(out.parent) as folder:
-        adapter.to(torch.bfloat16).save_pretrained(str(folder))
-        # peft writes a card template and the path of the base on this machine; ours say what matters, and no paths.
-        config = folder / "adapter_config.json"
-        settings = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": cfg.base.name}
-        config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        shutil.copyfile(template, folder / TEMPLATE)
-        shutil.copyfile(notice, folder / "NOTICE")
-        card = build_card(cfg, base, data, len(examples), curve)
-        (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_adapter(adapter, card, template, notice, folder)
         (folder / "README.md").write_text(card_readme(card), encoding="utf-8")
+        for name, weights in curve.saved.items():
+            put(weights, adapter)
+            write_adapter(adapter, point_card(card, name), template, notice, folder / name)
     facts = {
         "fed_tokens": curve.tokens,
         "tokens_per_second": round(curve.tokens / curve.seconds, 2),
@@ -52,3 +53,16 @@ def run(
     }
     inputs = {"base": base, "data": data, "template": template, "notice": notice}
     write_sidecar(out, stage="align", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def write_adapter(adapter: PeftModel, card: dict[str, Any], template: Path, notice: Path, folder: Path) -> None:
+    """Fill a folder that a model source of kind `lora` can name."""
+    adapter.save_pretrained(str(folder))
+    # peft writes a card template and the path of the base on this machine; ours say what matters, and no paths.
+    (folder / "README.md").unlink(missing_ok=True)
+    config = folder / "adapter_config.json"
+    settings = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": card["base"]["name"]}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copyfile(template, folder / TEMPLATE)
+    shutil.copyfile(notice, folder / "NOTICE")
+    (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 
 from superficial.align.batches import Batch, Example, epoch_batches, settling_batches
 from superficial.align.loss import head_cross_entropy
+from superficial.errors import UserError
 from superficial.progress import progress
 from superficial.schema import AlignConfig
 
@@ -21,6 +23,7 @@ class Curve:
 
     losses: list[float] = field(default_factory=list)
     settled: list[float] = field(default_factory=list)
+    saved: dict[str, list[torch.Tensor]] = field(default_factory=dict)  # weights of the adapter at each point
     tokens: int = 0
     seconds: float = 0.0
 
@@ -37,9 +40,19 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
     peft = get_peft_model(model, lora)
     curve = Curve()
     epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch) for epoch in range(cfg.epochs)]
-    train(
-        peft, [batch for epoch in epochs for batch in epoch], cfg.learning_rate, cfg.warmup_share, curve.losses, curve
-    )
+    batches = [batch for epoch in epochs for batch in epoch]
+
+    def save(step: int) -> None:
+        for name in (name for name, at in cfg.saved.items() if at == step):
+            curve.saved[name] = _rounded(_trained(peft))
+
+    if beyond := [name for name, at in cfg.saved.items() if at > len(batches)]:
+        raise UserError(
+            f"{cfg.epochs} epochs are {len(batches)} steps, and step {cfg.saved[beyond[0]]} is to be kept",
+            where=f"config/align/{cfg.name}.yaml, key saved.{beyond[0]}",
+            remedy=f"at most {len(batches)}",
+        )
+    train(peft, batches, cfg.learning_rate, cfg.warmup_share, curve.losses, curve, save)
     settle(peft, examples, cfg, curve)
     return peft, curve
 
@@ -50,36 +63,51 @@ def settle(peft: PeftModel, examples: list[Example], cfg: AlignConfig, curve: Cu
     Starts and results are rounded as an adapter file holds them, so a pass can be repeated from such a file.
     """
     trained = _trained(peft)
-    start = [weight.detach().bfloat16() for weight in trained]
+    start = _rounded(trained)
     mean = [torch.zeros_like(weight) for weight in trained]
     for every in cfg.settle.refusals_every:
-        _copy(start, trained)
+        put(start, peft)
         losses: list[float] = []
         batches = settling_batches(examples, cfg.batch_size, cfg.settle.seed, every)
         train(peft, batches, cfg.settle.learning_rate, cfg.warmup_share, losses, curve)
         curve.settled.append(losses[-1])
-        for total, weight in zip(mean, trained, strict=True):
-            total += weight.detach().bfloat16() / len(cfg.settle.refusals_every)
-    _copy(mean, trained)
+        for total, weight in zip(mean, _rounded(trained), strict=True):
+            total += weight / len(cfg.settle.refusals_every)
+    put(mean, peft)
 
 
-def _copy(values: list[torch.Tensor], weights: list[torch.nn.Parameter]) -> None:
+def put(values: list[torch.Tensor], peft: PeftModel) -> None:
+    """Let the adapter have these weights."""
     with torch.no_grad():
-        for value, weight in zip(values, weights, strict=True):
+        for value, weight in zip(values, _trained(peft), strict=True):
             weight.copy_(value)
 
 
+def _rounded(weights: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+    """Copies, as an adapter file holds them."""
+    return [weight.detach().bfloat16().clone() for weight in weights]
+
+
 def train(
-    peft: PeftModel, batches: list[Batch], learning_rate: float, warmup_share: float, losses: list[float], curve: Curve
+    peft: PeftModel,
+    batches: list[Batch],
+    learning_rate: float,
+    warmup_share: float,
+    losses: list[float],
+    curve: Curve,
+    after: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """AdamW over `batches` with linear warm-up and cosine decay; adds to `losses`, and tokens and time to `curve`."""
+    """AdamW over `batches` with linear warm-up and cosine decay; adds to `losses`, and tokens and time to `curve`.
+
+    `after` is called with the number of every step that was done, from 1.
+    """
     trained = _trained(peft)
     optimiser = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), warmup_share))
     started = time.monotonic()
     peft.train()
     with progress("aligning", sum(int(batch.mask.sum()) for batch in batches), "tokens") as bar:
-        for batch in batches:
+        for step, batch in enumerate(batches, start=1):
             loss = _loss(peft, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -91,6 +119,7 @@ def train(
             curve.tokens += fed
             bar.update(fed)
             bar.set_postfix_str(f"loss {loss.item():.3f} nats/token")
+            after(step)
     curve.seconds += time.monotonic() - started
 
 

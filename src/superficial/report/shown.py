@@ -72,6 +72,12 @@ _FIGURES = {
         "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
         " model's choices, against the number of tokens swapped, and the reverse.",
     ),
+    "stage_ladder": Shown(
+        SHIFT,
+        "Which stage of training shifts what",
+        "The categories of the same responses under the base, every stage of training and the aligned model, the flows"
+        " between them, and which step settles which kind of token.",
+    ),
     "safety_depth": Shown(
         SHIFT,
         "How deep safety goes",

@@ -29,6 +29,7 @@ from superficial.schema.judge import (
     TrustFigure,
     TrustStage,
 )
+from superficial.schema.ladder import Ladder, LadderFigure, Rung
 from superficial.schema.lock import LockFile
 from superficial.schema.method import (
     AnsweredBy,
@@ -143,6 +144,8 @@ __all__ = [
     "JudgedFigure",
     "JudgedStage",
     "JudgedView",
+    "Ladder",
+    "LadderFigure",
     "LocalCorpus",
     "LocalSource",
     "LockFile",
@@ -177,6 +180,7 @@ __all__ = [
     "ResponseStatsStage",
     "ResponsesView",
     "RetrieveStage",
+    "Rung",
     "Runtime",
     "RuntimeConfig",
     "ScoreStage",

@@ -1,5 +1,7 @@
 """How the aligned sibling is made."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
@@ -33,3 +35,6 @@ class AlignConfig(Strict):
     warmup_share: float = Field(ge=0, lt=1, description="share of the steps with rising learning rate")
     seed: int
     settle: SettleConfig
+    saved: dict[Name, Annotated[int, Field(ge=1)]] = Field(
+        description="points of the epochs that are kept, in folders of these names beside the adapter: after which step"
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from superficial.schema.base import Name, Sha256, Strict
 from superficial.schema.plan import Architecture
@@ -77,6 +77,16 @@ class PairConfig(Strict):
     title: str = Field(description="as figures print it")
     base: ModelConfig
     aligned: ModelConfig
+    stages: dict[Name, ModelConfig] = Field(
+        default={}, description="models between the two, in the order of training, for figures/stage_ladder"
+    )
     reference: str | None = Field(
         default=None, description="title of the paper's numbers for this pair, in token_shift of config/reference/"
     )
+
+    @field_validator("stages")
+    @classmethod
+    def _between(cls, stages: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
+        if taken := {"base", "aligned"} & set(stages):
+            raise ValueError(f"a stage cannot be named {sorted(taken)[0]}")
+        return stages

@@ -1,0 +1,1 @@
+"""The stages of training between the base and the aligned model: which of them shifts what."""
