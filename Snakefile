@@ -11,7 +11,7 @@ from superficial.stages import code_of
 
 try:
     RUN = Experiment(Path("config"), split_overrides(config.get("hydra")))
-    PAIRS, COMPARED, MODELS = RUN.pairs, RUN.comparisons, RUN.model_names
+    PAIRS, WITH_STAGES, MODELS = RUN.pairs, RUN.with_stages, RUN.model_names
     RUN.check_files()
 except UserError as error:
     sys.exit(f"error: {error}")
@@ -22,7 +22,7 @@ DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("datas
 
 wildcard_constraints:
     model="|".join(MODELS),
-    pair="|".join(COMPARED),
+    pair="|".join(WITH_STAGES),
     dataset=DATASET,
     method="|".join(RUN.method_names),
     context=CONTEXT,

@@ -85,7 +85,7 @@ class Experiment:
         return {pair.name: pair for pair in found}
 
     @cached_property
-    def comparisons(self) -> dict[str, PairConfig]:
+    def with_stages(self) -> dict[str, PairConfig]:
         """The pairs, and PAIR.STAGE for every stage of training in one: that stage against the aligned model."""
         rungs = {
             f"{pair.name}.{stage}": pair.model_copy(update={"base": model, "stages": {}})

@@ -88,9 +88,9 @@ def test_settled_counts_from_the_last_change_on():
 
 def test_a_stage_is_compared_as_a_pair_of_its_own():
     run = Experiment(ROOT / "config", ["pair=olmo2_7b"])
-    rung = run.comparisons["olmo2_7b.dpo"]
+    rung = run.with_stages["olmo2_7b.dpo"]
     assert (rung.base.name, rung.aligned.name) == ("olmo2_7b_dpo", "olmo2_7b_instruct")
-    assert list(run.comparisons) == ["olmo2_7b", "olmo2_7b.sft", "olmo2_7b.dpo"]
+    assert list(run.with_stages) == ["olmo2_7b", "olmo2_7b.sft", "olmo2_7b.dpo"]
     with pytest.raises(UserError, match="a stage cannot be named base"):
         Experiment(ROOT / "config", ["pair=olmo2_7b", "+model@pair.stages.base=olmo2_7b_sft"])
 

@@ -53,11 +53,11 @@ def answering_models(wildcards):
 
 
 def base_model(wildcards):
-    return [COMPARED[wildcards.pair].base.name]
+    return [WITH_STAGES[wildcards.pair].base.name]
 
 
 def both_models(wildcards):
-    return [*base_model(wildcards), COMPARED[wildcards.pair].aligned.name]
+    return [*base_model(wildcards), WITH_STAGES[wildcards.pair].aligned.name]
 
 
 # Shards: jobs that do parts of a stage's work beforehand, into its store; the stage then finds it there.

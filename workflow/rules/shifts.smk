@@ -6,11 +6,11 @@ CONTEXTS = further(RUN)
 
 
 def manifest(side):
-    return lambda wildcards: f"results/models/{getattr(COMPARED[wildcards.pair], side).name}/manifest.json"
+    return lambda wildcards: f"results/models/{getattr(WITH_STAGES[wildcards.pair], side).name}/manifest.json"
 
 
 def responses(wildcards):
-    return f"results/responses/{wildcards.dataset}/{COMPARED[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
+    return f"results/responses/{wildcards.dataset}/{WITH_STAGES[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
 
 
 def aligned_score(wildcards):

@@ -121,7 +121,7 @@ class Models:
 
     def _responses(self, pair: str, side: str) -> tuple[str, float, int]:
         """The model of a side, and the aligned model's responses: tokens of one, how many."""
-        sides = self._run.comparisons[pair]
+        sides = self._run.with_stages[pair]
         answer = self._sizes.answer(sides.aligned.name, self._run.settings.response.name).mean
         return getattr(sides, side).name, answer, self._sizes.instructions.count
 
