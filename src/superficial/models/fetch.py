@@ -32,7 +32,8 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
             case LoraSource():
                 assert isinstance(base, Path)
                 inputs["base"] = base
-                inputs |= {f"adapter/{file.name}": file for file in sorted(Path(cfg.source.adapter).glob("*"))}
+                files = sorted(file for file in Path(cfg.source.adapter).glob("*") if file.is_file())
+                inputs |= {f"adapter/{file.name}": file for file in files}
                 merge_adapter(cfg.source, base, folder)
         write_manifest(folder / FILE_NAME, fetched)
     config = cfg.model_dump(mode="json")
