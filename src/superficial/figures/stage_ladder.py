@@ -18,7 +18,7 @@ from superficial.kinds.classify import KINDS
 from superficial.ladder.rung import BASE
 from superficial.schema import Ladder, LadderFigure, RuntimeConfig
 
-BAR = 0.16  # half the width of a bar; rungs are 1 apart
+BAR = 0.19  # half the width of a bar; rungs are 1 apart
 READABLE = 0.06  # share of the axis that a line of text needs
 LINE = 118  # characters of the title's lines
 CURVES = {"all": "#000000", "style": LINES[0], "safety": LINES[1], "content": LINES[2]}
@@ -53,10 +53,17 @@ def _draw_pair(part: Part, cfg: LadderFigure, ladder: Ladder, table: pd.DataFram
     closed.set_title("where divergence goes", loc="left")
     closed.set_xlabel("of the base's KL, closed by the step (%)")
     handles = [
-        Line2D([], [], color=STEPS[index % len(STEPS)], marker="o", markersize=4, label=f"to {rung.title}")
+        Line2D([], [], color=STEPS[index % len(STEPS)], marker="o", markersize=4, label=rung.title)
         for index, rung in enumerate(ladder.rungs[1:])
     ]
-    below.legend(handles=handles, frameon=False, loc="outside lower center", ncols=min(len(handles), 4))
+    below.legend(
+        handles=handles,
+        title="step to",
+        title_fontsize=7.5,
+        frameon=False,
+        loc="outside lower center",
+        ncols=min(len(handles), 4),
+    )
 
 
 def _flows(axis: Axes, cfg: LadderFigure, ladder: Ladder, table: pd.DataFrame) -> None:
@@ -87,7 +94,7 @@ def _flows(axis: Axes, cfg: LadderFigure, ladder: Ladder, table: pd.DataFrame) -
                 starts[before] += width
                 ends[after] += width
     axis.set_xticks(range(len(rungs)), [textwrap.fill(rung.title, 16) for rung in ladder.rungs])
-    axis.set_xlim(-0.3, len(rungs) - 0.7)
+    axis.set_xlim(-0.35, len(rungs) - 0.65)
     axis.set_ylim(0, 1)
     axis.set_ylabel("response tokens (%)")
     percent_axis(axis, "y")
@@ -165,8 +172,8 @@ def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
         if every["examples"] < cfg.min_examples:
             lines.append(f"n = {every['examples']:,.0f} is {TOO_FEW} to tell.")
         else:
-            said = (f"{name} {_numbers(row)}" for name, row in closed)
-            lines.append(f"Of the base's KL the steps close, in percent: to {'; to '.join(said)}.")
+            said = (f"to “{name}” {_numbers(row)} %" for name, row in closed)
+            lines.append(f"Of the base's KL the steps close: {', '.join(said)}.")
     lines.append(
         f"Square brackets and whiskers: {interval(cfg)}s, bootstrap over responses; round brackets: responses / "
         "tokens that a share is of. Settled: unshifted at that rung and at all above it. "
