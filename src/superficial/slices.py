@@ -266,6 +266,9 @@ SLICES: Mapping[str, Slice] = {
     "figure": figure,
     "ratio_figure": ratio_figure,
     "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
+    "causal_figure": lambda run, _: schema.CausalFigure(
+        **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
+    ),
     "contexts_table": contexts_table,
     "browser": browser,
     "report": report,

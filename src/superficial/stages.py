@@ -63,7 +63,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/shift_by_topic": Stage("superficial.figures.shift_by_topic", schema.FigureStage),
     "figures/shift_by_kind": Stage("superficial.figures.shift_by_kind", schema.FigureStage),
     "figures/prefix_handoff": Stage("superficial.figures.prefix_handoff", schema.FigureStage),
-    "figures/causal_swap": Stage("superficial.figures.causal_swap", schema.FigureStage),
+    "figures/causal_swap": Stage("superficial.figures.causal_swap", schema.CausalFigure),
     "figures/safety_depth": Stage("superficial.figures.safety_depth", schema.FigureStage),
     "judge": Stage("superficial.judge.stage", schema.JudgeStage),
     "canaries": Stage("superficial.judge.canaries", schema.CanariesStage),

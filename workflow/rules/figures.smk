@@ -17,7 +17,12 @@ FIGURES = {
 }
 BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
 # Of the configuration; else "figure".
-SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
+SLICE = {
+    "shift_ratio": "ratio_figure",
+    "urial_recovery": "contexts_figure",
+    "entropy": "contexts_figure",
+    "causal_swap": "causal_figure",
+}
 
 
 def in_report(path, name):

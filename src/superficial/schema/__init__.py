@@ -72,6 +72,7 @@ from superficial.schema.retrieval import (
 )
 from superficial.schema.runtime import Runtime, RuntimeConfig
 from superficial.schema.scores import (
+    CausalFigure,
     DatasetFigure,
     JudgedFigure,
     JudgedStage,
@@ -104,6 +105,7 @@ __all__ = [
     "CanariesStage",
     "CasesTable",
     "CausalConfig",
+    "CausalFigure",
     "CausalStage",
     "CompareConfig",
     "ComparedPair",
