@@ -51,9 +51,11 @@ rule causal_stats:
     input:
         causal=SWAPPED,
         # A judge that cannot be asked scores no new text.
-        judgments=f"results/judgments/{{dataset}}/{RUN.settings.judge.name}/{{pair}}/{{context}}.swapped.parquet"
-        if judging.askable(RUN)
-        else [],
+        judgments=(
+            f"results/judgments/{{dataset}}/{RUN.settings.judge.name}/{{pair}}/{{context}}.swapped.parquet"
+            if judging.askable(RUN)
+            else []
+        ),
         code=code_of("causal_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/causal.csv",
