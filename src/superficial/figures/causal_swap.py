@@ -49,13 +49,15 @@ def run(cfg: CausalFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
     figure, grid = plt.subplots(rows, 3, figsize=(WIDTH, 1.2 + 2.3 * rows), squeeze=False, layout="constrained")
     for index, pair in enumerate(cfg.pairs):
         mine, drawn = (found[found["pair"] == pair.name] for found in (table, enough))
-        named = f"{pair.title}\n" if len(cfg.pairs) > 1 else ""
-        _agreement(grid[2 * index], drawn, table["window"].max())
-        grid[2 * index][0].set_ylabel(f"{named}ROUGE-L (F1 over words)")
+        above, below = grid[2 * index : 2 * index + 2]
+        _agreement(above, drawn, table["window"].max())
+        above[0].set_ylabel("ROUGE-L (F1 over words)")
+        if len(cfg.pairs) > 1:
+            above[0].set_title(f"{pair.title}\n{AGREEMENT[0][-1]}", loc="left")
         if drawn.empty:
-            _say(grid[2 * index][0], f"Too few examples to draw:\nfewer than {cfg.min_examples}.")
-        _quality(grid[2 * index + 1], mine, drawn, cfg)
-        grid[2 * index + 1][0].set_ylabel(f"{named}judged score, 1 to 5")
+            _say(above[0], f"Too few examples to draw:\nfewer than {cfg.min_examples}.")
+        _quality(below, mine, drawn, cfg)
+        below[0].set_ylabel("judged score, 1 to 5")
     figure.suptitle("\n".join(textwrap.wrap(_title(cfg, table), 114)), x=0.01, ha="left", fontsize=8.5)
     handles = {
         label: handle for axis in grid.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
@@ -125,7 +127,9 @@ def _draw(axis: Axes, found: pd.DataFrame, x: str, y: str) -> None:
             for variant in across.index:
                 at = (across.at[variant, "mean"], up.at[variant, "mean"])
                 k = variant.removeprefix("first_")
-                axis.annotate(k, at, xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=6.5, color=colour)
+                # Beside the line, which falls towards the base's own response and rises elsewhere.
+                beside = (3, 2) if y.startswith("base_") else (3, -7)
+                axis.annotate(k, at, xytext=beside, textcoords="offset points", fontsize=6.5, color=colour)
     axis.grid(linewidth=0.4, color="#DDDDDD")
 
 
@@ -135,14 +139,13 @@ def _title(cfg: CausalFigure, table: pd.DataFrame) -> str:
         f"Both models decode greedily in lock-step, each in its own context, {window} tokens at most; one drives. "
         "Swapped: the other one's token is taken, which may be the same. Shifted: the aligned model's choice has a "
         f"base rank above 3. Data: {cfg.dataset}, n = {n} instructions; base context: {cfg.context}. Means a response, "
-        f"{interval(cfg)}s (bootstrap over examples). Below: what a judge gives these texts, all of them cut at "
-        f"{window} tokens and by no stop rule. "
+        f"{interval(cfg)}s (bootstrap over examples). "
     )
     judged = table[table["measure"].isin(SCORES)]
     if judged.empty:
         return f"{text}{cfg.judge.title} scores no new texts."
-    unscored = int(judged["unscored"].sum())
     return (
-        f"{text}Regular: mean of five aspects; harmful: safety; unscored judgments: {unscored}. "
+        f"{text}Below: scores of these texts, all of them cut at {window} tokens and by no stop rule; regular: mean of "
+        f"five aspects, harmful: safety; unscored judgments: {judged['unscored'].sum():.0f}. "
         f"Judge: {cfg.judge.title}. {cfg.judge.caveat.strip()}"
     ).strip()
