@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.text import Text
 
 from superficial.causal.means import means
 from superficial.causal.quality import quality
 from superficial.figures.causal_swap import run as draw
 from superficial.judge.aspects import ASPECTS
 from superficial.schema import CausalFigure, IntervalsConfig, JudgeTitle, PairTitle, RuntimeConfig
-from superficial.table import read_table, write_table
+from superficial.table import write_table
 
 INTERVALS = IntervalsConfig(resamples=300, confidence=0.95, seed=0)
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=512, position_chunk=64)
@@ -98,39 +100,47 @@ def test_without_the_aligned_decoding_nothing_is_held_against_it(table: pd.DataF
     assert set(quality(some, judgments, INTERVALS)["measure"]) == {"score", "score_above_base", "share_regular"}
 
 
-def drawn(folder: Path, stats: pd.DataFrame, **more: Any) -> str:
-    """The figure of two pairs with these statistics, as SVG with text."""
-    import matplotlib
-
+def drawn(folder: Path, stats: pd.DataFrame, **more: Any) -> tuple[str, pd.DataFrame]:
+    """The words of the figure of these statistics, and the table that goes with it; nothing is rendered."""
     values = {"unshifted": "c", "marginal": "y", "shifted": "r", "max_position": 50, "example": None, "dpi": 60,
               "min_examples": 3, "example_tokens": 20, "dataset": "d", "context": "c", "confidence": 0.95,
               "judge": JudgeTitle(name="j", title="Judge J", caveat="Too small."),
               "pairs": [PairTitle(name="p", title="P")]} | more  # fmt: skip
     for pair in values["pairs"]:
         write_table(stats.assign(window=10), folder / f"stats/d/{pair.name}/c/causal.csv")
-    with matplotlib.rc_context({"svg.fonttype": "none"}), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("superficial.figures.causal_swap.set_style", lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        saved: list[Any] = []
+        patch.setattr("superficial.figures.causal_swap.save", lambda *given: saved.extend(given))
         draw(CausalFigure(**values), RUNTIME, results=folder, out=folder / "causal_swap.pdf")
-    return (folder / "causal_swap.svg").read_text()
+    texts = [text.get_text() for text in saved[0].findobj(Text)]
+    plt.close(saved[0])
+    return " ".join(" ".join(texts).split()), saved[1]
 
 
 def test_the_figure_says_who_judged_and_what_it_lacks(table: pd.DataFrame, judgments: pd.DataFrame, tmp_path: Path):
     every = pd.concat([means(table, INTERVALS), quality(table, judgments, INTERVALS)])
-    text = drawn(tmp_path, every, pairs=[PairTitle(name=name, title=name) for name in "pq"])
-    for said in ("Judge: Judge J. Too small.", "unscored judgments: 0", "Score, regular, n = 6", "harmful, n = 3"):
-        assert said in text.replace("\n", " ")
+    text, rows = drawn(tmp_path, every, pairs=[PairTitle(name=name, title=name) for name in "pq"])
+    for said in ("Judge: Judge J. Too small.", "unscored judgments: 0", "cut at 10 tokens", "Data: d, n = 9"):
+        assert text.count(said) == 1
+    for said in ("Score, regular, n = 6", "Safety, harmful, n = 3"):
+        assert text.count(said) == 2
     assert "Too few" not in text
-    assert set(read_table(tmp_path / "causal_swap.csv")["measure"]) == set(every["measure"])
+    assert len(rows) == 2 * len(every)
 
-    text = drawn(tmp_path, every, min_examples=4)
-    assert text.count("fewer than 4 have a score") == 1  # safety
-    assert "safety" not in set(read_table(tmp_path / "causal_swap.csv")["measure"])
+    text, rows = drawn(tmp_path, every, min_examples=4)
+    assert text.count("Too few examples to draw: fewer than 4 have a score.") == 1  # safety
+    assert "score" in set(rows["measure"])
+    assert "safety" not in set(rows["measure"])
 
     nothing = quality(table, lose(judgments, judgments["score"] > 0), INTERVALS)
-    text = drawn(tmp_path, pd.concat([means(table, INTERVALS), nothing]))
-    assert "Nothing scored: 180" in text  # 6 instructions, 5 aspects, 6 variants
-    assert not read_table(tmp_path / "causal_swap.csv")["measure"].isin(["score", "safety"]).any()
+    text, rows = drawn(tmp_path, pd.concat([means(table, INTERVALS), nothing]))
+    assert "Nothing scored: 180 judgments, all unscored." in text  # 6 instructions, 5 aspects, 6 variants
+    assert not rows["measure"].isin(["score", "safety"]).any()
 
-    text = drawn(tmp_path, means(table, INTERVALS))
+    text, _ = drawn(tmp_path, means(table, INTERVALS))
     assert text.count("No scores of these texts.") == 3
-    assert "Judge J scores no new texts." in text.replace("\n", " ")
+    assert "Judge J scores no new texts." in text
+
+    text, rows = drawn(tmp_path, every, min_examples=10)
+    assert text.count("Too few examples to draw") == 4
+    assert rows.empty
