@@ -278,6 +278,9 @@ SLICES: Mapping[str, Slice] = {
     "ratio_figure": ratio_figure,
     "ladder_figure": ladder_figure,
     "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
+    "causal_figure": lambda run, _: schema.CausalFigure(
+        **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
+    ),
     "contexts_table": contexts_table,
     "browser": browser,
     "report": report,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from reference import alone
 
 from superficial.generate.answer import Greedy
 from superficial.generate.decode import Decoder
+from superficial.generate.rows import Rows
 from superficial.models.load import Loaded, load_model
 
 MANIFEST = ROOT / "results/models/gemma3_270m/manifest.json"
@@ -58,18 +60,18 @@ def test_answers_are_those_of_transformers_alone(base: Loaded, prompts: list[lis
         assert found[index].token_ids == one
 
 
-def test_the_prefix_leaves_the_same_logits(base: Loaded, prompts: list[list[int]]):
+def test_the_prefix_leaves_the_same_logits(base: Loaded, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch):
     """Not only the best token: all logits of the first position, within float32 rounding."""
     seen: list[torch.Tensor] = []
     decoder = Decoder(base, Greedy(1), len(prompts))
-    forward = decoder._forward
+    start = Rows.start
 
-    def watched(*given: object) -> torch.Tensor:
-        logits = forward(*given)  # type: ignore[arg-type]
+    def watched(rows: Rows, asked: Sequence[list[int]]) -> torch.Tensor:
+        logits = start(rows, asked)
         seen.append(logits.clone())
         return logits
 
-    decoder._forward = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(Rows, "start", watched)
     dict(decoder.answers(prompts))
     assert decoder.work.prefix_tokens_prefilled >= 300
     (after_prefix,) = seen

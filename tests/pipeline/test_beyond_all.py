@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from plans import plans
 from project import Project
 
 from superficial.config import Experiment
@@ -12,11 +13,25 @@ from superficial.plan.command import Planner
 from superficial.plan.machine import machine
 
 
+def texts_judged(results: Path) -> set[tuple[str, str]]:
+    """Instruction and response of everything that a judge was given one by one."""
+    data = pd.read_parquet(results / "data/tiny.parquet").set_index("id")["instruction"]
+    answers = pd.concat([pd.read_parquet(file) for file in results.glob("responses/tiny/*/*.parquet")])
+    return set(zip(data[answers["id"]], answers["text"], strict=True))
+
+
+def judged(results: Path) -> int:
+    """Prompts that a local judge ever read."""
+    lines = [line for file in results.glob(".judgments/*.jsonl") for line in file.read_text().splitlines()]
+    return sum(map(bool, lines))
+
+
 def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    rules = {"causal", "causal_stats", "figures/causal_swap"}
+    rules = {"causal", "judge_swapped", "causal_stats", "figures/causal_swap"}
     assert finished.planned("figures/causal_swap") == rules
+    known = texts_judged(finished.folder / "results")
     made = finished.copy(tmp_path / "swapped").made("figures/causal_swap")
     results = made.folder / "results"
     for suffix in ("pdf", "png", "svg"):
@@ -24,13 +39,36 @@ def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     rows = pd.read_csv(results / "figures/causal_swap.csv").set_index(["variant", "measure"])
     assert rows.loc[("all", "identical"), ["mean", "examples"]].tolist() == [1, 6]
     assert rows.loc[("none", "base_agreeing_share"), "mean"].item() == 1
+    swapped = pd.read_parquet(results / "causal/tiny/tiny/zero_shot.parquet")
+    judgments = pd.read_parquet(results / "judgments/tiny/tiny/tiny/zero_shot.swapped.parquet").set_index("id")
+    # Each of the new texts was judged once; decoded by the aligned model alone it is that model's judged response.
+    new = set(zip(swapped["instruction"], swapped["text"], strict=True)) - known
+    assert judged(results) - judged(finished.folder / "results") == len(new) > 0
+    own = pd.read_parquet(results / "judgments/tiny/tiny/tiny_aligned/aligned.parquet").set_index("id")
+    for example in own.index.unique():
+        pd.testing.assert_frame_equal(
+            judgments.loc[[f"{example}#all"]].reset_index(drop=True), own.loc[[example]].reset_index(drop=True)
+        )
+    assert rows.loc[("all", "score_above_aligned"), ["mean", "low", "high"]].tolist() == [0, 0, 0]
+    assert rows.loc[("none", "score_above_base"), "mean"] == 0
+    assert rows.loc[("none", "score"), ["examples", "unscored"]].tolist() == [4, 0]
     assert made.planned("figures/all") == set()
     made.made()
     listed = json.loads((results / "manifest.json").read_text())["results"]
-    assert listed["figures/causal_swap"]["models"] == ["tiny_aligned", "tiny_base"]
-    assert made.planned("figures/all") == set()
-    assert made.planned("figures/causal_swap", hydra=("stats.seed=1",)) == rules - {"causal"}
-    assert made.planned("figures/causal_swap", hydra=("causal.seed=1",)) == rules
+    assert listed["figures/causal_swap"]["models"] == ["tiny_aligned", "tiny_base", "tiny_judge"]
+    changes = {
+        "stats.seed=1": {"causal_stats", "figures/causal_swap"},
+        "causal.seed=1": rules,
+        "judge.max_tokens=5": rules - {"causal"},
+        "judge=smollm2_local": rules - {"causal"} | {"model"},
+        "judge=human": {"causal_stats", "figures/causal_swap"},  # votes on other texts: nobody scores these
+        "judge.title=other": {"figures/causal_swap"},
+        "figure.shifted=black": {"figures/causal_swap"},
+    }
+    (made.folder / "votes.csv").write_text("id,system_a,system_b,vote\n")
+    commands = {change: made.command("figures/causal_swap", hydra=(change,)) for change in changes}
+    commands["all"] = made.command("figures/all")
+    assert {change: set(plan) for change, plan in plans(made.folder, commands).items()} == changes | {"all": set()}
     # The plan of a run (`python -m superficial plan`) is an upper bound of what it took.
     monkeypatch.chdir(made.folder)
     run = Experiment(Path("config"), ["experiment=smoke"])

@@ -26,12 +26,10 @@ from superficial.pair.pairing import Pairing
 from superficial.pair.stage import run as compare_vocabularies
 from superficial.schema import (
     CausalStage,
-    FigureStage,
     IntervalsConfig,
     LocalSource,
     ModelConfig,
     Nothing,
-    PairTitle,
     PromptConfig,
     RuntimeConfig,
 )
@@ -325,31 +323,20 @@ def test_a_model_that_cannot_matter_is_not_asked(study: Study, tmp_path: Path):
     assert fed == [10 + 3, 10 + 3 + 20, 10 + 3 + 20 + 3]
 
 
-def test_means_and_figure(study: Study, table: pd.DataFrame, tmp_path: Path):
-    from superficial.figures.causal_swap import run as draw
-    from superficial.table import write_table
-
-    found = means(table.reset_index(), INTERVALS)
-    rows = found.set_index(["variant", "measure"])
+def test_means(table: pd.DataFrame):
+    rows = means(table.reset_index(), INTERVALS).set_index(["variant", "measure"])
     for measure in ("swapped", "rouge_l"):
         row = rows.loc["shifted", measure]
         assert row["low"] <= row["mean"] == pytest.approx(table.xs("shifted", level="variant")[measure].mean())
         assert row["mean"] <= row["high"]
-    assert rows.loc[("all", "identical"), ["mean", "low", "high", "examples", "window"]].tolist() == [
-        1,
-        1,
-        1,
-        6,
-        WINDOW,
-    ]
-    look = {"unshifted": "c", "marginal": "y", "shifted": "r", "max_position": 50, "example": None}
-    for pairs, few in ((["p"], 3), (["p", "q"], 7)):
-        cfg = FigureStage(
-            **look, dpi=60, min_examples=few, example_tokens=20, dataset="tiny", context="zero_shot", confidence=0.95,
-            pairs=[PairTitle(name=name, title=name) for name in pairs],
-        )  # fmt: skip
-        for pair in pairs:
-            write_table(found, tmp_path / f"stats/tiny/{pair}/zero_shot/causal.csv")
-        draw(cfg, RUNTIME, results=tmp_path, out=tmp_path / "causal_swap.pdf")
-        assert ("Too few" in (tmp_path / "causal_swap.svg").read_text()) == (few == 7)
-        assert pd.read_csv(tmp_path / "causal_swap.csv").empty == (few == 7)
+    assert rows.loc[("all", "identical"), ["mean", "low", "high", "examples"]].tolist() == [1, 1, 1, 6]
+
+
+def test_to_a_judge_each_row_is_a_response_to_its_instruction(study: Study, table: pd.DataFrame):
+    for (example, variant), row in table.iterrows():
+        assert row["id"] == f"{example}#{variant}"
+        assert (row["instruction"], row["category"]) == (
+            TEXTS[int(example[1:])],
+            study.data.set_index("id").at[example, "category"],
+        )
+    assert table["id"].is_unique

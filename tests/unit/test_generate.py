@@ -90,7 +90,7 @@ def test_prompts_of_any_shape(case: Case, prefix: int, rests: tuple[int, ...]):
 
 def test_long_answers_outgrow_the_memory_of_the_cache(case: Case, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("superficial.generate.cache.SPARE", 3)
-    monkeypatch.setattr("superficial.generate.decode.SPARE", 3)
+    monkeypatch.setattr("superficial.generate.rows.SPARE", 3)
     found = decoded(Decoder(case.model, Greedy(NEW), 8), prompts())
     assert [one.token_ids for one in found] == case.expected[1.0]
 

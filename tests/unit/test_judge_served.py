@@ -3,11 +3,13 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
 
 from superficial.errors import UserError
@@ -15,7 +17,9 @@ from superficial.judge.aspects import ASPECTS
 from superficial.judge.item import Item
 from superficial.judge.other import require_other
 from superficial.judge.served import ServedJudge, answer_schema
-from superficial.schema.judge import ServerJudge
+from superficial.judge.stage import run
+from superficial.schema import Runtime
+from superficial.schema.judge import JudgeStage, ServerJudge
 from superficial.server.ledger import open_ledger
 
 ROOT = Path(__file__).resolve().parents[2] / "resources/judging"
@@ -64,11 +68,15 @@ def endpoint() -> Iterator[Callable[[Callable[[dict[str, Any]], str]], Endpoint]
         one.shutdown()
 
 
-def judge(server: Endpoint, results: Path, **more: Any) -> ServedJudge:
+def configured(server: Endpoint, **more: Any) -> ServerJudge:
     values = {"name": "served", "title": "served", "kind": "openai", "model": "m", "retries": 0, "max_tokens": 50,
               "base_url": f"http://127.0.0.1:{server.server_address[1]}/v1", "prompt_files": FILES,
               "repair": str(ROOT / "repair.txt")} | more  # fmt: skip
-    cfg = ServerJudge.model_validate(values)
+    return ServerJudge.model_validate(values)
+
+
+def judge(server: Endpoint, results: Path, **more: Any) -> ServedJudge:
+    cfg = configured(server, **more)
     return ServedJudge(cfg, cfg, open_ledger(cfg, results))
 
 
@@ -130,6 +138,36 @@ def test_asking_again_is_another_request_of_the_same_prompt(endpoint: Any, tmp_p
     prompts = {body["messages"][0]["content"] for body in server.bodies}
     assert len(server.bodies) == 2
     assert len(prompts) == 1
+
+
+def test_of_the_causal_test_every_text_is_asked_once_and_a_further_variant_for_its_own(endpoint: Any, tmp_path: Path):
+    """One table is data and responses; what was judged elsewhere, or equals another variant, is known already."""
+    server = endpoint(lambda body: "refuse" if "Never." in str(body) else json.dumps(GOOD))
+    results, causal = tmp_path / "results", tmp_path / "causal.parquet"
+    judge(server, results).scores([replace(ITEM, slots={"instruction": "Why?", "response": "Sure."})])
+    cfg = configured(server)
+    runtime = Runtime(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1, judges={cfg.name: cfg})
+    out, texts, asked = results / "judgments/d/served/p/c.swapped.parquet", {}, []
+    for more in (
+        {"none": "So.", "shifted": "Sure.", "all": "Sure."},
+        {"first_2": "Sure so."},
+        {"first_5": "Never."},
+        {"reverse": "So."},
+    ):
+        texts |= more
+        rows = [
+            {"id": f"e#{name}", "instruction": "Why?", "category": "regular", "text": text}
+            for name, text in texts.items()
+        ]
+        pd.DataFrame(rows).to_parquet(causal)
+        before = len(server.bodies)
+        run(JudgeStage(judge=cfg, system="p.swapped"), runtime, data=causal, responses=causal, model=[], out=out)
+        asked.append(len(server.bodies) - before)
+    assert asked == [1, 1, 1, 1]  # the last time for what was refused: that is no answer
+    table = pd.read_parquet(out).set_index("id")
+    assert table.loc["e#all", "score"].tolist() == table.loc["e#shifted", "score"].tolist() == [4] * 5
+    assert table.loc["e#first_5", "score"].isna().all()
+    assert (table.loc["e#first_5", "unscored"] != "").all()
 
 
 def test_a_structured_answer_follows_a_schema_that_only_fitting_answers_meet(endpoint: Any, tmp_path: Path):

@@ -105,6 +105,8 @@ def test_requests_are_the_items_that_a_judge_is_asked():
     settings, texts = plans.sizes.run.settings, dict.fromkeys(range(40), "")
     asked = len(changes(Path(settings.canaries.file))) - 1  # the originals are known
     assert plans.work(job("canaries", **about)).requests == asked * settings.canaries.examples
+    causal = settings.causal  # 7 variants, one of them for three k, and the base's own
+    assert plans.work(job("judge_swapped", judge="gpt4", pair="gemma3_270m")).requests == 9 * causal.examples
     comparison = "gemma3_270m.urial_k3--gemma3_270m_chat.aligned"
     some = drawn(data, settings.pairwise.examples, 0)
     work = plans.work(job("pairwise", judge="gpt4", comparison=comparison))

@@ -1,4 +1,9 @@
 # Causal test: one model decodes, and takes the other one's token at some positions. Both are in memory at once.
+from superficial.judge import slices as judging
+
+SWAPPED = "results/causal/{dataset}/{pair}/{context}.parquet"
+
+
 rule causal:
     input:
         pair="results/pairs/{pair}.json",
@@ -9,7 +14,7 @@ rule causal:
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("causal"),
     output:
-        "results/causal/{dataset}/{pair}/{context}.parquet",
+        SWAPPED,
     threads: threads_with(both_models)
     resources:
         **holding(both_models, at_once=True),
@@ -22,14 +27,40 @@ rule causal:
         " prompt_files={input.prompt_files:q} out={output}"
 
 
+# The texts with swapped tokens are judged like any other response.
+rule judge_swapped:
+    input:
+        causal=SWAPPED,
+        model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
+        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
+        code=code_of("judge"),
+    output:
+        "results/judgments/{dataset}/{judge}/{pair}/{context}.swapped.parquet",
+    threads: threads_with(judging_models)
+    resources:
+        **holding(judging_models),
+    params:
+        cfg=lambda wildcards: RUN.slice("judge", "{judge}/{pair}.swapped".format(**wildcards)),
+    shell:
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.causal}"
+        " responses={input.causal} model={input.model} reads={input.files:q} out={output}"
+
+
 # A stage of its own, so that another confidence or seed loads no model.
 rule causal_stats:
     input:
-        causal="results/causal/{dataset}/{pair}/{context}.parquet",
+        causal=SWAPPED,
+        # A judge that cannot be asked scores no new text.
+        judgments=(
+            f"results/judgments/{{dataset}}/{RUN.settings.judge.name}/{{pair}}/{{context}}.swapped.parquet"
+            if judging.askable(RUN)
+            else []
+        ),
         code=code_of("causal_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/causal.csv",
     params:
         cfg=RUN.slice("intervals"),
     shell:
-        "{STAGE} causal_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} causal={input.causal} out={output}"
+        "{STAGE} causal_stats --cfg {params.cfg:q} --runtime {RUNTIME:q}"
+        " causal={input.causal} judgments={input.judgments} out={output}"

@@ -25,6 +25,7 @@ SLICE = {
     "urial_recovery": "contexts_figure",
     "entropy": "contexts_figure",
     "stage_ladder": "ladder_figure",
+    "causal_swap": "causal_figure",
 }
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import torch
 
 from superficial.category import CATEGORIES, category_index
-from superficial.causal.rows import Rows
 from superficial.causal.rule import OTHER, SIDES, Rule, Side
 from superficial.causal.vocabulary import Shared
 from superficial.finish import EOS, LENGTH
 from superficial.generate.choose import choose
 from superficial.generate.logits import NextLogits
+from superficial.generate.rows import Rows
 from superficial.models.load import Loaded
 from superficial.pair.pairing import Pairing
 from superficial.prefix import Prefix

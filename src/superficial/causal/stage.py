@@ -38,8 +38,9 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an example and variant; ids are the aligned model's.
+    """Write one row an example and variant; ids of tokens are the aligned model's.
 
+    `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response.
     `swapped`, `changed`: tokens taken from the other model, and those of them that the driver would not have said.
     Against the aligned response (cut to the window) and, with `base_` before it, against the base's own: `agreeing`,
     tokens of the longest agreeing run from the start; `agreeing_share`, the same as a share of that response;
@@ -63,7 +64,10 @@ def run(
         ends = {end for loaded in models.values() for end in loaded.end_ids}
         row = {"example_id": example, "variant": variant, "window": cfg.max_new_tokens}
         rows.append(row | measured(models["aligned"], one, reference, own, ends))
-    write_table(pd.DataFrame(rows).merge(chosen[["id", "category"]].rename(columns={"id": "example_id"})), out)
+    asked = chosen.rename(columns={"id": "example_id"})[["example_id", "category", "instruction"]]
+    table = pd.DataFrame(rows).merge(asked)
+    table.insert(0, "id", table["example_id"] + "#" + table["variant"])
+    write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
     ties: dict[str, int] = {}
     for (example, _), one in found.items():

@@ -41,7 +41,7 @@ class ServedJudge:
         replies = self._asked(first)
         failed = [reply for reply in replies.values() if isinstance(reply, Failure)]
         if failed:
-            how = "to ask them again: snakemake -R judge pairwise canaries"
+            how = "to ask them again: snakemake -R judge pairwise canaries judge_swapped"
             print(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason} ({how})", file=sys.stderr)
         found = {item.name: _parsed(replies[item.name], item, parse, nothing) for item in items}
         unread = [item for item in items if _unreadable(replies[item.name], found[item.name])]

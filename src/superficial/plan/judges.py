@@ -28,6 +28,12 @@ class Judges:
         asked = self._sizes.instructions
         return self._asked(judge, asked.regular, asked.safety, self._sizes.answer(model, method).mean)
 
+    def swapped(self, judge: str) -> Work:
+        """Every response of the causal test, once; equal texts are read once, so it may be less."""
+        cfg = self._run.settings.causal
+        regular, safety = self._drawn(cfg.examples)
+        return self._asked(judge, cfg.count * regular, cfg.count * safety, cfg.max_new_tokens)
+
     def canaries(self, judge: str, model: str, method: str) -> Work:
         """Some responses again: repeated, with one more line break, and with each of the sentences."""
         cfg = self._run.settings.canaries

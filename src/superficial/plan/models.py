@@ -63,8 +63,7 @@ class Models:
     def causal(self, pair: str) -> Work:
         """Both models decode every variant; where variants agree, or do without one of the two, it is less."""
         cfg, sides, count = self._run.settings.causal, self._run.pairs[pair], self._sizes.instructions.count
-        variants = 1 + sum(len(cfg.first) if one == "first" else 1 for one in cfg.variants)
-        asked, found = variants * min(cfg.examples or count, count), Work()
+        asked, found = cfg.count * min(cfg.examples or count, count), Work()
         for model, method in (
             (sides.base.name, self._run.settings.context.name),
             (sides.aligned.name, self._run.settings.response.name),

@@ -70,7 +70,7 @@ _FIGURES = {
         SHIFT,
         "Whether the shifted tokens matter",
         "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
-        " model's choices, against the number of tokens swapped, and the reverse.",
+        " model's choices, against the number of tokens swapped, and the reverse; and how a judge scores these texts.",
     ),
     "stage_ladder": Shown(
         SHIFT,

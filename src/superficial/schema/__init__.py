@@ -73,6 +73,7 @@ from superficial.schema.retrieval import (
 )
 from superficial.schema.runtime import Runtime, RuntimeConfig
 from superficial.schema.scores import (
+    CausalFigure,
     DatasetFigure,
     JudgedFigure,
     JudgedStage,
@@ -105,6 +106,7 @@ __all__ = [
     "CanariesStage",
     "CasesTable",
     "CausalConfig",
+    "CausalFigure",
     "CausalStage",
     "CompareConfig",
     "ComparedPair",

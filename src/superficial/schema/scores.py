@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
-from superficial.schema.figure import FigureConfig, PublishedScores, PublishedShare
+from superficial.schema.figure import FigureConfig, FigureStage, PublishedScores, PublishedShare
 from superficial.schema.shift import IntervalsConfig
 
 
@@ -52,6 +52,12 @@ class JudgedFigure(FigureConfig, JudgedView):
     """What a figure of scores reads."""
 
     groups: list[SystemGroup] = Field(default=[], description="a panel each, one a pair; empty: one panel")
+
+
+class CausalFigure(FigureStage):
+    """What the figure of swapped tokens reads: its look, and who judged the texts."""
+
+    judge: JudgeTitle
 
 
 class ScoresTable(JudgedView):

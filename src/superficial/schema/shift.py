@@ -59,6 +59,11 @@ class CausalConfig(Strict):
     examples: int | None = Field(ge=1, description="instructions, in the shares of regular and safety; null: all")
     seed: int = Field(description="of the draw of instructions, and of random positions")
 
+    @property
+    def count(self) -> int:
+        """Responses to each instruction, the base's own among them."""
+        return 1 + sum(len(self.first) if one == "first" else 1 for one in self.variants)
+
 
 class CausalStage(CausalConfig):
     """What the causal stage reads: its bounds, and the base's context."""

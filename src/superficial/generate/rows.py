@@ -1,4 +1,9 @@
-"""The contexts that one model goes on from, a row each; a row may split in two, or end."""
+"""The contexts that one model goes on from, a row each; a row may split in two, or end.
+
+Rows of a batch are aligned at their last token, [pad][prefix][rest], so that distances between columns are distances
+between positions, which sliding windows are counted in. A row with a shorter rest reads the last tokens of the prefix
+again instead of padding.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +18,7 @@ from superficial.prefix import Prefix
 
 
 class Rows:
-    """One model's batch; laid out like the batches of generate/decode.py, [pad][prefix][rest]."""
+    """One model's batch."""
 
     def __init__(self, loaded: Loaded, prefix: Prefix, next_logits: NextLogits, room: int) -> None:
         """`prefix` is what all prompts start with; `room` is how many tokens may follow them."""
