@@ -15,7 +15,10 @@ FIGURES = {
     "entropy": [f"{STATS}/entropy.csv"],
     "safety_depth": [f"{STATS}/safety_depth.csv"],
 }
-BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
+BEYOND = {  # no part of figures/all
+    "causal_swap": [f"{STATS}/causal.csv"],  # both models decode at once
+    "byte_spans": [f"{STATS}/spans.csv"],  # for pairs of which figures/all can say nothing
+}
 # Of the configuration; else "figure".
 SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
 

@@ -72,6 +72,12 @@ _FIGURES = {
         "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
         " model's choices, against the number of tokens swapped, and the reverse.",
     ),
+    "byte_spans": Shown(
+        SHIFT,
+        "Two tokenizers: the shift by spans of bytes",
+        "Log-probability of the same text under both models, which split it differently, and ranks where a span is one"
+        " and the same token to both and both have every candidate above it.",
+    ),
     "safety_depth": Shown(
         SHIFT,
         "How deep safety goes",
