@@ -31,8 +31,9 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     )
     for axes, pair in zip(grid, cfg.pairs, strict=True):
         mine = enough[enough["pair"] == pair.name]
-        if mine.empty:
-            few = f"Too few examples to draw:\nfewer than {cfg.min_examples}."
+        if not ((mine["measure"] == "valid") & (mine["of"] == "spans")).any():
+            mine = mine[:0]
+            few = f"Too few examples to draw:\nspans of fewer than {cfg.min_examples} responses."
             axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
         _bits(axes[0], mine)
         _difference(axes[1], mine)
@@ -75,10 +76,9 @@ def _difference(axis: Axes, rows: pd.DataFrame) -> None:
     axis.axhline(0, color="#888888", linewidth=0.7)
     if not found.empty:
         _points(axis, found, 0, color="#000000", fmt="o-")
-        one = _whole(rows, "difference")
-        text = f"in all {one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+        text = f"in all {_number(_whole(rows, 'difference'))}"
         axis.text(0.98, 0.97, text, transform=axis.transAxes, ha="right", va="top", fontsize=7)
-    axis.set_title("log P, aligned − base, nats per byte", loc="left")
+    axis.set_title("aligned − base, nats per byte", loc="left")
 
 
 def _points(axis: Axes, rows: pd.DataFrame, aside: float, **look: Any) -> None:
@@ -105,24 +105,35 @@ def _ranks(axis: Axes, rows: pd.DataFrame, cfg: FigureStage) -> None:
     looks = colours(cfg) | OTHERS
     bars = [(f"all {valid['count']:,} spans", known | rest)]
     lines = ["Share with exact ranks:"]
-    lines += [f"  {percent(*_values(rows, 'valid', of))} of {of}" for of in UNITS]
-    shares = rows[rows["of"] == "valid spans"]
-    if len(shares):
+    lines += [f"  {percent(*_values(rows, 'valid', of))} of {of}" for of in UNITS if _has(rows, of)]
+    if _has(rows, "valid spans"):
         exact = {name: _values(rows, name, "valid spans")[0] for name in CATEGORIES}
-        bars.append((f"the {shares['count'].iloc[0]:,} with exact ranks", exact))
+        bars.append((f"the {_whole(rows, 'unshifted', 'valid spans')['count']:,} with exact ranks", exact))
         lines.append("Of these:")
         lines += [f"  {percent(*_values(rows, name, 'valid spans'))} {name}" for name in CATEGORIES]
+    if _has(rows, "ends of turn"):
+        one = _whole(rows, "difference", "ends of turn")
+        lines += [f"At the {one['count']:,} ends of turn (no bytes), nats:", f"  aligned − base {_number(one)}"]
     for at, (label, parts) in enumerate(bars):
         left, y = 0.0, 1 - 0.24 * at
         axis.text(0, y + 0.075, label, va="bottom", fontsize=7.5)
         for name, share in parts.items():
             axis.barh(y, share, left=left, height=0.13, color=looks[name], label="" if at else name)
             if share > ROOM:
-                axis.text(left + share / 2, y, f"{100 * share:.0f}", ha="center", va="center", fontsize=7)
+                ink = "white" if name == "shifted" else "black"
+                axis.text(left + share / 2, y, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=ink)
             left += share
     axis.text(0, 1 - 0.24 * len(bars) + 0.1, "\n".join(lines), va="top", fontsize=7, linespacing=1.25)
     axis.set_xlim(0, 1)
-    axis.set_ylim(-0.25, 1.2)
+    axis.set_ylim(-0.3, 1.2)
+
+
+def _has(rows: pd.DataFrame, of: str) -> bool:
+    return bool((rows["of"] == of).any())
+
+
+def _number(one: pd.Series) -> str:
+    return f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
 
 
 def _values(rows: pd.DataFrame, measure: str, of: str) -> tuple[float, float, float]:
@@ -138,7 +149,8 @@ def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
         "The aligned model's responses by spans of bytes: cut where a token ends under both tokenizers.\n"
         f"Data: {cfg.dataset}, n = {n} responses; base context: {cfg.context}; left out: bins that under "
         f"{cfg.min_examples} responses reach.\n"
-        f"log P is that of one tokenization each, a lower bound. Not compared: {left} % of the aligned tokens.\n"
+        "Log-probabilities are those of one tokenization each, so lower bounds. "
+        f"Not compared: {left} % of aligned tokens.\n"
         "A rank is exact where a span is one and the same token to both, and both have every candidate above it: "
         "rarely\nfor deep ranks, so that shares of the exact ones lean to unshifted. "
         f"{interval(cfg).capitalize()}s: bootstrap over examples."

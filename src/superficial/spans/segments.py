@@ -24,10 +24,9 @@ def segments(base: Sequence[bytes], aligned: Sequence[bytes]) -> list[Segment]:
     """
     left, right = (np.cumsum([len(part) for part in side], dtype=np.int64) for side in (base, aligned))
     cuts = np.intersect1d(left, right)
-    starts = np.append(0, cuts[:-1])
-    found, before = [], (0, 0)
-    for start, stop in zip(starts.tolist(), cuts.tolist(), strict=True):
+    found, start, before = [], 0, (0, 0)
+    for stop in cuts.tolist():
         after = int(np.searchsorted(left, stop)) + 1, int(np.searchsorted(right, stop)) + 1
         found.append(Segment(start, stop, slice(before[0], after[0]), slice(before[1], after[1])))
-        before = after
+        start, before = stop, after
     return found
