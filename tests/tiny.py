@@ -41,22 +41,22 @@ def make_tokenizer(*, chat: bool, seed_text: str = "") -> PreTrainedTokenizerFas
     return tokenizer
 
 
-def make_pieces(*, start: bool = True) -> PreTrainedTokenizerFast:
-    """Another way to split text, SentencePiece's: "▁" for a space, byte tokens for what it lacks, no merges over spaces.
+def make_pieces() -> PreTrainedTokenizerFast:
+    """Another way to split text, SentencePiece's: "▁" for a space, byte tokens for what it lacks.
 
-    `start`: as Llama's it puts a space before a text, and takes one away when it decodes.
+    As Llama's it puts a space before a text, and takes one away when it decodes.
     """
-    steps = [normalizers.Prepend("▁")] * start + [normalizers.Replace(" ", "▁")]
     inner = Tokenizer(models.BPE(unk_token="<unk>"))
-    inner.normalizer = normalizers.Sequence(steps)
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     inner.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
     names = ["<unk>", "<bos>", "<eos>"]
     trainer = trainers.BpeTrainer(vocab_size=150, special_tokens=names, show_progress=False)
     text = "Keeping many plants alive takes light, things to do, and a list of what each of them can be given. abcxyz"
     inner.train_from_iterator([text] * 3, trainer)
     inner.pre_tokenizer = None
-    stripped = [decoders.Strip(" ", 1, 0)] * start
-    inner.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *stripped])
+    inner.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
     description = json.loads(inner.to_str())
     vocabulary = description["model"]["vocab"]
     description["model"] |= {"byte_fallback": True, "fuse_unk": True}

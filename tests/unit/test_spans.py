@@ -1,10 +1,10 @@
 """Spans of bytes: tokens of two tokenizers told in bytes, what they have in common, and log-probabilities of it."""
 
-import json
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from relatives import relative
-from tiny import END, context_ids, make_pieces
-from transformers import PreTrainedTokenizerFast
+from tiny import END, context_ids
 
 from superficial import compare, score
 from superficial.errors import UserError
@@ -117,7 +116,7 @@ def test_text_ends_before_a_special_token(spelled: dict[str, Spelling]):
 
 
 def test_a_text_that_a_tokenizer_changes_is_not_read(spelled: dict[str, Spelling]):
-    """ "▁" stands for a space in pieces, so that nobody can write it there."""
+    """In pieces "▁" stands for a space, so that nobody can write it there."""
     assert spelled["pieces"].read("a ▁ b") is None
     assert spelled["base"].read("a ▁ b") is not None
 
@@ -147,7 +146,7 @@ def test_segments_are_the_finest_that_both_have():
 
 def _cut(text: bytes, rng: random.Random) -> list[bytes]:
     cuts = sorted({0, len(text), *rng.choices(range(len(text)), k=rng.randrange(len(text)))})
-    return [text[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [text[start:stop] for start, stop in pairwise(cuts)]
 
 
 @dataclass
@@ -181,12 +180,13 @@ def study(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Study:
     loaded = {name: load_model(manifest, "cpu") for name, manifest in models.items()}
     tokenizer, queries = (
         loaded["aligned"].tokenizer,
-        [f"How do I keep {index} plants?" for index in range(len(TEXTS) + 3)],
+        [f"How do I keep {index} plants?" for index in range(len(TEXTS) + 4)],
     )
     responses = [[*tokenizer(text, add_special_tokens=False).input_ids, END] for text in TEXTS[:6]]
     responses += [Spelling(Vocabulary.read(models["aligned"])).read(text) or [] for text in TEXTS[6:]]
     cut_off = tokenizer("keep 🙂", add_special_tokens=False).input_ids[:-1]  # within the emoji
     responses += [cut_off, tokenizer("a ▁ b", add_special_tokens=False).input_ids, [END]]
+    responses.append(agreeable(loaded, queries[-1], 12))
     names = [f"e{index}" for index in range(len(responses))]
     data = pd.DataFrame({"id": names, "instruction": queries, "turns": [[] for _ in names]})
     answers = pd.DataFrame({"id": names, "token_ids": responses, "earlier_answers": [[] for _ in names]})
@@ -194,6 +194,31 @@ def study(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Study:
     write_table(data, folder / "data.parquet")
     write_table(answers, folder / "responses.parquet")
     return Study(folder, models, loaded, folder / "data.parquet", folder / "responses.parquet")
+
+
+def agreeable(loaded: dict[str, Loaded], query: str, length: int) -> list[int]:
+    """Tokens of the aligned model that it and `pieces` both find probable, so that some ranks are low on both sides."""
+    spelled = {
+        name: Spelling(Vocabulary.read(Path(loaded[name].tokenizer.name_or_path) / "manifest.json"))
+        for name in ("aligned", "pieces")
+    }
+    own, other = (spelled[name].keys for name in ("aligned", "pieces"))
+    both = [key for key in own.keys() & other.keys() if isinstance(key, bytes) and key.isascii()]
+    asked = context_ids(loaded["aligned"].tokenizer, CHAT, query)
+    read = context_ids(loaded["pieces"].tokenizer, ZERO_SHOT, query)
+    found: list[int] = []
+    for _ in range(length):
+        text = b"".join(spelled["aligned"].written(found)).decode()
+        scores = torch.zeros(len(both))
+        for name, ids, keys in (
+            ("aligned", asked + found, own),
+            ("pieces", read + (spelled["pieces"].read(text) or []), other),
+        ):
+            with torch.inference_mode():
+                after = loaded[name].model(torch.tensor([ids])).logits[0, -1].log_softmax(dim=0)
+            scores += after[[keys[key] for key in both]]
+        found.append(own[both[int(scores.argmax())]])
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +238,7 @@ def test_two_tokenizers(study: Study, mixed: pd.DataFrame):
     """Spans against one loop a side over single tokens, with the ranks and candidates from its logits."""
     tokens, queries = study.answers.set_index("id"), read_table(study.data).set_index("id")["instruction"]
     spelled = {name: Spelling(Vocabulary.read(study.manifests[name])) for name in ("pieces", "aligned")}
-    for example in ("e0", "e3", "e5", "e7"):
+    for example in ("e0", "e12"):
         rows = mixed[(mixed["example_id"] == example) & (mixed["part"] != LEFT_OUT)]
         sides = {
             "base": (
@@ -371,8 +396,8 @@ def test_the_figure_says_when_n_is_too_small(study: Study, mixed: pd.DataFrame, 
     for enough in (3, 50):
         cfg = FigureStage(**look, min_examples=enough, dataset="d", context="zero_shot", confidence=0.95, pairs=pairs)
         byte_spans.run(cfg, RUNTIME, results=results, out=study.folder / f"figure/{enough}.pdf")
-    assert len(mixed["example_id"].unique()) == 12
-    assert "n = 12 responses" in drawn[0]
+    assert len(mixed["example_id"].unique()) == 13
+    assert "n = 13 responses" in drawn[0]
     assert "Share with exact ranks" in drawn[0]
     assert "Too few" not in drawn[0]
     assert "Too few examples" in drawn[1]
@@ -414,18 +439,21 @@ def test_a_tokenizer_that_does_not_keep_to_bytes_is_refused(
 
 
 def test_tokens_that_are_decoded_to_another_text_are_refused(spelled: dict[str, Spelling]):
-    """The check is made on what was written, too: here a decoder that writes "-" for a space."""
+    """The check is made on what was written, too: here a decoder that cuts two spaces off."""
     vocabulary = spelled["pieces"].vocabulary
-    steps = vocabulary.description["decoder"]["decoders"]
-    dashes = {"type": "Replace", "pattern": {"String": " "}, "content": "-"}
-    odd = Spelling(replace(vocabulary, description={**vocabulary.description, "normalizer": None}))
-    assert odd is None or steps
+    *steps, _ = vocabulary.description["decoder"]["decoders"]
+    steps.append({"type": "Strip", "content": " ", "start": 2, "stop": 0})
+    odd = Spelling(
+        replace(vocabulary, description={**vocabulary.description, "decoder": {"type": "Sequence", "decoders": steps}})
+    )
+    with pytest.raises(UserError, match="the bytes of its tokens are not those of the text"):
+        odd.written(odd.read("   a") or [])
 
 
 def test_a_base_that_can_read_nothing_is_refused(study: Study, tmp_path: Path):
-    answers = study.answers.tail(2).head(1)
+    answers = study.answers.iloc[[10]]
     write_table(answers, tmp_path / "responses.parquet")
-    with pytest.raises(UserError, match="tokenizer of pieces: .* gives back no response as it was written"):
+    with pytest.raises(UserError, match=r"tokenizer of pieces: .* gives back no response as it was written"):
         replace(study, folder=tmp_path, responses=tmp_path / "responses.parquet").spans("pieces", "none")
 
 
@@ -438,13 +466,16 @@ def test_ranks_of_such_a_pair_are_refused_and_the_way_out_is_named(models: Model
 
 def test_pieces_without_a_space_at_the_start_are_the_same_tokens(spelled: dict[str, Spelling]):
     """Gemma's and Llama's way: in the middle of a text they split alike."""
-
-    def of(tokenizer: PreTrainedTokenizerFast) -> Spelling:
-        description = json.loads(tokenizer.backend_tokenizer.to_str())
-        return Spelling(replace(spelled["pieces"].vocabulary, description=description))
-
+    vocabulary = spelled["pieces"].vocabulary
+    normalizer, decoder = (dict(vocabulary.description[part]) for part in ("normalizer", "decoder"))
+    assert normalizer["normalizers"][0]["type"] == "Prepend"
+    assert decoder["decoders"][-1]["type"] == "Strip"
+    normalizer["normalizers"], decoder["decoders"] = normalizer["normalizers"][1:], decoder["decoders"][:-1]
+    gemma = replace(vocabulary, description={**vocabulary.description, "normalizer": normalizer, "decoder": decoder})
     for text in TEXTS:
-        assert of(make_pieces(start=False)).read(text) == of(make_pieces()).read(text)
+        ids = spelled["pieces"].read(text)
+        assert ids == Spelling(gemma).read(text) is not None
+        assert Spelling(gemma).written(ids) == spelled["pieces"].written(ids)
 
 
 def test_the_report_counts_what_both_have(spelled: dict[str, Spelling]):

@@ -61,9 +61,9 @@ def _by_position(axis: Axes, rows: pd.DataFrame) -> pd.DataFrame:
 def _bits(axis: Axes, rows: pd.DataFrame) -> None:
     found = _by_position(axis, rows[rows["measure"].isin(SIDES)])
     for side, (measure, (label, colour, marker)) in enumerate(SIDES.items()):
-        mine, whole = found[found["measure"] == measure], _whole(rows, measure)
+        mine = found[found["measure"] == measure]
         if not mine.empty:
-            text = f"{label}: {whole['value']:.2f} in all"
+            text = f"{label}: {_whole(rows, measure)['value']:.2f} in all"
             _points(axis, mine, 0.14 * (side - 0.5), color=colour, fmt=f"{marker}-", label=text)
     if not found.empty:
         axis.legend(frameon=False, loc="best")
