@@ -142,8 +142,8 @@ def _values(rows: pd.DataFrame, measure: str, of: str) -> tuple[float, float, fl
 
 
 def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
-    n = table["examples"].max()
     whole = table[table["measure"] == "compared"]
+    n = " and ".join(map(str, whole["examples"]))
     left = " and ".join(f"{100 * (1 - value):.1f}" for value in whole["value"])
     return (
         "The aligned model's responses by spans of bytes: cut where a token ends under both tokenizers.\n"
