@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 from plans import jobs_in
-from tiny import make_model
+from tiny import make_model, make_pieces
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ["How", "do", "I", "keep", "a", "plant", "alive", "in", "a", "dark", "room", "without", "much", "water"]
@@ -115,9 +115,10 @@ class Project:
 
 
 def make_models(folder: Path) -> Path:
-    """A base model, an aligned sibling of it, and one with another vocabulary."""
+    """A base model, an aligned sibling of it, one with another vocabulary, and a base with another kind of tokenizer."""
     make_model(folder / "base", seed=1, positions=8192)  # a prompt with three examples is 3,500 tokens to it
     make_model(folder / "aligned", seed=1, shift=0.06, chat=True)
     make_model(folder / "judge", seed=5, chat=True)
     make_model(folder / "other", seed=1, chat=True, seed_text="quite other words in the vocabulary")
+    make_model(folder / "pieces", seed=2, positions=8192, tokenizer=make_pieces())
     return folder

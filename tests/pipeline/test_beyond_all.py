@@ -75,3 +75,25 @@ def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     planned = Planner(run, machine(run.settings.plan, "cpu"), Path("no/results")).models.causal("tiny")
     done = json.loads(Path("results/causal/tiny/tiny/zero_shot.parquet.meta.json").read_text())
     assert 0 < done["fed_tokens"] <= planned.read + planned.made
+
+
+def test_two_tokenizers_are_compared_by_spans_of_bytes(finished: Project, tmp_path: Path, tiny_models: Path):
+    rules = {"byte_pair", "spans", "span_stats", "figures/byte_spans"}
+    assert finished.planned("figures/byte_spans") == rules
+    made = finished.copy(tmp_path / "spans")
+    made.add_model("tiny_pieces", {"kind": "local", "path": str(tiny_models / "pieces")})
+    made.add_pair("split", "tiny_pieces", "tiny_aligned")
+    both = ("pairs=[tiny,split]",)
+    results = made.made("figures/byte_spans", hydra=both).folder / "results"
+    for suffix in ("pdf", "png", "svg"):
+        assert (results / f"figures/byte_spans.{suffix}").stat().st_size > 2000
+    assert set(pd.read_csv(results / "figures/byte_spans.csv")["pair"]) == {"tiny", "split"}
+    answers = pd.read_parquet(results / "responses/tiny/tiny_aligned/aligned.parquet").set_index("id")["token_ids"]
+    for pair in ("tiny", "split"):
+        spans = pd.read_parquet(results / f"spans/tiny/{pair}/zero_shot.parquet").groupby("example_id")["aligned_ids"]
+        assert {name: [token for ids in rows for token in ids] for name, rows in spans} == {
+            name: ids.tolist() for name, ids in answers.items()
+        }
+    work = json.loads((results / "spans/tiny/tiny/zero_shot.parquet.meta.json").read_text())
+    assert work["forward_passes"] <= 6  # the aligned side was scored: only what the base splits otherwise is read
+    assert made.planned("figures/byte_spans", hydra=(*both, "stats.seed=1")) == rules - {"byte_pair", "spans"}

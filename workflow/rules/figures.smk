@@ -15,9 +15,11 @@ FIGURES = {
     "entropy": [f"{STATS}/entropy.csv"],
     "safety_depth": [f"{STATS}/safety_depth.csv"],
 }
-BEYOND = {  # no part of figures/all: here both models decode at once, and further models are needed
-    "causal_swap": [f"{STATS}/causal.csv"],
-    "stage_ladder": [f"{STATS}/ladder.csv"],
+BEYOND = {  # no part of figures/all
+    "causal_swap": [f"{STATS}/causal.csv"],  # both models decode at once
+    "stage_ladder": [f"{STATS}/ladder.csv"],  # further models
+    "byte_spans": [f"{STATS}/spans.csv"],  # for pairs of which figures/all can say nothing
+    "prompt_search": [f"{STATS}/prompt_search.csv", f"{STATS}/prompt_search_trace.csv"],  # some thirty scorings
 }
 # Of the configuration; else "figure".
 SLICE = {

@@ -5,6 +5,8 @@ from superficial.pair.report import Moved, Report, SideReport, Token
 from superficial.pair.splitting import difference, text_start_differs
 from superficial.pair.vocabulary import Vocabulary
 
+OTHERWISE = "without ranks of every token, figures/byte_spans compares any two"
+
 
 def match(base: Vocabulary, aligned: Vocabulary) -> Report:
     """The report of a pair.
@@ -23,14 +25,15 @@ def match(base: Vocabulary, aligned: Vocabulary) -> Report:
         raise UserError(
             _difference(base, aligned, *ordinary),
             where=where,
-            remedy="choose two models of one family: response token ids must mean the same to both",
+            remedy=f"choose two models of one family: response token ids must mean the same to both; {OTHERWISE}",
         )
     found = difference(base, aligned)
     if found:
         raise UserError(
             f"the tokenizers split text differently: {found}",
             where=where,
-            remedy="choose two models whose tokenizers come from one training: this base never read text so split",
+            remedy="choose two models whose tokenizers come from one training: this base never read text so split; "
+            + OTHERWISE,
         )
     partners = {aligned.ids[text]: base.ids[text] for text in aligned.ids.keys() & base.ids.keys()}
     end, how = aligned.end_of_turn, "none"

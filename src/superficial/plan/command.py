@@ -20,7 +20,12 @@ from superficial.schema import ServerEngine
 RESULTS = Path("results")
 SHARD = "_shard"
 OTHERS = "figures and the like"
-TOKENIZER_ONLY = ("pair", "response_stats", "figures/shift_browser")  # a model is their input, and they do not run it
+TOKENIZER_ONLY = (
+    "pair",
+    "byte_pair",
+    "response_stats",
+    "figures/shift_browser",
+)  # a model is their input, and they do not run it
 LIGHT = Work(seconds=3)  # a job that loads no model
 
 
@@ -53,6 +58,7 @@ class Planner:
             "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
             "handoff": lambda about: self.models.handoff(about["pair"]),
             "causal": lambda about: self.models.causal(about["pair"]),
+            "spans": lambda about: self.models.spans(about["pair"]),
             "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
             "judge_swapped": lambda about: self._judges.swapped(about["judge"]),
             "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),

@@ -95,6 +95,12 @@ class Models:
         disk = tokens * (ROW + 2 * CANDIDATE * self._run.settings.compare.top_k)
         return Work(flops=work, disk=disk, seconds=seconds + self._machine.reading(work, 0))
 
+    def spans(self, pair: str) -> Work:
+        """Both models score the same text; the base is taken to split it into as many tokens as the aligned model."""
+        settings = self._run.settings
+        found = self.score(pair, "base", settings.context.name) + self.score(pair, "aligned", settings.response.name)
+        return found + self.compare(pair)
+
     def read_prompts(self, model: str, prompts: float, tokens: float, logits: float, made: float = 0) -> Work:
         """A judge that reads so many prompts one by one, with `logits` positions of each scored; `made`: reasons."""
         size = self._sizes.architecture(model)

@@ -78,6 +78,12 @@ _FIGURES = {
         "The categories of the same responses under the base, every stage of training and the aligned model, the flows"
         " between them, and which step settles which kind of token.",
     ),
+    "byte_spans": Shown(
+        SHIFT,
+        "Two tokenizers: the shift by spans of bytes",
+        "Log-probability of the same text under both models, which split it differently, and ranks where a span is one"
+        " and the same token to both and both have every candidate above it.",
+    ),
     "safety_depth": Shown(
         SHIFT,
         "How deep safety goes",

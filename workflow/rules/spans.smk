@@ -1,0 +1,48 @@
+# Pairs with different tokenizers: the same text under both models, by spans of bytes. No part of figures/all.
+rule byte_pair:
+    input:
+        base=manifest("base"),
+        aligned=manifest("aligned"),
+        code=code_of("byte_pair"),
+    output:
+        "results/pairs/{pair}.bytes.json",
+    params:
+        cfg=RUN.slice("pair"),
+    shell:
+        "{STAGE} byte_pair --cfg {params.cfg:q} --runtime {RUNTIME:q} base={input.base} aligned={input.aligned} out={output}"
+
+
+rule spans:
+    input:
+        pair="results/pairs/{pair}.bytes.json",
+        base=manifest("base"),
+        aligned=manifest("aligned"),
+        data="results/data/{dataset}.parquet",
+        responses=responses,
+        prompt_files=RUN.prompt_files(CONTEXT),
+        code=code_of("spans"),
+    output:
+        "results/spans/{dataset}/{pair}/{context}.parquet",
+    threads: threads_with(both_models)
+    resources:
+        **holding(both_models),
+    params:
+        # A function, because the slice holds a template with braces of its own.
+        cfg=lambda wildcards: RUN.slice("score", CONTEXT),
+    shell:
+        "{STAGE} spans --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        " base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
+        " prompt_files={input.prompt_files:q} out={output}"
+
+
+# A stage of its own, so that another confidence or seed loads no model.
+rule span_stats:
+    input:
+        spans="results/spans/{dataset}/{pair}/{context}.parquet",
+        code=code_of("span_stats"),
+    output:
+        "results/stats/{dataset}/{pair}/{context}/spans.csv",
+    params:
+        cfg=RUN.slice("intervals"),
+    shell:
+        "{STAGE} span_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} spans={input.spans} out={output}"
