@@ -52,6 +52,8 @@ STAGES: Mapping[str, Stage] = {
     "handoff_stats": Stage("superficial.stats.handoff", schema.IntervalsConfig),
     "causal": Stage("superficial.causal.stage", schema.CausalStage),
     "causal_stats": Stage("superficial.causal.means", schema.IntervalsConfig),
+    "prompt_search": Stage("superficial.search.stage", schema.SearchStage),
+    "prompt_search_stats": Stage("superficial.search.stats", schema.IntervalsConfig),
     "safety_depth": Stage("superficial.stats.safety_depth", schema.IntervalsConfig),
     "kinds": Stage("superficial.kinds.stage", schema.Nothing),
     "kinds_agreement": Stage("superficial.kinds.agreement", schema.Nothing),
@@ -64,6 +66,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/shift_by_kind": Stage("superficial.figures.shift_by_kind", schema.FigureStage),
     "figures/prefix_handoff": Stage("superficial.figures.prefix_handoff", schema.FigureStage),
     "figures/causal_swap": Stage("superficial.figures.causal_swap", schema.FigureStage),
+    "figures/prompt_search": Stage("superficial.figures.prompt_search", schema.SearchFigure),
     "figures/safety_depth": Stage("superficial.figures.safety_depth", schema.FigureStage),
     "judge": Stage("superficial.judge.stage", schema.JudgeStage),
     "canaries": Stage("superficial.judge.canaries", schema.CanariesStage),
@@ -93,6 +96,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
     "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
     "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),
+    "tables/prompt_search": Stage("superficial.search.table", schema.SearchTable),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 

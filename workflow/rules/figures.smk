@@ -15,9 +15,17 @@ FIGURES = {
     "entropy": [f"{STATS}/entropy.csv"],
     "safety_depth": [f"{STATS}/safety_depth.csv"],
 }
-BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
+BEYOND = {  # no part of figures/all: both models decode at once; some thirty passes over half of the responses
+    "causal_swap": [f"{STATS}/causal.csv"],
+    "prompt_search": [f"{STATS}/prompt_search.csv", f"{STATS}/prompt_search_trace.csv"],
+}
 # Of the configuration; else "figure".
-SLICE = {"shift_ratio": "ratio_figure", "urial_recovery": "contexts_figure", "entropy": "contexts_figure"}
+SLICE = {
+    "shift_ratio": "ratio_figure",
+    "urial_recovery": "contexts_figure",
+    "entropy": "contexts_figure",
+    "prompt_search": "search_figure",
+}
 
 
 def in_report(path, name):
