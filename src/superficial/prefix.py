@@ -23,7 +23,7 @@ class Prefix:
 
     @classmethod
     def read(cls, loaded: Loaded, prompts: Sequence[list[int]], known: "Prefix | None" = None) -> "Prefix":
-        """Read what `prompts` share, one forward pass of one row at most; what `known` begins with is not read again."""
+        """Read what `prompts` share, one forward pass of one row at most, after what `known` begins with, too."""
         shared = shared_prefix(loaded, prompts)
         if not shared:
             return cls([])

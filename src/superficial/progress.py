@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 def progress(label: str, total: int, unit: str, *, shown: bool = True) -> "tqdm[Any]":
-    """A bar that redraws often on a terminal, and about twice a minute in a log file; not `shown` inside another one."""
+    """A bar that redraws often on a terminal, and about twice a minute in a log file; another's work is not `shown`."""
     seconds = 0.5 if sys.stderr.isatty() else 20.0
     bar = tqdm(
         total=total,

@@ -47,7 +47,7 @@ class Scorer:
         known: Prefix | None = None,
         quiet: bool = False,
     ) -> None:
-        """`known`: what the contexts may begin with, read before; `quiet`: the work is part of other work with a bar."""
+        """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
         self.fed_tokens = self.forward_passes = 0
         self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
         self._workers = Workers(loaded.device)

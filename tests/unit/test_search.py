@@ -1,12 +1,12 @@
 """Search for the examples of a prompt: against brute force, against the normal stages, and counted."""
 
-import itertools
 import json
-import shutil
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -18,6 +18,7 @@ from tiny import context_ids
 from superficial.compare import run as compare
 from superficial.contrast import Side, Workspace, contrast, divergence
 from superficial.errors import UserError
+from superficial.figures.prompt_search import run as draw
 from superficial.finish import LENGTH
 from superficial.head import Head
 from superficial.models.fetch import run as fetch
@@ -27,20 +28,28 @@ from superficial.prefix import Prefix
 from superficial.schema import (
     CompareConfig,
     ExamplesConfig,
+    IntervalsConfig,
     LocalSource,
     MethodConfig,
     ModelConfig,
     Nothing,
+    PairTitle,
     PromptConfig,
     RuntimeConfig,
     ScoreStage,
+    SearchFigure,
     SearchStage,
+    SearchTable,
 )
 from superficial.score import run as score
 from superficial.scorer import Scorer, Sequence
 from superficial.search.greedy import search
 from superficial.search.halves import split
+from superficial.search.sentence import cost, sentences
 from superficial.search.stage import run as prompt_search
+from superficial.search.stats import gains
+from superficial.search.stats import run as search_stats
+from superficial.search.table import run as write_search_table
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=4, score_tokens=600, position_chunk=16)
 CHAT = PromptConfig(kind="chat")
@@ -255,7 +264,7 @@ def test_a_known_prefix_that_says_more_or_other_things_is_cut():
     contexts, (other,) = prompts(40, (9, 5)), prompts(30, (40,))
     shared = contexts[0][:40]
     exact = Scorer(model, 10_000).states([Sequence(one, [7, 8, 9]) for one in contexts])
-    for known in ([shared + [5, 6, 7], shared + [5, 6, 8]], [shared[:33] + other[:20] + [1], shared[:33] + other[:20]]):
+    for known in ([[*shared, 5, 6, 7], [*shared, 5, 6, 8]], [shared[:33] + other[:20] + [1], shared[:33] + other[:20]]):
         with torch.inference_mode():
             prefix = Prefix.read(model, known)
         scorer = Scorer(model, 10_000, known=prefix)
@@ -314,9 +323,7 @@ def test_the_halves_hold_the_categories_in_their_shares(examples: int | None):
 
 def test_the_search_half_may_be_cut_and_the_test_half_is_whole(study: Study, normal: Callable[..., pd.Series]):
     rows = pd.DataFrame(study.made("cut", max_positions=4, k=1)["responses"]).set_index("half")
-    assert rows.loc["search", "tokens"].tolist() == [4, 4, 3, 4][: len(rows.loc["search"])] or (
-        rows.loc["search", "tokens"].max() == 4
-    )
+    assert set(rows.loc["search", "tokens"]) <= {3, 4}
     assert rows.loc["test", "tokens"].max() > 4
     for one in rows.loc["test"].itertuples():
         assert one.default == pytest.approx(normal(*DEFAULT)[one.id], abs=1e-4)
@@ -333,7 +340,7 @@ def test_what_cannot_be_searched_is_told(study: Study, tmp_path: Path, bounds: d
     cfg = study.cfg()
     bare = cfg.model_copy(update={"method": cfg.method.model_copy(update={"prompt": study.prompt()})})
     files = {**study.files, "pair": study.pair, **study.manifests, "aligned_score": study.states}
-    with pytest.raises(UserError, match="no examples to choose.*search.method=NAME"):
+    with pytest.raises(UserError, match=r"no examples to choose.*search\.method=NAME"):
         prompt_search(bare, RUNTIME, **files, prompt_files=[study.system], out=[tmp_path / "a/b/c/d.json"])
     one = tmp_path / "one.parquet"
     pd.read_parquet(study.files["data"]).head(2).to_parquet(one)
@@ -342,3 +349,103 @@ def test_what_cannot_be_searched_is_told(study: Study, tmp_path: Path, bounds: d
             cfg, RUNTIME, **(files | {"data": one}), prompt_files=[study.system, study.pool],
             out=[tmp_path / "search/b/c/d.json"],
         )  # fmt: skip
+
+
+def searched(count: int, gain: float, *, found: list[str] | None = None) -> dict[str, Any]:
+    """A finished search over `count` responses a half, in which the found prompt is `gain` nats nearer on average."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for half in ("search", "test"):
+        for at in range(count):
+            tokens = int(generator.integers(40, 240))
+            own = tokens * generator.normal(1.35, 0.2)
+            less = {"none": -0.04, "default": 0.0, "found": gain}
+            sums = {
+                name: own - tokens * (one + (name != "default") * generator.normal(0, 0.03))
+                for name, one in less.items()
+            }
+            rows.append({"id": f"{half}{at}", "half": half, "category": "regular", "tokens": tokens, **sums})
+    pool = ["clouds", "brakes", "time_zones", "water_tank", "leap_year", "kite_poem", "tent", "meter", "referee", "tea"]
+    chosen = found or ["tent", "meter", "tea"]
+    steps = []
+    for at, name in enumerate(chosen):
+        candidates = [
+            {"example": one, "kl": 1.36 - 0.01 * at - 0.02 * (one == name) + abs(generator.normal(0, 0.008)),
+             "chosen": one == name, "fed_tokens": 3000, "forward_passes": 21}
+            for one in pool if one not in chosen[:at]
+        ]  # fmt: skip
+        steps.append({"before": chosen[:at], "known_tokens": 300, "candidates": candidates})
+    return {
+        "method": "urial_k3", "prompts": {"none": [], "default": ["clouds", "brakes", "time_zones"], "found": chosen},
+        "steps": steps, "cost": {"candidates": 27, "fed_tokens": 81_900, "forward_passes": 570}, "responses": rows,
+    }  # fmt: skip
+
+
+INTERVALS = IntervalsConfig(resamples=300, confidence=0.95, seed=0)
+
+
+def tables(folder: Path, *results: dict[str, Any]) -> list[PairTitle]:
+    """The statistics of a search for each pair, where figure and table look for them."""
+    for name, one in zip("pq", results, strict=False):
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(one))
+        stats = folder / f"stats/tiny/{name}/zero_shot"
+        search_stats(
+            INTERVALS, RUNTIME, searched=file, out=[stats / f"prompt_search{end}.csv" for end in ("", "_trace")]
+        )
+    return [PairTitle(name=name, title=f"pair {name}") for name, _ in zip("pq", results, strict=False)]
+
+
+def test_gains_by_hand():
+    result = searched(2, 0.1)
+    for row, (tokens, default, found) in zip(result["responses"], [(10, 20, 10), (30, 30, 30)] * 2, strict=True):
+        row |= {"tokens": tokens, "default": default, "found": found, "none": default}
+    rows = gains(result, INTERVALS).set_index(["half", "prompt", "measure"])
+    assert rows.loc[("test", "default", "kl"), ["value", "tokens", "examples"]].tolist() == [50 / 40, 40, 2]
+    # The two responses alone are 1 and 0 nats a token nearer, and any resample lies between them.
+    assert rows.loc[("test", "found", "gain"), ["value", "low", "high"]].tolist() == [10 / 40, 0, 1]
+    assert rows.loc[("test", "found", "gain_share"), ["value", "low", "high"]].tolist() == [10 / 50, 0, 0.5]
+    # Paired: where nothing differs, the interval has no width, however different the responses are.
+    assert rows.loc[("test", "none", "gain"), ["value", "low", "high"]].tolist() == [0, 0, 0]
+    assert rows.loc[("search", "candidates", "fed_tokens"), "value"] == 81_900
+
+
+@pytest.mark.parametrize(
+    ("count", "gain", "found", "told"),
+    [
+        (20, 0.1, None, "nearer to the aligned model"),
+        (20, -0.1, None, "farther from the aligned model"),
+        (20, 0.0, None, "includes 0: no gain is shown"),
+        (3, 0.1, None, "n = 3 on the test half: too small to tell"),
+        (20, 0.0, ["clouds", "brakes", "time_zones"], "nothing nearer was found"),
+    ],
+)
+def test_what_was_found_is_told_as_measured(count: int, gain: float, found: list[str] | None, told: str):
+    table = gains(searched(count, gain, found=found), INTERVALS)
+    text = " ".join(sentences(table, "URIAL (K = 3)", 5, 0.95))
+    assert told in text
+    assert ("nearer to" in text) == (told.startswith("nearer"))
+    assert cost(table) == "27 candidates, 81,900 tokens read in 570 forward passes of the base"
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_figure_and_table_say_what_there_is(tmp_path: Path, count: int):
+    pairs = tables(tmp_path, searched(count, 0.05), searched(count, 0.0))
+    look = {"unshifted": "c", "marginal": "y", "shifted": "r", "max_position": 50, "example": None, "dpi": 60}
+    about = {"min_examples": 5, "dataset": "tiny", "context": "zero_shot", "confidence": 0.95, "pairs": pairs}
+    draw(
+        SearchFigure(**look, **about, example_tokens=20, method="M"), RUNTIME, results=tmp_path, out=tmp_path / "f.pdf"
+    )
+    words = " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "f.svg").read_text(), flags=re.S))
+    assert ("too small to tell" in words) == (count < 5)
+    assert ("includes 0" in words) == (count >= 5)
+    assert f"n = {count}" in words
+    drawn = pd.read_csv(tmp_path / "f.csv")
+    assert (drawn["prompt"] == "candidate").sum() == 2 * (1 + 10 + 9 + 8)
+    out = [tmp_path / f"t.{form}" for form in ("csv", "md", "tex")]
+    write_search_table(SearchTable(**about, method="M"), RUNTIME, results=tmp_path, out=out)
+    text = out[1].read_text()
+    assert text.count("too few") == (2 * 2 * 2 if count < 5 else 0)
+    assert text.count("tent, meter, tea") == 2 * 2  # in the row, and in the note
+    assert len([line for line in text.splitlines() if line.startswith("| pair")]) == 1 + 2 * 3
+    assert r"\bottomrule" in out[2].read_text()

@@ -53,6 +53,7 @@ class Planner:
             "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
             "handoff": lambda about: self.models.handoff(about["pair"]),
             "causal": lambda about: self.models.causal(about["pair"]),
+            "prompt_search": lambda about: self.models.prompt_search(about["pair"]),
             "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
             "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),
             "pairwise": lambda about: self._judges.pairwise(about["judge"], about["comparison"]),

@@ -72,6 +72,12 @@ _FIGURES = {
         "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
         " model's choices, against the number of tokens swapped, and the reverse.",
     ),
+    "prompt_search": Shown(
+        SHIFT,
+        "Which examples bring the base nearest",
+        "Examples of a pool, chosen one after the other so that the base's distributions come nearest to the aligned"
+        " model's: every candidate on the half of the instructions that was searched on, and the gain on the other.",
+    ),
     "safety_depth": Shown(
         SHIFT,
         "How deep safety goes",
@@ -109,6 +115,12 @@ _TABLES = {
         SHIFT,
         "Table: how much of the shift prompts recover",
         "What each further context of the base closes of the divergence, which tokens it recovers and which it loses.",
+    ),
+    "prompt_search": Shown(
+        SHIFT,
+        "Table: which examples bring the base nearest",
+        "Divergence from the aligned model without examples, with the method's own and with those that were found, on"
+        " the half that was searched on and on the other; the gain, and what the search cost.",
     ),
     "definitions": Shown(
         SHIFT,

@@ -32,7 +32,7 @@ class Half:
 
 def half(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: int | None) -> Half:
     """The responses of `ids`, in the order of `responses`, the first `most` tokens of each; `states` are of all."""
-    parts = states.split([len(tokens) for tokens in responses["token_ids"]])
+    parts = torch.split(states, [len(tokens) for tokens in responses["token_ids"]])
     chosen = responses["id"].isin(ids).to_numpy()
     kept = responses[chosen].assign(token_ids=lambda table: [list(tokens)[:most] for tokens in table["token_ids"]])
     rows = [part[:most] for part, taken in zip(parts, chosen, strict=True) if taken]

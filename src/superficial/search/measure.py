@@ -60,7 +60,7 @@ class Measure:
         self._known = lru_cache(maxsize=1)(self._read_known)  # only the newest is needed
 
     def kl(self, shown: Shown, half: Half, *, grown: bool = False) -> Found:
-        """Under `shown` examples; `grown`: all but the last one are read once, for every prompt that goes on from them."""
+        """Under `shown` examples; `grown`: all but the last one are read once, for all that go on from them."""
         sequences = self._sequences(shown, half)
         key = digest([self._about, half.key, grown, [astuple(one) for one in sequences]])
         if key not in self._store:
@@ -73,11 +73,11 @@ class Measure:
         divergences = self._divergences(scorer.states(sequences), half.states)
         self.fed_tokens += scorer.fed_tokens
         self.forward_passes += scorer.forward_passes
-        kl = [float(part.double().sum()) for part in divergences.split(half.lengths)]
+        kl = [float(part.double().sum()) for part in torch.split(divergences, half.lengths)]
         return Found(kl, scorer.fed_tokens, scorer.forward_passes, known.fed if known else 0)
 
     def _read_known(self, shown: Shown, half: Half) -> Prefix:
-        """What all prompts with `shown` begin with; always read example by example, so that a killed run goes on alike."""
+        """What prompts with `shown` begin with, always read example by example, so that a killed run goes on alike."""
         before = self._known(shown[:-1], half) if shown else None
         contexts = [sequence.context for sequence in self._sequences(shown, half)]
         with torch.inference_mode():
@@ -95,8 +95,9 @@ class Measure:
         """KL(aligned || base) (N,) from the states (N, H) of both."""
         heads, chunk = self._heads, self._runtime.position_chunk
         parts = []
-        for left, right in zip(base.split(chunk), aligned.split(chunk), strict=True):
-            sides = [Side(head, one.to(head.weight.device)) for head, one in zip(heads, (left, right), strict=True)]
+        for left, right in zip(torch.split(base, chunk), torch.split(aligned, chunk), strict=True):
+            here = heads[0].weight.device
+            sides = Side(heads[0], left.to(here)), Side(heads[1], right.to(here))
             parts.append(divergence(*sides, self._workspace).cpu())
         return torch.cat(parts)
 

@@ -9,7 +9,7 @@ from superficial.schema import MethodConfig
 from superficial.search.greedy import Shown
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Text of several lines stands in one, as in config/method/."""
 
 
@@ -28,7 +28,7 @@ def write_method(method: MethodConfig, found: Shown, path: Path) -> None:
     given["prompt"].pop("published", None)  # the paper has no text for it
     text = yaml.dump(given, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     header = (
-        "# Examples found by `make search-prompt`: the base under them is nearest to the aligned model (greedy search).\n"
+        "# Examples found by `make search-prompt`: with them the base is nearest to the aligned model (greedily).\n"
         f"# To use it: cp {path} config/method/, then 'hydra=[contexts=[{path.stem}]]' or methods=[...,{path.stem}].\n"
     )
     with whole_file(path) as partial:
