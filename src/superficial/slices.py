@@ -264,7 +264,7 @@ SLICES: Mapping[str, Slice] = {
     "handoff": handoff,
     "causal": causal,
     "prompt_search": searching.prompt_search,
-    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), method=searching.searched(run)),
+    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
     "search_table": searching.search_table,
     "align": lambda run, _: run.settings.align,
     "figure": figure,

@@ -434,7 +434,10 @@ def test_figure_and_table_say_what_there_is(tmp_path: Path, count: int):
     look = {"unshifted": "c", "marginal": "y", "shifted": "r", "max_position": 50, "example": None, "dpi": 60}
     about = {"min_examples": 5, "dataset": "tiny", "context": "zero_shot", "confidence": 0.95, "pairs": pairs}
     draw(
-        SearchFigure(**look, **about, example_tokens=20, method="M"), RUNTIME, results=tmp_path, out=tmp_path / "f.pdf"
+        SearchFigure(**look, **about, example_tokens=20, method="M", max_positions=None),
+        RUNTIME,
+        results=tmp_path,
+        out=tmp_path / "f.pdf",
     )
     words = " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "f.svg").read_text(), flags=re.S))
     assert ("too small to tell" in words) == (count < 5)
@@ -443,9 +446,9 @@ def test_figure_and_table_say_what_there_is(tmp_path: Path, count: int):
     drawn = pd.read_csv(tmp_path / "f.csv")
     assert (drawn["prompt"] == "candidate").sum() == 2 * (1 + 10 + 9 + 8)
     out = [tmp_path / f"t.{form}" for form in ("csv", "md", "tex")]
-    write_search_table(SearchTable(**about, method="M"), RUNTIME, results=tmp_path, out=out)
+    write_search_table(SearchTable(**about, method="M", max_positions=None), RUNTIME, results=tmp_path, out=out)
     text = out[1].read_text()
-    assert text.count("too few") == (2 * 2 * 2 if count < 5 else 0)
+    assert text.count("too few") == (2 * 10 if count < 5 else 0)
     assert text.count("tent, meter, tea") == 2 * 2  # in the row, and in the note
     assert len([line for line in text.splitlines() if line.startswith("| pair")]) == 1 + 2 * 3
     assert r"\bottomrule" in out[2].read_text()

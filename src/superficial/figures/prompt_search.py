@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from superficial.figures.style import LINES, WIDTH, interval, of_pairs, save, set_style
-from superficial.schema import FigureStage, RuntimeConfig, SearchFigure
-from superficial.search.sentence import cost, sentences
+from superficial.schema import RuntimeConfig, SearchFigure
+from superficial.search.sentence import cost, counted, sentences
 
 LINE = 124  # characters of a line above the panels
 FOUND, DEFAULT = LINES[1], LINES[0]
@@ -35,6 +36,8 @@ def run(cfg: SearchFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
         if rows > 1:
             left.set_ylabel(f"{pair.title}\n{left.get_ylabel()}")
     drawn = trace.rename(columns={"kl": "value"}).assign(half="search", prompt="candidate", measure="kl")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
     save(figure, pd.concat([gains, drawn], ignore_index=True), out, cfg, started)
 
 
@@ -46,21 +49,13 @@ def _draw_steps(axis: Axes, trace: pd.DataFrame, gains: pd.DataFrame, method: st
     axis.plot(chosen["step"], chosen["kl"], "o-", color=FOUND, markersize=5, linewidth=1.2, label="chosen", zorder=3)
     own = gains.loc[("search", "default", "kl"), "value"]
     axis.axhline(own, color=DEFAULT, linewidth=1.0, linestyle="--", label=method, zorder=1)
-    for row in chosen.itertuples():
-        name = "no examples" if row.step == 0 else row.example
-        axis.annotate(
-            name, (row.step, row.kl), xytext=(5, -3), textcoords="offset points", ha="left", va="top", fontsize=6.5,
-            color=FOUND,
-        )  # fmt: skip
-    low, high = min(own, trace["kl"].min()), max(own, trace["kl"].max())
-    axis.set_ylim(low - 0.12 * (high - low), high + 0.06 * (high - low))
-    axis.set_xlim(-0.25, chosen["step"].max() + 0.8)
-    axis.set_xticks(range(chosen["step"].max() + 1))
-    axis.set_xlabel("examples in the prompt")
+    axis.set_xlim(-0.4, chosen["step"].max() + 0.4)
+    names = ["0\nnone", *(f"{row.step}\n+ {row.example}" for row in chosen[1:].itertuples())]
+    axis.set_xticks(chosen["step"], names)
+    axis.set_xlabel("examples in the prompt, and the last one chosen")
     axis.set_ylabel("KL(aligned ‖ base), nats")
     axis.set_title(f"search half, n = {gains.loc[('search', 'default', 'kl'), 'examples']:.0f}", loc="left")
     axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
-    axis.legend(frameon=False, loc="best")
 
 
 def _draw_gains(axis: Axes, gains: pd.DataFrame, cfg: SearchFigure) -> None:
@@ -84,8 +79,12 @@ def _draw_gains(axis: Axes, gains: pd.DataFrame, cfg: SearchFigure) -> None:
         axis.hlines(place, row["low"], row["high"], color=colour, linewidth=1.2)
         axis.plot(row["value"], place, "o", color=colour, markersize=5)
         text = f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]".replace("-", "−")
-        axis.annotate(text, (row["value"], place - 0.16), ha="center", va="bottom", fontsize=6.5, color=colour)
-    axis.margins(x=0.15)
+        axis.annotate(
+            text, (0.99, place - 0.12), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6.5,
+            color=colour,
+        )  # fmt: skip
+    axis.margins(x=0.1)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _title(cfg: SearchFigure, gains: pd.DataFrame) -> list[str]:
@@ -102,8 +101,8 @@ def _title(cfg: SearchFigure, gains: pd.DataFrame) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, LINE)]
 
 
-def _how(cfg: FigureStage) -> str:
+def _how(cfg: SearchFigure) -> str:
     return (
-        "Mean KL over the whole vocabulary and all response tokens of a half. Whiskers and brackets: "
-        f"{interval(cfg)}s, paired bootstrap over responses. No judge."
+        f"KL over the whole vocabulary, mean over {counted(cfg.max_positions)}. "
+        f"Whiskers and brackets: {interval(cfg)}s, paired bootstrap over responses. No judge."
     )

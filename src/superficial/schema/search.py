@@ -36,6 +36,7 @@ class SearchFigure(FigureStage):
     """What the figure of the search reads, too."""
 
     method: str = Field(description="title of the method that was searched")
+    max_positions: int | None = Field(description="response tokens that counted in the search")
 
 
 class SearchTable(Strict):
@@ -47,3 +48,4 @@ class SearchTable(Strict):
     min_examples: int
     pairs: list[PairTitle]
     method: str = Field(description="title of the method that was searched")
+    max_positions: int | None = Field(description="response tokens that counted in the search")

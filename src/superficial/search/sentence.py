@@ -34,6 +34,13 @@ def cost(table: pd.DataFrame) -> str:
     )
 
 
+def counted(max_positions: int | None) -> str:
+    """Which response tokens the means are over."""
+    if max_positions is None:
+        return "all tokens of the responses"
+    return f"all tokens of the responses on the test half, the first {max_positions} of each on the search half"
+
+
 def _signed(value: float) -> str:
     """Three digits, a sign where it is not zero."""
     text = f"{round(value, 3) + 0.0:+.3f}"

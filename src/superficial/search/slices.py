@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from superficial import schema
 
@@ -25,10 +25,11 @@ def search_table(run: Experiment, _: str) -> schema.SearchTable:
         confidence=settings.stats.confidence,
         min_examples=settings.figure.min_examples,
         pairs=[schema.PairTitle(name=pair.name, title=pair.title) for pair in run.pairs.values()],
-        method=searched(run),
+        **searched(run),
     )
 
 
-def searched(run: Experiment) -> str:
-    """Title of the method that is searched."""
-    return run.method(run.settings.search.method).title
+def searched(run: Experiment) -> dict[str, Any]:
+    """What figure and table say of the search: the title of its method, and how much of a response counts."""
+    cfg = run.settings.search
+    return {"method": run.method(cfg.method).title, "max_positions": cfg.max_positions}

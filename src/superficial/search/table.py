@@ -12,7 +12,7 @@ from superficial.markup import latex_text
 from superficial.printed import Cell, latex_table, markdown_table, write_forms
 from superficial.schema import RuntimeConfig, SearchTable
 from superficial.search.halves import HALVES
-from superficial.search.sentence import cost, sentences
+from superficial.search.sentence import cost, counted, sentences
 from superficial.table import read_table
 
 HEADER = (
@@ -56,12 +56,13 @@ def note(table: pd.DataFrame, cfg: SearchTable) -> str:
         told = " ".join(sentences(rows, cfg.method, cfg.min_examples, cfg.confidence))
         sizes = rows[rows["measure"] == "kl"].drop_duplicates("half").set_index("half")
         counts = "; ".join(
-            f"{name} half {sizes.at[name, 'examples']} responses, {sizes.at[name, 'tokens']:,} tokens"
+            f"{name} half {sizes.at[name, 'examples']:.0f} responses, {sizes.at[name, 'tokens']:,.0f} tokens"
             for name in HALVES
         )
         said.append(f"{pair.title}: {told} Sizes: {counts}. Cost of the search: {cost(rows)}.")
     return (
-        f"Data: {cfg.dataset}. KL(aligned, base under the prompt) over the whole vocabulary, nats a token. Greedy "
+        f"Data: {cfg.dataset}. KL(aligned, base under the prompt) over the whole vocabulary, nats, mean over "
+        f"{counted(cfg.max_positions)}. Greedy "
         "search: the next example is the one under which the KL of the search half is least; it goes behind those "
         "chosen before, next to the query. What it saw itself (search half) flatters the found prompt; the test half "
         f"took no part. Gain: KL of {cfg.method} less that of the prompt. In square brackets "
@@ -77,13 +78,13 @@ def _grid(table: pd.DataFrame, cfg: SearchTable) -> Iterator[list[Cell]]:
             shown = rows.loc[("test", prompt, "kl"), "shown"]
             yield [
                 pair.title, title.format(cfg.method), "" if pd.isna(shown) else str(shown),
-                *(_cell(rows, (half, prompt, "kl"), 1, 3) for half in HALVES),
+                *(_cell(rows, (half, prompt, "kl"), 1, 3, cfg.min_examples) for half in HALVES),
                 _cell(rows, ("test", prompt, "gain"), 1, 3, cfg.min_examples),
                 _cell(rows, ("test", prompt, "gain_share"), 100, 1, cfg.min_examples),
             ]  # fmt: skip
 
 
-def _cell(rows: pd.DataFrame, key: tuple[str, ...], factor: int, digits: int, enough: int = 0) -> list[str]:
+def _cell(rows: pd.DataFrame, key: tuple[str, ...], factor: int, digits: int, enough: int) -> list[str]:
     if key not in rows.index:
         return [""]
     if rows.loc[key, "examples"] < enough:
