@@ -7,13 +7,16 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test report verify align lint lock why plan bench clean
+.PHONY: help figures search-prompt test report verify align lint lock why plan bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--config 'hydra=[dataset.limit=10]'"
 	@$(SNAKEMAKE) figures/all $(ARGS)
+
+search-prompt: $(READY)  ## choose the examples that bring the base nearest to the aligned model; ARGS as for figures
+	@$(SNAKEMAKE) figures/prompt_search tables/prompt_search $(ARGS)
 
 # Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
 test: lint  ## lint, types and every test tier; says what it skipped and why

@@ -65,7 +65,8 @@ class Experiment:
         changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
         if changes:
             settings = self._valid(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
-        for key, names in (("methods", settings.methods), ("contexts", settings.contexts)):
+        asked = {"methods": settings.methods, "contexts": settings.contexts, "search.method": [settings.search.method]}
+        for key, names in asked.items():
             for name in names:
                 self._require_method(name, f"config, key {key}")
         source = settings.prompt_source
@@ -130,12 +131,8 @@ class Experiment:
             raise UserError(
                 f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
             )
-        for name in {
-            *self.settings.methods,
-            *self.settings.contexts,
-            self.settings.response.name,
-            self.settings.context.name,
-        }:
+        names = (self.settings.response.name, self.settings.context.name)
+        for name in {*self.settings.methods, *self.settings.contexts, *names}:
             check_prompt(self.method(name).prompt)
         check_custom(self.settings, self.pairs)
         check_judges(self)

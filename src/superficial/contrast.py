@@ -81,12 +81,8 @@ class _Logits:
     gap: torch.Tensor  # (N,) sum of exp(l - high) * (own - other logit, each minus its high)
 
     def __init__(self, side: Side, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int, workers: Workers) -> None:
-        def fill(block: slice) -> torch.Tensor:
-            side.head.fill(side.states, buffer, slice(block.start, min(block.stop, side.head.vocabulary)))
-            return buffer[block].view(-1, GROUP, len(tokens)).amax(dim=1)
-
         self.values = buffer
-        highest = torch.cat([*workers.map(fill, _blocks(len(buffer)))])
+        highest = _fill(side, buffer, workers)
         self.high = highest.amax(dim=0)
         self.gold = buffer.gather(0, tokens[None])[0]
         self.top_values, self.top_ids = self._top(highest, top_k)
@@ -133,6 +129,34 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
         kl_base_aligned=(left.gap / left.sum - log_ratio).clamp_min(0).float(),
         js=js.clamp(0, torch.log(torch.tensor(2.0)).item()).float(),
     )
+
+
+def divergence(base: Side, aligned: Side, workspace: Workspace) -> torch.Tensor:
+    """KL(aligned || base) (N,) alone, in nats: that of `contrast` to the bit, without what the rest of it costs."""
+    sides, buffers = (base, aligned), workspace.views(len(base.states))
+    highs = [_fill(side, one, workspace.workers).amax(dim=0) for side, one in zip(sides, buffers, strict=True)]
+
+    def sums(block: slice) -> torch.Tensor:
+        left, right, gap, _ = workspace.scratch(block.stop - block.start, len(base.states))
+        for buffer, high, logits in zip(buffers, highs, (left, right), strict=True):
+            torch.sub(buffer[block], high, out=logits)
+        torch.sub(right, left, out=gap)
+        weights = right.exp_()
+        return torch.stack([left.exp_().sum(dim=0), weights.sum(dim=0), gap.mul_(weights).sum(dim=0)]).double()
+
+    totals = reduce(torch.add, workspace.workers.map(sums, _blocks(len(buffers[0]))))
+    found: torch.Tensor = totals[2] / totals[1] + (totals[0].log() - totals[1].log())
+    return found.clamp_min(0).float()
+
+
+def _fill(side: Side, buffer: torch.Tensor, workers: Workers) -> torch.Tensor:
+    """Write the logits of `side` (V, N) into `buffer`: the highest of every GROUP of them, (V / GROUP, N)."""
+
+    def fill(block: slice) -> torch.Tensor:
+        side.head.fill(side.states, buffer, slice(block.start, min(block.stop, side.head.vocabulary)))
+        return buffer[block].view(-1, GROUP, len(side.states)).amax(dim=1)
+
+    return torch.cat([*workers.map(fill, _blocks(len(buffer)))])
 
 
 def _sum_up(left: _Logits, right: _Logits, workspace: Workspace) -> None:

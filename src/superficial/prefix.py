@@ -19,18 +19,29 @@ class Prefix:
 
     ids: list[int]
     cache: Cache | None = None
+    fed: int = 0  # tokens that the model was given to read it
 
     @classmethod
-    def read(cls, loaded: Loaded, prompts: Sequence[list[int]]) -> "Prefix":
-        """Read what `prompts` share, one forward pass of one row."""
+    def read(cls, loaded: Loaded, prompts: Sequence[list[int]], known: "Prefix | None" = None) -> "Prefix":
+        """Read what `prompts` share, one forward pass of one row at most, after what `known` begins with, too."""
         shared = shared_prefix(loaded, prompts)
         if not shared:
             return cls([])
         cache = DynamicCache()  # without the config: sliding layers would forget what a row's first tokens look at
-        loaded.model.base_model(
-            input_ids=torch.tensor([shared], device=loaded.device), past_key_values=cache, use_cache=True
-        )
-        return cls(shared, cache)
+        start = known._begin(cache, shared) if known else 0
+        if start < len(shared):
+            loaded.model.base_model(
+                input_ids=torch.tensor([shared[start:]], device=loaded.device), past_key_values=cache, use_cache=True
+            )
+        return cls(shared, cache, len(shared) - start)
+
+    def _begin(self, cache: Cache, ids: list[int]) -> int:
+        """Copy into the empty `cache` what is known of `ids`: how many of them."""
+        count = len(common_prefix([self.ids, ids]))
+        layer: Any
+        for index, layer in enumerate(self.cache.layers if self.cache and count else ()):
+            cache.update(layer.keys[:, :, :count], layer.values[:, :, :count], index)
+        return count
 
     def before(self, model: Any, mask: torch.Tensor) -> dict[str, Any]:
         """Arguments of a forward pass over what follows the prefix, right-padded; `mask` (B, T) is 1 at tokens."""

@@ -38,13 +38,23 @@ class Scorer:
     kept already: so a run in shards, or one that was killed, ends with the states of an undisturbed one to the bit.
     """
 
-    def __init__(self, loaded: Loaded, batch_tokens: int, kept: States | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        batch_tokens: int,
+        kept: States | None = None,
+        *,
+        known: Prefix | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
         self.fed_tokens = self.forward_passes = 0
         self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
         self._workers = Workers(loaded.device)
         self._guard = threading.Lock()
         self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
         self._prefix: Prefix | None = None
+        self._known, self._quiet = known, quiet
 
     def states(self, sequences: Several[Sequence]) -> torch.Tensor:
         """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
@@ -59,7 +69,8 @@ class Scorer:
     def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
         """The rows of `groups` with their states (T, H)."""
         total = sum(len(sequences[row].response) for rows in groups for row in rows)
-        with progress(f"scoring ({self._loaded.manifest['name']})", total, "tokens") as bar:
+        label = f"scoring ({self._loaded.manifest['name']})"
+        with progress(label, total, "tokens", shown=not self._quiet) as bar:
             for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
                 bar.update(sum(map(len, found.values())))
                 yield from found.items()
@@ -74,8 +85,10 @@ class Scorer:
                 if self._prefix is None:  # what all contexts start with is read once
                     if has_varying_positions(self._loaded.model):
                         self._turn = threading.Lock()
-                    self._prefix = Prefix.read(self._loaded, [sequence.context for sequence in sequences])
-                    self.fed_tokens += len(self._prefix.ids)
+                    contexts = [sequence.context for sequence in sequences]
+                    self._prefix = Prefix.read(self._loaded, contexts, self._known)
+                    self.fed_tokens += self._prefix.fed
+                    self.forward_passes += self._prefix.fed > 0
             new = dict(zip(missing, self._batch([sequences[row] for row in missing], self._prefix, first), strict=True))
             if self._kept:
                 self._kept.put([sequences[row] for row in new], [*new.values()])

@@ -14,6 +14,7 @@ from superficial.judge import slices as judging
 from superficial.judge.systems import about_published, all_scoring, judged_systems, system_name
 from superficial.ladder.rung import ALIGNED, BASE
 from superficial.responses import slices as answering
+from superficial.search import slices as searching
 from superficial.validation import nearest
 
 if TYPE_CHECKING:
@@ -273,6 +274,9 @@ SLICES: Mapping[str, Slice] = {
     "intervals": lambda run, _: schema.IntervalsConfig(**run.settings.stats.intervals),
     "handoff": handoff,
     "causal": causal,
+    "prompt_search": searching.prompt_search,
+    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
+    "search_table": searching.search_table,
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,

@@ -55,6 +55,8 @@ STAGES: Mapping[str, Stage] = {
     "byte_pair": Stage("superficial.spans.pair", schema.Nothing),
     "spans": Stage("superficial.spans.stage", schema.ScoreStage),
     "span_stats": Stage("superficial.spans.statistics", schema.IntervalsConfig),
+    "prompt_search": Stage("superficial.search.stage", schema.SearchStage),
+    "prompt_search_stats": Stage("superficial.search.stats", schema.IntervalsConfig),
     "safety_depth": Stage("superficial.stats.safety_depth", schema.IntervalsConfig),
     "ladder": Stage("superficial.ladder.stage", schema.IntervalsConfig),
     "kinds": Stage("superficial.kinds.stage", schema.Nothing),
@@ -70,6 +72,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/stage_ladder": Stage("superficial.figures.stage_ladder", schema.LadderFigure),
     "figures/causal_swap": Stage("superficial.figures.causal_swap", schema.CausalFigure),
     "figures/byte_spans": Stage("superficial.figures.byte_spans", schema.FigureStage),
+    "figures/prompt_search": Stage("superficial.figures.prompt_search", schema.SearchFigure),
     "figures/safety_depth": Stage("superficial.figures.safety_depth", schema.FigureStage),
     "judge": Stage("superficial.judge.stage", schema.JudgeStage),
     "canaries": Stage("superficial.judge.canaries", schema.CanariesStage),
@@ -99,6 +102,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
     "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
     "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),
+    "tables/prompt_search": Stage("superficial.search.table", schema.SearchTable),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }
 

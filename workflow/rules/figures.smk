@@ -28,6 +28,7 @@ SLICE = {
     "entropy": "contexts_figure",
     "stage_ladder": "ladder_figure",
     "causal_swap": "causal_figure",
+    "prompt_search": "search_figure",
 }
 
 

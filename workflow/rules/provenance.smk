@@ -1,7 +1,9 @@
 # What the run's figures and tables hang on, and whether it still is what it was: `python -m superficial verify`.
 MANIFEST = "results/manifest.json"
 # What was made by itself is named, too. It is no input: with other models it may be a day's work.
-ASIDE = [f"results/figures/{figure}.pdf" for figure in BEYOND] + ["results/tables/definitions.csv"]
+ASIDE = [f"results/figures/{figure}.pdf" for figure in BEYOND] + [
+    f"results/tables/{table}.csv" for table in ("definitions", "prompt_search")
+]
 
 
 rule manifest:

@@ -59,6 +59,7 @@ class Planner:
             "handoff": lambda about: self.models.handoff(about["pair"]),
             "causal": lambda about: self.models.causal(about["pair"]),
             "spans": lambda about: self.models.spans(about["pair"]),
+            "prompt_search": lambda about: self.models.prompt_search(about["pair"]),
             "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
             "judge_swapped": lambda about: self._judges.swapped(about["judge"]),
             "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),

@@ -4,12 +4,13 @@ from math import ceil
 
 from superficial.plan import flops
 from superficial.plan.machine import Machine
-from superficial.plan.sizes import Sizes
+from superficial.plan.sizes import CHAT_TEMPLATE, Sizes
 from superficial.plan.work import Work
 from superficial.schema import HubSource, LocalSource
 
 ROW = 80  # bytes of a row of the token table, and for each of its candidates on either side
 CANDIDATE = 10
+REPORTED = 5  # three prompts on two halves, one of which the search has seen
 TOKEN = 6  # bytes of a token in a table of responses, its text included
 PYPI_SECONDS = 90  # unpacking and converting a packed model of 270M parameters; the download is not timed
 
@@ -72,6 +73,30 @@ class Models:
             found += self._decoded(model, asked, 0, prompt, cfg.max_new_tokens, cfg.max_new_tokens)
             found += Work(seconds=self._machine.starting(self.weights(model)))
         return found
+
+    def prompt_search(self, pair: str) -> Work:
+        """Every candidate of every step on half of the responses, five times a half for the report; then both heads."""
+        cfg, sides = self._run.settings.search, self._run.pairs[pair]
+        (base, answer, count), size = self._responses(pair, "base"), self._sizes.architecture(sides.base.name)
+        pool, half = self._sizes.pool(cfg.method, base), ceil(min(cfg.examples or count, count) / 2)
+        candidates = sum(len(pool) - step for step in range(cfg.k))
+        whole = self._sizes.shared(cfg.method, base) + cfg.k * max(
+            pool, default=0
+        )  # longer than any prompt's beginning
+        own = self._sizes.tokens(self._sizes.instructions.characters + CHAT_TEMPLATE, base)
+        counted = min(answer, cfg.max_positions or answer)
+        read, work, tokens = whole + cfg.k * sum(pool), flops.reading(size, 0, whole), 0.0
+        work += cfg.k * sum(flops.reading(size, whole - one, whole) for one in pool)
+        for times, length, first in ((candidates, counted, 0.0), (REPORTED, answer, whole)):
+            read += times * (first + half * (own + length))
+            work += times * (flops.reading(size, 0, first) + half * flops.reading(size, whole, whole + own + length))
+            tokens += times * half * length
+        both = [self._sizes.architecture(side.name) for side in (sides.base, sides.aligned)]
+        work += sum(flops.logits(one, tokens) for one in both)
+        passes = ceil(read / self._run.settings.runtime.score_tokens)
+        seconds = self._machine.reading(work, passes * self.weights(base))
+        seconds += sum(self._machine.starting(self.weights(side.name)) for side in (sides.base, sides.aligned))
+        return Work(read=read, flops=work, seconds=seconds)
 
     def score(self, pair: str, side: str, seen: str) -> Work:
         """One teacher-forced pass without the LM head; the final hidden states are what stays."""

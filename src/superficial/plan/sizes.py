@@ -19,7 +19,7 @@ from superficial.dataset.readers import read_instructions, read_json_list
 from superficial.errors import UserError
 from superficial.judge.systems import PUBLISHED as PUBLISHED_SYSTEM
 from superficial.judge.systems import published_outputs
-from superficial.prompts.pool import chosen_examples, read_text
+from superficial.prompts.pool import chosen_examples, read_pool, read_text
 from superficial.schema import Architecture, LocalCorpus, LocalSource, LoraSource, ModelConfig
 from superficial.server.budget import TOKENS_PER_CHARACTER
 
@@ -133,6 +133,17 @@ class Sizes:
         examples = chosen_examples(prompt.examples, Path(prompt.examples.file)) if prompt.examples else []
         shown = sum(len(one.instruction) + len(one.response) + around for one in examples)
         return self.tokens(len(text) + shown + PUBLISHED.get(prompt.published or "", 0), model)
+
+    def pool(self, method: str, model: str) -> list[float]:
+        """Tokens of every example that the method could show; none where it chooses from no pool."""
+        prompt = self.run.method(method).prompt
+        if prompt.examples is None:
+            return []
+        cfg = prompt.examples
+        every = cfg.model_copy(update={"ids": list(read_pool(Path(cfg.file)))})
+        around = len((prompt.template or "") + prompt.closing)
+        examples = chosen_examples(every, Path(cfg.file))
+        return [self.tokens(len(one.instruction) + len(one.response) + around, model) for one in examples]
 
     def _prompt(self, method: str, model: str) -> Tokens:
         """A whole prompt: what is shared, the neighbours, the instruction in its template."""

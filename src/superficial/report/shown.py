@@ -84,6 +84,12 @@ _FIGURES = {
         "Log-probability of the same text under both models, which split it differently, and ranks where a span is one"
         " and the same token to both and both have every candidate above it.",
     ),
+    "prompt_search": Shown(
+        SHIFT,
+        "Which examples bring the base nearest",
+        "Examples of a pool, chosen one after the other so that the base's distributions come nearest to the aligned"
+        " model's: every candidate on the half of the instructions that was searched on, and the gain on the other.",
+    ),
     "safety_depth": Shown(
         SHIFT,
         "How deep safety goes",
@@ -121,6 +127,12 @@ _TABLES = {
         SHIFT,
         "Table: how much of the shift prompts recover",
         "What each further context of the base closes of the divergence, which tokens it recovers and which it loses.",
+    ),
+    "prompt_search": Shown(
+        SHIFT,
+        "Table: which examples bring the base nearest",
+        "Divergence from the aligned model without examples, with the method's own and with those that were found, on"
+        " the half that was searched on and on the other; the gain, and what the search cost.",
     ),
     "definitions": Shown(
         SHIFT,

@@ -83,6 +83,7 @@ from superficial.schema.scores import (
     SystemGroup,
     SystemTitle,
 )
+from superficial.schema.search import SearchBounds, SearchConfig, SearchFigure, SearchStage, SearchTable
 from superficial.schema.server import EngineConfig, ServerEngine
 from superficial.schema.settings import Settings
 from superficial.schema.shift import (
@@ -187,6 +188,11 @@ __all__ = [
     "RuntimeConfig",
     "ScoreStage",
     "ScoresTable",
+    "SearchBounds",
+    "SearchConfig",
+    "SearchFigure",
+    "SearchStage",
+    "SearchTable",
     "ServerEngine",
     "ServerJudge",
     "Settings",

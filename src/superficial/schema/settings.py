@@ -13,6 +13,7 @@ from superficial.schema.method import GenerateConfig, MethodConfig
 from superficial.schema.model import PairConfig, Repository
 from superficial.schema.plan import PlanConfig
 from superficial.schema.runtime import RuntimeConfig
+from superficial.schema.search import SearchConfig
 from superficial.schema.server import EngineConfig
 from superficial.schema.shift import CausalConfig, CompareConfig, HandoffConfig, StatsConfig
 
@@ -47,6 +48,7 @@ class Settings(Strict):
     compare: CompareConfig
     handoff: HandoffConfig
     causal: CausalConfig
+    search: SearchConfig
     judge: JudgeConfig
     canaries: CanariesConfig
     pairwise: PairwiseConfig
