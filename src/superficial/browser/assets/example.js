@@ -156,6 +156,7 @@
 
   function choose(position, focus = true) {
     mark(chosen, false);
+    if (chosen < 0) document.querySelector(".beside").scrollTop = 0; // a reader may have been at what the judge said
     chosen = position;
     mark(chosen, true);
     showDetail();
