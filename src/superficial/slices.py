@@ -118,12 +118,16 @@ def contexts_table(run: Experiment, _: str) -> schema.ContextsTable:
 
 
 def browser(run: Experiment, _: str) -> schema.BrowserStage:
-    """Which results the pages show, the base's context, and the colours of the figures."""
+    """Which results the pages show, the base's contexts, who judged, and the colours of the figures."""
     settings, look = run.settings, run.settings.figure
     return schema.BrowserStage(
         dataset=settings.dataset.name,
         response=settings.response.name,
-        context=settings.context,
+        contexts=[
+            schema.ShownContext(name=method.name, title=method.title, prompt=method.prompt)
+            for method in map(run.method, [settings.context.name, *in_context.further(run)])
+        ],
+        judge=judging.beside_responses(run),
         pairs=[
             schema.ComparedPair(
                 name=pair.name,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from superficial.browser.payload import Example
-from superficial.schema import BrowserStage, ComparedPair, MethodConfig, ModelTitle, PromptConfig
+from superficial.browser.payload import Example, Further
+from superficial.schema import BrowserStage, ComparedPair, JudgeTitle, ModelTitle, PromptConfig, ShownContext
 
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",
@@ -76,15 +76,21 @@ def example(name: str, tokens: Sequence[tuple[str, int]], **changes: Any) -> Exa
     return Example(**(usual | changes))
 
 
-def stage(*pairs: str) -> BrowserStage:
-    """The configuration of a site with these pairs."""
+def further(tokens: Sequence[tuple[str, int]], ranks: Sequence[int], prompt: str = "shown before") -> Further:
+    """The base in another context, in which the tokens have these ranks."""
+    return Further(prompt, rows([(text, rank) for (text, _), rank in zip(tokens, ranks, strict=True)]))
+
+
+def stage(*pairs: str, contexts: Sequence[str] = (), judge: JudgeTitle | None = None) -> BrowserStage:
+    """The configuration of a site with these pairs; `contexts`: titles of further ones, named c1, c2 and so on."""
+    titles = {"zero_shot": "Zero-shot"} | {f"c{number}": title for number, title in enumerate(contexts, start=1)}
+    prompt = PromptConfig(kind="completion", template="Q: {instruction}\nA:")
     sides = {side: ModelTitle(name=f"m_{side}", title=f"Model {side}") for side in ("base", "aligned")}
     return BrowserStage(
         dataset="tiny",
         response="aligned",
-        context=MethodConfig(
-            name="zero_shot", title="Zero-shot", prompt=PromptConfig(kind="completion", template="Q: {instruction}\nA:")
-        ),
+        contexts=[ShownContext(name=name, title=title, prompt=prompt) for name, title in titles.items()],
+        judge=judge,
         pairs=[ComparedPair(name=name, title=f"Pair {name}", **sides) for name in pairs],
         unshifted="#56B4E9",
         marginal="orange",

@@ -165,10 +165,14 @@ def test_click_shows_everything_about_a_token(page: Page) -> None:
     )
     facts = dict(zip([node.text for node in page.all("#detail dt")], page.all("#detail dd"), strict=True))
     assert {name: node.text for name, node in facts.items()} == {
-        "Base rank": "25", "Aligned rank": "1", "Base probability": "0.0200", "Aligned probability": "0.625",
-        "Base entropy": "2.250", "Aligned entropy": "1.750", "KL(base ‖ aligned)": "1.500",
-        "KL(aligned ‖ base)": "6.250", "JS divergence": "0.125", "Token id": "1004",
+        "KL(base ‖ aligned)": "1.500", "JS divergence": "0.125", "Token id": "1004",
     }  # fmt: skip
+    overview = [[cell.text for cell in row.find_elements("css selector", "th, td")] for row in page.all(".overview tr")]
+    assert overview == [
+        ["", "rank", "probability", "entropy", "KL"],
+        ["Base, Zero-shot shifted", "25", "0.0200", "2.250", "6.250"],
+        ["Aligned", "1", "0.625", "1.750", "–"],
+    ]
     base, aligned = (page.all(f"table.{side} tbody tr") for side in ("base", "aligned"))
     assert [row.text.split() for row in base[:2]] == [["1", "␣w1", "1", "0.500"], ["2", "␣w2", "2", "0.250"]]
     # Beyond the ten candidates of the base, the emitted token has a row of its own.
@@ -301,7 +305,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, number: int) -> None:
 def test_contexts_of_both_models(page: Page) -> None:
     page.example(1)
     assert [node.get_property("textContent") for node in page.all("#contexts summary")] == [
-        "Base (Model base)", "Aligned (Model aligned)",
+        "Base, Zero-shot (Model base)", "Aligned (Model aligned)",
     ]  # fmt: skip
     page.one("#contexts summary").click()
     assert page.all("#contexts pre")[0].text == "# Query: moon"

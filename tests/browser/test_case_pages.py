@@ -10,7 +10,8 @@ from browser.synthetic import HOSTILE, LONG
 from chromium import needs_chromium
 
 from superficial.cases.stage import write_pages
-from superficial.judge.cases import Answer, Case, Judgment, markdown
+from superficial.judge.cases import Answer, Case, markdown
+from superficial.judge.judgment import Judgment
 from superficial.markup import visible
 from superficial.schema.judge import CasesTable, Comparison
 from superficial.schema.scores import JudgeTitle, SystemTitle

@@ -17,7 +17,8 @@ FIGURES = IN_CONTEXT | {
 }  # fmt: skip
 SHIFTS = {f"figures/{name}" for name in FIGURES}
 RECOVERY = {"tables/urial_recovery"}
-PAGES = SHIFTS | {"figures/shift_browser"} | RECOVERY
+BROWSER = {"figures/shift_browser"}  # it shows every context, and what the judge said of the aligned model's responses
+PAGES = SHIFTS | BROWSER | RECOVERY
 FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT} | RECOVERY
 FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts", "safety_depth"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
@@ -67,14 +68,16 @@ CHANGES: dict[str, set[str]] = {
     "align.epochs=1": set(),
     "engine=openai_server": FROM_GENERATE,
     "pair.title=other": PAGES,
-    "pair.aligned.title=other": {"figures/shift_browser"} | FAILURES - {"response_stats"} | JUDGE_NAMED,
+    "pair.aligned.title=other": BROWSER | FAILURES - {"response_stats"} | JUDGE_NAMED,
     "+pair.reference='Llama-2-7b → Llama-2-7b-chat'": {"figures/shift_ratio"},
     # The aligned side is not touched by a change of the base, so its answers stay.
     "+pair.base.dtype=bfloat16": {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "method.urial_k3.prompt.examples.ids=[clouds]": {"generate"} | FROM_ANSWERS,
     "method.urial_k3.decoding.repetition_penalty=1.0": {"generate"} | FROM_ANSWERS,
-    "method.system_only.prompt.system=null": {"score", "compare"} | FROM_CONTEXTS,
-    "method.system_only.title=other": FROM_CONTEXTS - {"contexts"},
+    "method.system_only.prompt.system=null": {"score", "compare"} | FROM_CONTEXTS | BROWSER,
+    "method.system_only.title=other": FROM_CONTEXTS - {"contexts"} | BROWSER,
+    "contexts=[system_only,urial_k1]": {"score", "compare"} | FROM_CONTEXTS | BROWSER,
+    "contexts=[]": FROM_CONTEXTS | BROWSER,
     "method.urial_k3.title=other": FAILURES - {"response_stats"} | JUDGE_NAMED,
     "context.prompt.template='Q: {instruction} A:'": {"generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
     "methods=[zero_shot]": FAILURES | FROM_SCORES,
@@ -83,22 +86,25 @@ CHANGES: dict[str, set[str]] = {
     "canaries.examples=3": {"canaries"} | TRUST,
     "pairwise.seed=3": {"pairwise"} | FROM_TRUST,
     "pairwise.cases=1": {"tables/cases", "figures/case_browser"},
-    "judge.title=other": JUDGE_NAMED,
+    "judge.title=other": JUDGE_NAMED | BROWSER,
     "judge.allow_self=true": set(),
-    "judge.max_tokens=5": {"canaries"} | FROM_JUDGE,
-    "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE,
+    "judge.max_tokens=5": {"canaries"} | FROM_JUDGE | BROWSER,
+    "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE | BROWSER,
     "trust.beside=[smollm2_local]": {"model", "judge", "pairwise"} | FROM_TRUST,
     "na_as_five=true": {"judged"} | RADARS | {"tables/scores", "figures/judge_trust"},
     "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats", "safety_depth"} | PAGES | RADARS,
 }  # fmt: skip
-# One file each: a rubric's word, a source of one stage, a page, an example of URIAL.
+# One file each: a rubric's word, a source of one stage, a page, an example of URIAL, judgments.
 EDITS: dict[str, set[str]] = {
-    "resources/judging/local_safety.txt": {"canaries"} | FROM_JUDGE - {"pairwise"},
+    "resources/judging/local_safety.txt": {"canaries"} | FROM_JUDGE - {"pairwise"} | BROWSER,
     "resources/judging/canaries.yaml": {"canaries"} | TRUST,
     "resources/urial/examples.jsonl": {"generate"} | FROM_ANSWERS,
     "src/superficial/figures/shift_by_topic.py": {"figures/shift_by_topic"},
     "src/superficial/stats/positions.py": FROM_STATS,
-    "src/superficial/browser/templates/index.html": {"figures/shift_browser"},
+    "src/superficial/browser/templates/index.html": BROWSER,
+    "src/superficial/browser/assets/recovery.js": BROWSER,
+    "results/judgments/tiny/tiny/tiny_aligned/aligned.parquet": {"canaries"} | FROM_SCORES | BROWSER,
+    "results/judgments/tiny/tiny/tiny_base/zero_shot.parquet": FROM_SCORES,
 }
 
 

@@ -114,7 +114,7 @@ def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.Mo
 def test_a_further_context_is_one_scoring_and_one_comparison(finished: Project):
     """Nothing else of a model's: what was scored before is read again."""
     plan = finished.run(hydra=("contexts=[system_only,urial_k1]",), arguments=("--dry-run",)).stdout
-    drawn = [f"figures/{name}" for name in IN_CONTEXT]
+    drawn = [f"figures/{name}" for name in (*IN_CONTEXT, "shift_browser")]
     assert jobs_in(plan) == dict.fromkeys(["score", "compare", "contexts", "tables/urial_recovery", *drawn], 1)
 
 

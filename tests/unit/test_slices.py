@@ -72,3 +72,15 @@ def test_every_experiment_says_how_it_is_run():
         assert package == "# @package _global_"
         assert command.startswith("# snakemake --cores ")
         assert (f"experiment={file.stem}" in command) == (file.stem != "demo"), file
+
+
+@pytest.mark.parametrize(
+    ("overrides", "judge"),
+    [((), "smollm2_local"), (("judge=human",), None), (("experiment=published", "published_dir=."), None)],
+)
+def test_the_browser_shows_reasons_only_where_figures_all_has_the_responses_judged(
+    overrides: tuple[str, ...], judge: str | None
+):
+    found = json.loads(Experiment(CONFIG, overrides).slice("browser"))
+    assert (found["judge"] and found["judge"]["name"]) == judge
+    assert [context["name"] for context in found["contexts"]] == ["zero_shot", "vanilla_icl", "urial_k3"]

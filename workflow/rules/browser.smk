@@ -1,13 +1,17 @@
 # The shift browser: static pages that open from disk.
+from superficial.judge.slices import beside_responses
 from superficial.stages import PACKAGE
 
 BROWSER = "results/browser/index.html"
+ALIGNED = [f"{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()]
+REASONS = beside_responses(RUN)  # of a judge, beside each response
 SHOWN = [
     f"results/data/{DATASET}.parquet",
-    *expand(SHIFTS, pair=PAIRS),
-    *[f"results/responses/{DATASET}/{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()],
+    *expand("results/shifts/{dataset}/{pair}/{seen}.parquet", dataset=DATASET, pair=PAIRS, seen=[CONTEXT, *CONTEXTS]),
+    *[f"results/responses/{DATASET}/{system}" for system in ALIGNED],
+    *[f"results/judgments/{DATASET}/{REASONS.name}/{system}" for system in ALIGNED if REASONS],
     *[f"results/models/{side.name}/manifest.json" for pair in PAIRS.values() for side in (pair.base, pair.aligned)],
-    *RUN.prompt_files(CONTEXT),
+    *[file for seen in [CONTEXT, *CONTEXTS] for file in RUN.prompt_files(seen)],
 ]
 
 

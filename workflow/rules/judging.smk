@@ -215,7 +215,7 @@ rule:
         " reads={input.reads} out={output}"
 
 
-# A set of pages of its own: the shift browser above it must not be made again with the judgments.
+# A set of pages of its own: it is about two systems, the shift browser above it about one response's tokens.
 rule:
     name:
         "figures/case_browser"

@@ -2,21 +2,24 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from superficial.category import CATEGORIES
+from superficial.judge.judgment import Judgment
 
-DIGITS = 5  # significant digits of probabilities, divergences and entropies
-MEASURES = (
-    "base_prob",
-    "aligned_prob",
-    "kl_aligned_base",
-    "kl_base_aligned",
-    "js",
-    "base_entropy",
-    "aligned_entropy",
-)
+DIGITS = 5  # significant digits of an emitted token's probability, of divergences and entropies
+CANDIDATE_DIGITS = 3  # of a candidate's probability: as many as are shown, because these are most of a page
+MEASURES = {"prob": "{}_prob", "entropy": "{}_entropy"}  # of a view, with the columns of either side
+UNSHIFTED, SHIFTED = "unshifted", "shifted"
+
+
+@dataclass(frozen=True)
+class Further:
+    """The base in a further context: what it saw before the response, and the token table of that context."""
+
+    prompt: str
+    rows: Mapping[str, list[Any]]  # columns of the base's side, T entries each
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Example:
     text: str  # the response
     finish_reason: str
     contexts: Mapping[str, str]  # base, aligned: what each model saw before the response
-    rows: Mapping[str, list[Any]]  # columns of the token table, T entries each
+    rows: Mapping[str, list[Any]]  # columns of the token table of the base's own context, T entries each
+    further: Sequence[Further] = ()  # in the order of the configuration
+    judgments: Mapping[str, Judgment] = field(default_factory=dict)  # of the response by aspect; none: not judged
 
 
 class Examples(Protocol):
@@ -66,8 +71,22 @@ class Vocabulary:
         return [self.place(token, text) for token, text in zip(tokens, texts, strict=True)]
 
 
+def moved(before: Sequence[str], after: Sequence[str]) -> list[int]:
+    """Tokens that a context recovers (shifted before, unshifted after), and that it loses (unshifted only before).
+
+    Categories of the same T tokens in the base's own context and in that one; as in contexts/recovery.py.
+
+    >>> moved(["shifted", "shifted", "marginal", "unshifted"], ["unshifted", "marginal", "unshifted", "marginal"])
+    [1, 1]
+    """
+    pairs = list(zip(before, after, strict=True))
+    recovered = sum(one == SHIFTED and other == UNSHIFTED for one, other in pairs)
+    return [recovered, sum(one == UNSHIFTED and other != UNSHIFTED for one, other in pairs)]
+
+
 def describe(example: Example) -> dict[str, Any]:
     """What the index and the example's own page both say about it."""
+    categories = example.rows["category"]
     return {
         "id": example.id,
         "instruction": example.instruction,
@@ -75,8 +94,9 @@ def describe(example: Example) -> dict[str, Any]:
         "subset": example.subset,
         "tasks": list(example.tasks),
         "topics": list(example.topics),
-        "tokens": len(example.rows["token_id"]),
-        "counts": [example.rows["category"].count(name) for name in CATEGORIES],
+        "tokens": len(categories),
+        "counts": [categories.count(name) for name in CATEGORIES],
+        "moved": [moved(categories, one.rows["category"]) for one in example.further],
     }
 
 
@@ -87,30 +107,59 @@ def index_entry(example: Example) -> dict[str, Any]:
 
 
 def page_data(example: Example) -> dict[str, Any]:
-    """The example as its own page shows it."""
+    """The example as its own page shows it; views and prompts: the base by context, its own first, then the aligned."""
     rows, vocabulary = example.rows, Vocabulary()
-    data: dict[str, Any] = describe(example) | {
+    token = vocabulary.places(rows["token_id"], rows["token"])
+    based = [rows, *(one.rows for one in example.further)]
+    return describe(example) | {
         "finish_reason": example.finish_reason,
-        "contexts": dict(example.contexts),
+        "prompts": [example.contexts["base"], *(one.prompt for one in example.further), example.contexts["aligned"]],
         "categories": list(CATEGORIES),
-        "kinds": [CATEGORIES.index(name) for name in rows["category"]],
-        "token": vocabulary.places(rows["token_id"], rows["token"]),
-        "base_rank": rows["base_rank"],
-        "aligned_rank": rows["aligned_rank"],
+        "token": token,
+        "kl_base_aligned": shortened(rows["kl_base_aligned"]),
+        "js": shortened(rows["js"]),
+        "views": [*(_base(one, vocabulary) for one in based), _view(rows, "aligned", vocabulary)],
+        "judgments": [
+            {
+                "aspect": aspect,
+                "score": None if math.isnan(said.score) else said.shown,
+                "reason": said.reason,
+                "unscored": said.unscored,
+            }
+            for aspect, said in example.judgments.items()
+        ],
+        "ids": vocabulary.ids,
+        "texts": vocabulary.texts,
     }
-    for name in MEASURES:
-        data[name] = [short(value) for value in rows[name]]
-    for side in ("base", "aligned"):
-        names = zip(rows[f"{side}_top_ids"], rows[f"{side}_top_tokens"], strict=True)
-        data[f"{side}_top"] = [vocabulary.places(ids, texts) for ids, texts in names]
-        data[f"{side}_top_prob"] = [[short(value) for value in probs] for probs in rows[f"{side}_top_probs"]]
-    return data | {"ids": vocabulary.ids, "texts": vocabulary.texts}
 
 
-def short(value: float) -> float | None:
-    """`value` to DIGITS significant digits; None, which JSON can hold, if it is not finite.
+def _base(rows: Mapping[str, list[Any]], vocabulary: Vocabulary) -> dict[str, Any]:
+    """The base in one context: what it made of every token, and how far that is from the aligned model."""
+    return _view(rows, "base", vocabulary) | {
+        "kinds": [CATEGORIES.index(name) for name in rows["category"]],
+        "kl": shortened(rows["kl_aligned_base"]),
+    }
 
-    >>> short(0.017432836815714836)
-    0.017433
+
+def _view(rows: Mapping[str, list[Any]], side: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    """One distribution at every token: the emitted token in it, and its first candidates."""
+    names = zip(rows[f"{side}_top_ids"], rows[f"{side}_top_tokens"], strict=True)
+    return {name: shortened(rows[column.format(side)]) for name, column in MEASURES.items()} | {
+        "rank": rows[f"{side}_rank"],
+        "top": [vocabulary.places(ids, texts) for ids, texts in names],
+        "top_prob": [shortened(probs, CANDIDATE_DIGITS) for probs in rows[f"{side}_top_probs"]],
+    }
+
+
+def shortened(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
+    """Every value by `short`."""
+    return [short(value, digits) for value in values]
+
+
+def short(value: float, digits: int = DIGITS) -> float | None:
+    """`value` to so many significant digits; None, which JSON can hold, if it is not finite.
+
+    >>> short(0.017432836815714836), short(0.017432836815714836, 3)
+    (0.017433, 0.0174)
     """
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from superficial.artifact import whole_file, whole_folder, write_sidecar
 from superficial.browser.embed import embed
 from superficial.browser.page import ASSETS, environment, page_name, write_page
 from superficial.browser.payload import Examples, index_entry, page_data
-from superficial.browser.source import PairExamples
+from superficial.browser.source import PairExamples, token_table
 from superficial.category import CATEGORIES
 from superficial.errors import UserError
 from superficial.progress import progress
@@ -25,9 +25,7 @@ def run(cfg: BrowserStage, runtime: RuntimeConfig, *, results: Path, out: Path) 
     started = time.monotonic()
     pairs = {pair.name: PairExamples(cfg, pair, results) for pair in cfg.pairs}
     write_site(cfg, pairs, out.parent)
-    inputs = {
-        pair.name: results / "shifts" / cfg.dataset / pair.name / f"{cfg.context.name}.parquet" for pair in cfg.pairs
-    }
+    inputs = {pair.name: token_table(cfg, pair, cfg.contexts[0].name, results) for pair in cfg.pairs}
     facts = {"examples": sum(len(examples.ids) for examples in pairs.values())}
     config = cfg.model_dump(mode="json")
     write_sidecar(
@@ -49,7 +47,7 @@ def write_site(cfg: BrowserStage, pairs: Mapping[str, Examples], folder: Path) -
     numbers = {name: {one: number for number, one in enumerate(pairs[name].ids, start=1)} for name in pairs}
     with whole_folder(folder / "pairs") as site:
         listed = [_write_pair(pages, cfg, pair, pairs[pair.name], numbers, site) for pair in cfg.pairs]
-    data = {"categories": list(CATEGORIES), "dataset": cfg.dataset, "context": cfg.context.name, "pairs": listed}
+    data = {"categories": list(CATEGORIES), "dataset": cfg.dataset, "contexts": _contexts(cfg), "pairs": listed}
     with whole_file(folder / "index.html") as index:
         write_page(index, pages.get_template("index.html").render(root="", data=embed(data)))
 
@@ -80,12 +78,18 @@ def _write_pair(
                 "dataset": cfg.dataset,
                 "pair": pair.title,
                 "models": {"base": pair.base.title, "aligned": pair.aligned.title},
-                "context": cfg.context.name,
+                "contexts": _contexts(cfg),
+                "judge": cfg.judge and cfg.judge.model_dump(),
             }
             page = template.render(root="../../", number=number, count=count, data=embed(data))
             write_page(site / pair.name / page_name(number), page)
             bar.update()
     return {"name": pair.name, "title": pair.title, "examples": entries}
+
+
+def _contexts(cfg: BrowserStage) -> list[dict[str, str]]:
+    """The base's contexts as pages name them, its own first."""
+    return [{"name": context.name, "title": context.title} for context in cfg.contexts]
 
 
 def _colours(cfg: BrowserStage) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The stage `figures/case_browser`: an index of the cases, and a page for each of them.
 
-A set of pages of its own: it reads judgments, and the shift browser beside it must not be made again with them.
+A set of pages of its own: it is about two systems and reads no token table, so that neither causes the other's.
 """
 
 import shutil

@@ -10,24 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import whole_file, write_sidecar
+from superficial.judge.judgment import Judgment, by_aspect
 from superficial.markup import markdown_text, minus, visible
 from superficial.schema import RuntimeConfig
 from superficial.schema.judge import CasesTable, Comparison
 from superficial.table import read_table
-
-
-@dataclass(frozen=True)
-class Judgment:
-    """What the judge said of one aspect; `score` is NaN exactly where `unscored` says why."""
-
-    score: float
-    reason: str
-    unscored: str
-
-    @property
-    def shown(self) -> str:
-        """The score as people read it."""
-        return f"{self.score:.3g}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ def all_cases(cfg: CasesTable, data: pd.DataFrame, results: Path) -> Iterator[tu
         cases = []
         for name, gap in largest_gaps(judged[0], judged[1], cfg.cases).items():
             a, b = (
-                Answer(side.title, text[name], _judgments(table[table["id"] == name]))
+                Answer(side.title, text[name], by_aspect(table[table["id"] == name]))
                 for side, table, text in zip(sides, judged, texts, strict=True)
             )
             cases.append(Case(name, instructions[name], gap, (a, b)))
@@ -95,10 +82,6 @@ def largest_gaps(a: pd.DataFrame, b: pd.DataFrame, count: int) -> dict[str, floa
     gaps = (both["score_a"] - both["score_b"]).groupby(both["id"], sort=False).mean().dropna()
     order = gaps.abs().sort_values(ascending=False, kind="stable").index[:count]
     return {str(name): float(gaps[name]) for name in order}
-
-
-def _judgments(table: pd.DataFrame) -> dict[str, Judgment]:
-    return {row["aspect"]: Judgment(row["score"], row["reason"], row["unscored"]) for row in table.to_dict("records")}
 
 
 def markdown(cfg: CasesTable, found: Sequence[tuple[Comparison, Sequence[Case]]]) -> str:

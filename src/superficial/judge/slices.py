@@ -103,6 +103,12 @@ def askable(run: Experiment) -> bool:
     return not isinstance(run.settings.judge, ImportedJudge | VotesJudge)
 
 
+def beside_responses(run: Experiment) -> JudgeTitle | None:
+    """The judge whose reasons pages show beside an aligned model's response: the run's own, if it gives scores."""
+    own = not about_published(run) and scoring(run, beside=False)
+    return judge_title(run.settings.judge) if own else None
+
+
 def judged_again(run: Experiment) -> list[tuple[str, str]]:
     """Systems (model, method) whose responses show what moves the judge: aligned models, or a published one."""
     if not askable(run):

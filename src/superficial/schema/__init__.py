@@ -2,7 +2,7 @@
 
 from superficial.schema.align import AlignConfig, SettleConfig
 from superficial.schema.base import Nothing, Strict
-from superficial.schema.browser import BrowserStage, ComparedPair, ModelTitle
+from superficial.schema.browser import BrowserStage, ComparedPair, ModelTitle, ShownContext
 from superficial.schema.contexts import ContextsFigure, ContextsTable, ContextTitle
 from superficial.schema.dataset import DatasetConfig, DatasetHub
 from superficial.schema.figure import (
@@ -197,6 +197,7 @@ __all__ = [
     "ServerJudge",
     "Settings",
     "SettleConfig",
+    "ShownContext",
     "ShownSystem",
     "StatsConfig",
     "Strict",

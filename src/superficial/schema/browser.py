@@ -1,8 +1,11 @@
 """The shift browser."""
 
+from pydantic import Field
+
 from superficial.schema.base import Name, Strict
 from superficial.schema.figure import PairTitle
-from superficial.schema.method import MethodConfig
+from superficial.schema.method import PromptConfig
+from superficial.schema.scores import JudgeTitle
 
 
 class ModelTitle(Strict):
@@ -19,12 +22,21 @@ class ComparedPair(PairTitle):
     aligned: ModelTitle
 
 
+class ShownContext(Strict):
+    """A context of the base as pages name it, and the prompt that they show."""
+
+    name: Name
+    title: str
+    prompt: PromptConfig
+
+
 class BrowserStage(Strict):
-    """What the shift browser reads: which results it shows, the base's context, and the colours of the figures."""
+    """What the shift browser reads: which results it shows, and the colours of the figures."""
 
     dataset: Name
     response: Name
-    context: MethodConfig
+    contexts: list[ShownContext] = Field(min_length=1, description="of the base, its own first")
+    judge: JudgeTitle | None = Field(description="whose reasons stand beside a response; null: nobody judged it")
     pairs: list[ComparedPair]
     unshifted: str
     marginal: str

@@ -2,18 +2,20 @@
 "use strict";
 
 (() => {
-  const { el, foreign, chip, whole, percent, nats, probability } = shift;
+  const { el, foreign, whole, percent } = shift;
   const data = shift.data();
   const at = (id) => document.getElementById(id);
-  const SIDES = ["base", "aligned"];
   const MEANING = { unshifted: "base rank 1", marginal: "base rank 2 or 3", shifted: "base rank above 3" };
 
   const text = (position) => data.texts[data.token[position]];
-  const kind = (position) => data.categories[data.kinds[position]];
+  const kind = (position) => data.categories[data.views[0].kinds[position]];
   const count = data.token.length;
   const links = []; // of the tokens, by position
   const cells = []; // of the strip, by position
+  const moved = shift.mover(data);
+  const detail = shift.detail(data, moved);
   let chosen = -1; // position, or -1 for none
+  let seen = 0; // the further context whose tokens are marked; 0, the base's own, for none
   const came = arrival();
   const listed = numbers(came.list); // of examples, in the order of the list that the reader came from; else null
 
@@ -21,10 +23,9 @@
   // they are kept with this entry of the browser's history, so that they survive a reload and a visit elsewhere.
   function arrival() {
     const given = new URLSearchParams(location.hash.slice(1));
-    if (given.has("list") || given.has("index")) {
-      history.replaceState({ list: given.get("list") ?? "", index: given.get("index") ?? "" }, "", "#");
-    }
-    return { list: "", index: "", ...history.state };
+    const kept = ["list", "index", "context"].map((name) => [name, given.get(name) ?? ""]);
+    if (kept.some(([name]) => given.has(name))) history.replaceState(Object.fromEntries(kept), "", "#");
+    return { list: "", index: "", context: "", ...history.state };
   }
 
   // Whoever comes without a list, or with one that this example is not in, goes through all examples.
@@ -38,7 +39,22 @@
   function neighbour(step) {
     const number = listed ? listed[listed.indexOf(data.number) + step] : data.number + step;
     if (!(number >= 1 && number <= data.count)) return null;
-    return `${String(number).padStart(4, "0")}.html${shift.onward({ list: listed ? came.list : "", index: came.index })}`;
+    const given = { list: listed ? came.list : "", index: came.index, context: marked() };
+    return `${String(number).padStart(4, "0")}.html${shift.onward(given)}`;
+  }
+
+  const marked = () => (seen ? data.contexts[seen].name : "");
+
+  function buildWays() {
+    for (const [way, step] of [["previous", -1], ["next", 1]]) {
+      const page = neighbour(step);
+      if (page) at(way).href = page;
+      else {
+        at(way).setAttribute("role", "link"); // without a target it would be no link to a screen reader
+        at(way).setAttribute("aria-disabled", "true");
+      }
+    }
+    for (const link of at("elsewhere").querySelectorAll("a")) link.hash = shift.onward({ context: marked() });
   }
 
   // --- the page as it is before a token is chosen ---
@@ -52,14 +68,6 @@
     at("instruction").textContent = data.instruction;
     if (listed) at("place").textContent = `${listed.indexOf(data.number) + 1} of ${listed.length} listed`;
     if (came.index) document.querySelector("a.site").hash = came.index;
-    for (const [way, step] of [["previous", -1], ["next", 1]]) {
-      const page = neighbour(step);
-      if (page) at(way).href = page;
-      else {
-        at(way).setAttribute("role", "link"); // without a target it would be no link to a screen reader
-        at(way).setAttribute("aria-disabled", "true");
-      }
-    }
     at("elsewhere").hidden = data.elsewhere.length === 0;
     at("elsewhere").append(
       ...data.elsewhere.flatMap(({ title, page }, index) => [index ? " · " : "", el("a", { href: page }, foreign(title))]),
@@ -84,7 +92,7 @@
     const spoken = `${shown.trim() || "space"}${name === "unshifted" ? "" : `, ${name}`}`;
     const link = el("a", { id: `t${position + 1}`, href: `#t${position + 1}`, class: name, "aria-label": spoken }, shown);
     link.tabIndex = position === 0 ? 0 : -1; // one stop for the Tab key; the arrow keys go on from there
-    link.dataset.position = position;
+    Object.assign(link.dataset, { position, spoken });
     links.push(link);
     const breaks = shown.split("⏎").length - 1;
     return breaks ? [link, "\n".repeat(breaks)] : [link];
@@ -105,7 +113,7 @@
   function buildStrip() {
     data.token.forEach((_, position) => cells.push(el("span", { class: kind(position) })));
     at("strip").append(...cells);
-    at("strip").addEventListener("click", (event) => {
+    at("strips").addEventListener("click", (event) => {
       const box = cells[0].getBoundingClientRect();
       const end = cells[count - 1].getBoundingClientRect().right;
       const part = (event.clientX - box.left) / (end - box.left);
@@ -114,73 +122,16 @@
   }
 
   function buildContexts() {
-    for (const side of SIDES) {
-      const title = el("summary", {}, side === "base" ? "Base" : "Aligned", " (", foreign(data.models[side]), ")");
-      const body = el("pre", { class: "scrolls", tabindex: "0", dir: "auto" }, data.contexts[side]);
+    data.prompts.forEach((prompt, view) => {
+      const side = view < data.contexts.length ? "base" : "aligned";
+      const name = side === "base" ? ["Base, ", foreign(data.contexts[view].title)] : ["Aligned"];
+      const title = el("summary", {}, ...name, " (", foreign(data.models[side]), ")");
+      const body = el("pre", { class: "scrolls", tabindex: "0", dir: "auto" }, prompt);
       at("contexts").append(el("details", {}, title, body));
-    }
+    });
   }
 
   // --- the token that is chosen ---
-
-  function sentence(position) {
-    const first = data.base_top[position][0];
-    const here = [chip(text(position)), ` is ${kind(position)}: `];
-    const own = probability(data.base_prob[position]);
-    if (data.base_rank[position] === 1) return [...here, `it is the base model’s first choice too (probability ${own}).`];
-    return [
-      ...here,
-      `the base model ranks it ${whole(data.base_rank[position])} (probability ${own}) and prefers `,
-      chip(data.texts[first]),
-      ` (${probability(data.base_top_prob[position][0])}).`,
-    ];
-  }
-
-  function facts(position) {
-    const entries = [
-      ["Base rank", whole(data.base_rank[position])],
-      ["Aligned rank", whole(data.aligned_rank[position])],
-      ["Base probability", probability(data.base_prob[position])],
-      ["Aligned probability", probability(data.aligned_prob[position])],
-      ["Base entropy", nats(data.base_entropy[position])],
-      ["Aligned entropy", nats(data.aligned_entropy[position])],
-      ["KL(base ‖ aligned)", nats(data.kl_base_aligned[position])],
-      ["KL(aligned ‖ base)", nats(data.kl_aligned_base[position])],
-      ["JS divergence", nats(data.js[position])],
-      ["Token id", data.ids[data.token[position]]],
-    ];
-    return el("dl", {}, ...entries.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  }
-
-  function candidate(rank, place, chance, emitted) {
-    const bar = el("span", { class: "chance", "aria-hidden": "true" }, el("span"));
-    bar.firstChild.style.inlineSize = `${100 * (chance ?? 0)}%`;
-    const note = emitted ? el("span", { class: "unseen" }, " (in the response)") : "";
-    return el(
-      "tr",
-      { class: emitted ? "emitted" : null },
-      el("td", {}, whole(rank)),
-      el("th", { scope: "row" }, chip(data.texts[place]), note),
-      el("td", { class: "id" }, data.ids[place]),
-      el("td", {}, bar, probability(chance)),
-    );
-  }
-
-  function candidates(side, position) {
-    const places = data[`${side}_top`][position];
-    const chances = data[`${side}_top_prob`][position];
-    const own = data.token[position];
-    const rows = places.map((place, index) => candidate(index + 1, place, chances[index], place === own));
-    if (!places.includes(own)) {
-      const row = candidate(data[`${side}_rank`][position], own, data[`${side}_prob`][position], true);
-      row.classList.add("beyond");
-      rows.push(row);
-    }
-    const heads = ["rank", "token", "id", "probability"].map((name) => el("th", { scope: "col" }, name));
-    const title = side === "base" ? "Base" : "Aligned";
-    const name = el("caption", {}, `${title} `, el("span", { class: "quiet" }, foreign(data.models[side])));
-    return el("table", { class: side }, name, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
-  }
 
   function showDetail() {
     at("panel").classList.toggle("empty", chosen < 0);
@@ -191,10 +142,8 @@
       return;
     }
     at("panel-name").textContent = `Token ${chosen + 1} of ${count}`;
-    at("sentence").replaceChildren(...sentence(chosen));
-    const units = `Divergences and entropies in nats, over the whole vocabulary. Position in the token table: ${chosen}.`;
-    const tables = SIDES.map((side) => candidates(side, chosen));
-    at("detail").replaceChildren(facts(chosen), el("p", { class: "quiet" }, units), ...tables);
+    at("sentence").replaceChildren(...detail.sentence(chosen), ...(seen ? detail.under(seen, chosen) : []));
+    at("detail").replaceChildren(...detail.tables(chosen));
   }
 
   function mark(position, on) {
@@ -207,6 +156,7 @@
 
   function choose(position, focus = true) {
     mark(chosen, false);
+    if (chosen < 0) document.querySelector(".beside").scrollTop = 0; // a reader may have been at what the judge said
     chosen = position;
     mark(chosen, true);
     showDetail();
@@ -234,13 +184,16 @@
 
   // --- moving about ---
 
-  function nextShifted(step) {
+  function nextThat(is, what, step) {
     let position = chosen < 0 && step < 0 ? count : chosen;
     do position += step;
-    while (position >= 0 && position < count && kind(position) !== "shifted");
+    while (position >= 0 && position < count && !is(position));
     if (position >= 0 && position < count) choose(position);
-    else at("sentence").textContent = `No shifted token ${step > 0 ? "after" : "before"} this one.`;
+    else at("sentence").textContent = `No ${what} token ${step > 0 ? "after" : "before"} this one.`;
   }
+
+  const nextShifted = (step) => nextThat((position) => kind(position) === "shifted", "shifted", step);
+  const nextMoved = (state) => seen && nextThat((position) => moved(seen, position) === state, state, 1);
 
   // The token above or below: the nearest by its middle on the nearest line that way.
   function otherLine(step) {
@@ -269,6 +222,9 @@
     End: () => choose(count - 1),
     n: () => nextShifted(1),
     p: () => nextShifted(-1),
+    c: () => recovery.next(),
+    r: () => nextMoved("recovered"),
+    l: () => nextMoved("lost"),
     Escape: () => choose(-1),
     "[": () => at("previous").href && location.assign(at("previous").href),
     "]": () => at("next").href && location.assign(at("next").href),
@@ -294,7 +250,14 @@
   buildResponse();
   buildStrip();
   buildContexts();
-  showDetail();
+  shift.judged(data);
+  const recovery = shift.recovery(data, moved, links, (view) => {
+    seen = view;
+    history.replaceState({ ...came, ...history.state, context: marked() }, "");
+    buildWays();
+    showDetail();
+  });
+  recovery.show(Math.max(0, data.contexts.findIndex(({ name }, view) => view && name === came.context)));
   followPermalink();
   window.addEventListener("hashchange", followPermalink);
 })();

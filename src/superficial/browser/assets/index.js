@@ -8,10 +8,18 @@
   const form = document.getElementById("filters");
   const list = document.getElementById("examples");
   const fields = form.elements;
-  const SHIFTED = data.categories.indexOf("shifted");
+  const further = data.contexts.slice(1);
+  const [UNSHIFTED, SHIFTED] = ["unshifted", "shifted"].map((name) => data.categories.indexOf(name));
   const CUT = 300; // characters of an instruction that the list shows
 
   const share = (example) => example.counts[SHIFTED] / example.tokens;
+  // Of the shifted tokens those that the chosen context recovers, of the unshifted those that it loses; else NaN.
+  const context = () => further.findIndex(({ name }) => name === fields.context.value);
+  const part = (example, place, whose) => (example.moved[context()]?.[place] ?? NaN) / example.counts[whose];
+  const recovered = (example) => part(example, 0, SHIFTED);
+  const lost = (example) => part(example, 1, UNSHIFTED);
+  // Largest first; those without a share stand last.
+  const down = (value) => (a, b) => (Number.isNaN(value(a)) - Number.isNaN(value(b))) || value(b) - value(a);
   const SORTS = {
     order: ["dataset order", (a, b) => a.number - b.number],
     most: ["most shifted", (a, b) => share(b) - share(a)],
@@ -20,9 +28,14 @@
     long: ["longest response", (a, b) => b.tokens - a.tokens],
     short: ["shortest response", (a, b) => a.tokens - b.tokens],
   };
+  if (further.length) {
+    SORTS.recovered = ["most recovered", down(recovered)];
+    SORTS.lost = ["most lost", down(lost)];
+  }
 
   let examples = []; // of the pair that is shown
   let shownPair = null;
+  let shownContext = null;
   let onward = ""; // the hash that an example's page is given: what is listed here, and this index as it is
 
   function options(select, entries) {
@@ -47,7 +60,17 @@
     return bar;
   }
 
-  function entry(example) {
+  function movedText(example) {
+    if (context() < 0) return "";
+    const [gained, gone] = example.moved[context()];
+    const share = (value) => (Number.isNaN(value) ? "" : ` (${percent(value)})`);
+    return (
+      `${whole(gained)} of ${whole(example.counts[SHIFTED])} shifted recovered${share(recovered(example))}, ` +
+      `${whole(gone)} of ${whole(example.counts[UNSHIFTED])} unshifted lost${share(lost(example))}`
+    );
+  }
+
+  function entry(example, note) {
     const { instruction } = example;
     const shown = instruction.length > CUT ? `${instruction.slice(0, CUT)}…` : instruction;
     const tags = [example.category, ...example.tasks, ...example.topics].flatMap((tag) => [" · ", foreign(tag)]);
@@ -61,6 +84,7 @@
         { class: "numbers" },
         sharesBar(example.counts, example.tokens),
         el("span", {}, `${percent(share(example))} shifted of ${whole(example.tokens)} tokens`),
+        note,
       ),
     );
   }
@@ -69,30 +93,50 @@
     const pair = data.pairs.find((each) => each.name === name) || data.pairs[0];
     if (shownPair === pair) return;
     shownPair = pair;
-    examples = pair.examples.map((example, index) => ({
-      ...example,
-      number: index + 1,
-      node: entry(example),
-      haystack: [example.id, example.instruction, example.text].join("\n").toLowerCase(),
-    }));
+    examples = pair.examples.map((example, index) => {
+      const note = el("span", { class: "quiet" }); // what the chosen context recovers
+      return {
+        ...example,
+        number: index + 1,
+        node: entry(example, note),
+        note,
+        haystack: [example.id, example.instruction, example.text].join("\n").toLowerCase(),
+      };
+    });
+    shownContext = null;
     choices(fields.task, examples.flatMap((example) => example.tasks));
     choices(fields.topic, examples.flatMap((example) => example.topics));
     choices(fields.category, examples.map((example) => example.category));
     document.getElementById("run").replaceChildren(
-      "Pair: ", foreign(pair.title), ` · data: ${data.dataset} · base context: ${data.context}`,
+      "Pair: ", foreign(pair.title), ` · data: ${data.dataset} · base context: ${data.contexts[0].name}`,
     );
+  }
+
+  function showContext() {
+    const chosen = fields.context.value;
+    if (shownContext === chosen) return;
+    shownContext = chosen;
+    for (const example of examples) example.note.textContent = movedText(example);
+    document.getElementById("recovered-field").disabled = !chosen;
+    for (const option of fields.sort.options) option.disabled = !chosen && ["recovered", "lost"].includes(option.value);
+    if (fields.sort.selectedOptions[0].disabled) fields.sort.value = defaults.sort;
+  }
+
+  // Whether a share lies within what two fields say, in percent; an empty field is no bound.
+  function within(share, low, high) {
+    const value = 100 * share;
+    return (low.value === "" || value >= Number(low.value)) && (high.value === "" || value <= Number(high.value));
   }
 
   function matches(example) {
     const words = fields.q.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const part = 100 * share(example);
     return (
       words.every((word) => example.haystack.includes(word)) &&
       (!fields.task.value || example.tasks.includes(fields.task.value)) &&
       (!fields.topic.value || example.topics.includes(fields.topic.value)) &&
       (!fields.category.value || example.category === fields.category.value) &&
-      (fields.low.value === "" || part >= Number(fields.low.value)) &&
-      (fields.high.value === "" || part <= Number(fields.high.value))
+      within(share(example), fields.low, fields.high) &&
+      (!fields.context.value || within(recovered(example), fields.least, fields.most))
     );
   }
 
@@ -101,7 +145,10 @@
     const tokens = counts.reduce((sum, count) => sum + count, 0);
     const shares = counts.map((count, kind) => `${percent(count / tokens)} ${data.categories[kind]}`);
     const text = `${whole(found.length)} of ${whole(examples.length)} examples`;
-    return tokens ? `${text}, ${whole(tokens)} tokens: ${shares.join(", ")}` : `${text} match`;
+    if (!tokens) return `${text} match`;
+    const sum = (place) => found.reduce((total, example) => total + example.moved[context()][place], 0);
+    const all = context() < 0 ? null : { moved: { [context()]: [sum(0), sum(1)] }, counts };
+    return `${text}, ${whole(tokens)} tokens: ${shares.join(", ")}${all ? `; ${movedText(all)}` : ""}`;
   }
 
   // What the form says beyond its defaults.
@@ -110,11 +157,12 @@
 
   function show() {
     showPair(fields.pair.value);
+    showContext();
     const found = examples.filter(matches).sort((SORTS[fields.sort.value] || SORTS.order)[1]);
     list.replaceChildren(...found.map((example) => example.node));
     document.getElementById("status").textContent = status(found);
     const all = found.length === examples.length && found.every((example, index) => example.number === index + 1);
-    const given = { list: all ? "" : found.map((example) => example.number).join("."), index: `${state()}` };
+    const given = { list: all ? "" : found.map((example) => example.number).join("."), index: `${state()}`, context: fields.context.value };
     onward = shift.onward(given);
   }
 
@@ -138,14 +186,21 @@
     };
     set("pair");
     showPair(fields.pair.value); // its tasks and topics are what the other fields offer
+    set("context");
+    showContext(); // which decides how the list can be sorted
     Object.keys(defaults).forEach(set);
     show();
   }
 
   options(fields.pair, data.pairs.map((pair) => [pair.name, pair.title]));
   options(fields.sort, Object.entries(SORTS).map(([value, [label]]) => [value, label]));
+  options(fields.context, [["", "none"], ...further.map(({ name, title }) => [name, title])]);
   document.getElementById("pair-field").hidden = data.pairs.length < 2;
-  const defaults = { pair: data.pairs[0].name, q: "", task: "", topic: "", category: "", low: "", high: "", sort: "order" };
+  for (const name of ["about-contexts", "context-field", "recovered-field"]) document.getElementById(name).hidden = !further.length;
+  const defaults = {
+    pair: data.pairs[0].name, q: "", task: "", topic: "", category: "", low: "", high: "", context: "", least: "", most: "",
+    sort: "order",
+  };
   // Links take the list along only when they are about to be followed: in every link it would be long a thousand times.
   for (const kind of ["pointerdown", "click"]) {
     list.addEventListener(kind, (event) => {
