@@ -13,7 +13,7 @@ FIGURES = {
     "prefix_handoff": [f"{STATS}/handoff.csv"],
     "urial_recovery": [f"{STATS}/recovery.csv"],
     "entropy": [f"{STATS}/entropy.csv"],
-    "safety_depth": [f"{STATS}/safety_depth.csv"],
+    "safety_depth": [f"{STATS}/safety_depth.csv", f"{STATS}/prefill.csv", "results/stats/refusals_agreement.csv"],
 }
 BEYOND = {"causal_swap": [f"{STATS}/causal.csv"]}  # no part of figures/all: both models decode at once
 # Of the configuration; else "figure".

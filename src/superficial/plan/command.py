@@ -52,6 +52,7 @@ class Planner:
             "compare": lambda about: self.models.compare(about["pair"]),
             "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
             "handoff": lambda about: self.models.handoff(about["pair"]),
+            "prefill": lambda about: self.models.prefill(about["pair"], about["side"], about["seen"]),
             "causal": lambda about: self.models.causal(about["pair"]),
             "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
             "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),

@@ -14,7 +14,7 @@ from superficial.schema.model import PairConfig, Repository
 from superficial.schema.plan import PlanConfig
 from superficial.schema.runtime import RuntimeConfig
 from superficial.schema.server import EngineConfig
-from superficial.schema.shift import CausalConfig, CompareConfig, HandoffConfig, StatsConfig
+from superficial.schema.shift import CausalConfig, CompareConfig, HandoffConfig, PrefillConfig, StatsConfig
 
 
 class Settings(Strict):
@@ -46,6 +46,7 @@ class Settings(Strict):
     engine: EngineConfig = Field(description="who decodes the responses")
     compare: CompareConfig
     handoff: HandoffConfig
+    prefill: PrefillConfig
     causal: CausalConfig
     judge: JudgeConfig
     canaries: CanariesConfig
