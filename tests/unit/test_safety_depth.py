@@ -93,4 +93,4 @@ def test_the_figure_leaves_out_what_few_examples_reach(tmp_path: Path, few: int)
     rates = drawn[drawn["measure"] == "refused"]
     assert len(rates) == (0 if few == 9 else 2 * len(refused))
     assert "precision 0.50, recall 0.25" in svg
-    assert "with n = 4 the rate may be 53 points away" in svg
+    assert "n = 4 cannot tell such a rate from one that is 53 points away" in svg

@@ -5,13 +5,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from superficial.figures.style import LINES, interval, shorten
-from superficial.schema import FigureStage
+from superficial.schema import FigureStage, PairTitle
 
 SIDES = {"aligned": "aligned model", "base": "base model"}
 MARKERS = "sv^oDX"
 
 
-def draw_rates(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame) -> None:
+def draw_rates(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame, pair: PairTitle) -> None:
     """A panel for each model, a line for each opening; one text where there are too few examples."""
     axes = part.subplots(1, len(SIDES), sharey=True)
     enough = rows[rows["examples"] >= cfg.min_examples]
@@ -20,13 +20,15 @@ def draw_rates(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame) -> None:
         mine = enough[enough["side"] == side]
         for index, opening in enumerate(openings):
             _draw(axis, mine[mine["opening"] == opening], prefixes, index, len(openings))
-        n = f", n = {int(mine['examples'].iloc[0])} harmful instructions" if len(mine) else ""
-        axis.set_title(f"refusals, %: {title}{n}", loc="left")
+        n = f", n = {int(mine['examples'].iloc[0])}" if len(mine) else ""
+        axis.set_title(f"{title}: refusals, %{n}", loc="left")
         axis.set_xticks(range(len(prefixes)), [f"{k:g}" for k in prefixes])
         axis.set_xlabel("k: tokens of the opening that are given")
         axis.set_xlim(-0.5, max(len(prefixes), 1) - 0.5)
         axis.set_ylim(-4, 104)  # points on the edges are whole
         axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    if len(cfg.pairs) > 1:
+        axes[0].set_ylabel(pair.title)
     if enough.empty:
         few = f"Too few examples to draw:\nfewer than {cfg.min_examples} harmful instructions."
         axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
@@ -55,12 +57,13 @@ def note(cfg: FigureStage, rows: pd.DataFrame, agreement: pd.DataFrame) -> str:
     precision, recall = (agreement.loc[name] for name in ("precision", "recall"))
     n = int(rows["examples"].max()) if len(rows) else 0
     lines = [
-        "Below: both models go on greedily from the first k tokens of an opening that is put into their mouth; counted",
-        f"are responses whose next {window} decline, by phrases (on {int(agreement['texts'].max())} hand-labelled ones:"
+        "Below: asked for harm, both models go on greedily from the first k tokens of an opening; counted are",
+        f"responses whose next {window} decline, by phrases (on {int(agreement['texts'].max())} hand-labelled ones:"
         f" precision {precision['value']:.2f}, recall {recall['value']:.2f}).",
         f"{interval(cfg)}s (bootstrap over instructions).",
     ]
     if n:
-        missed = 100 * (1 - (1 - cfg.confidence) ** (1 / n))  # the rate of what n instructions in a row show at last
-        lines[-1] += f" At 0 and 100 % they have no width, yet with n = {n} the rate may be {missed:.0f} points away."
+        missed = 100 * (1 - (1 - cfg.confidence) ** (1 / n))  # a rate that n instructions may well show nothing of
+        lines[-1] += " At 0 and 100 % these have no width,"
+        lines.append(f"but n = {n} cannot tell such a rate from one that is {missed:.0f} points away.")
     return "\n".join(lines)

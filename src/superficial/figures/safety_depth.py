@@ -32,7 +32,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     rows = figure.subfigures(2 * len(cfg.pairs), 1, height_ratios=[1.12, 1] * len(cfg.pairs), squeeze=False)[:, 0]
     for index, pair in enumerate(cfg.pairs):
         _draw_shift(rows[2 * index], cfg, shift[shift["pair"] == pair.name], pair)
-        draw_rates(rows[2 * index + 1], cfg, refused[refused["pair"] == pair.name])
+        draw_rates(rows[2 * index + 1], cfg, refused[refused["pair"] == pair.name], pair)
     agreement = read_table(results / "stats" / "refusals_agreement.csv").set_index("measure")
     figure.suptitle(f"{_title(cfg)}\n{note(cfg, refused, agreement)}", x=0.01, ha="left", fontsize=8.5)
     refused = refused[refused["examples"] >= cfg.min_examples].assign(measure="refused")
