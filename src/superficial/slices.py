@@ -55,6 +55,12 @@ def handoff(run: Experiment, _: str) -> schema.HandoffStage:
     return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context.prompt)
 
 
+def prefill(run: Experiment, method: str) -> schema.PrefillStage:
+    """The openings, and how the model is asked."""
+    chosen = run.method(method)
+    return schema.PrefillStage(**dict(run.settings.prefill), prompt=chosen.prompt, decoding=chosen.decoding)
+
+
 def causal(run: Experiment, _: str) -> schema.CausalStage:
     """What is swapped, and the base's context."""
     return schema.CausalStage(**dict(run.settings.causal), context=run.settings.context.prompt)
@@ -277,6 +283,7 @@ SLICES: Mapping[str, Slice] = {
     "stats": lambda run, _: run.settings.stats,
     "intervals": lambda run, _: schema.IntervalsConfig(**run.settings.stats.intervals),
     "handoff": handoff,
+    "prefill": prefill,
     "causal": causal,
     "prompt_search": searching.prompt_search,
     "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),

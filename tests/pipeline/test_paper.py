@@ -30,6 +30,7 @@ METHODS = ("zero_shot", "vanilla_icl", "retrieval_icl", "urial_k1", "urial_k3", 
 DATASET = "re-align/just-eval-instruct"
 SMALL = (
     "contexts=[urial_k3]", "generate.max_new_tokens=8", "handoff.prefixes=[0,2]", "handoff.max_new_tokens=4", "handoff.examples=2",
+    "prefill.prefixes=[0,2]", "prefill.max_new_tokens=4",
     "canaries.examples=1", "pairwise.examples=1", "pairwise.cases=1", "stats.resamples=100", "stats.min_occurrences=1",
     "figure.min_examples=2", "figure.dpi=60", "judge.max_cost_usd=150",
 )  # fmt: skip
@@ -91,6 +92,7 @@ def test_the_experiments_of_large_models_are_planned_without_any(project: Projec
     # Llama-2-7b is the base of two pairs: it is fetched once, and answers and is judged once.
     assert [paper[rule] for rule in ("model", "generate", "judge", "canaries", "pairwise")] == [5, 15, 15, 3, 5]
     assert [paper[rule] for rule in ("pair", "score", "compare", "kinds", "stats", "handoff")] == [3, 18, 15, 3, 3, 3]
+    assert [paper[rule] for rule in ("prefill", "prefill_stats", "refusals_agreement")] == [6, 3, 1]
     assert [paper[rule] for rule in ("data", "retrieve", "index", "published_prompt")] == [1, 1, 1, 4]
     assert [found["stages"][rule] for rule in ("model", "generate", "compare", "judge")] == [5, 5, 9, 5]
     assert [found["ablation_k"][rule] for rule in ("generate", "compare", "judge", "pairwise")] == [7, 5, 7, 4]

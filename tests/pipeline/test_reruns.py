@@ -20,6 +20,7 @@ RECOVERY = {"tables/urial_recovery"}
 BROWSER = {"figures/shift_browser"}  # it shows every context, and what the judge said of the aligned model's responses
 PAGES = SHIFTS | BROWSER | RECOVERY
 FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT} | RECOVERY
+PREFILL = {"prefill", "prefill_stats", "figures/safety_depth"}
 FROM_COMPARE = {"compare", "kinds", "stats", "handoff", "handoff_stats", "contexts", "safety_depth"} | PAGES
 RADARS = {"figures/aspects_radar", "figures/tasks_topics_radar"}
 FAILURES = {"response_stats", "tables/responses", "figures/method_failures", "figures/methods_example"}
@@ -28,12 +29,13 @@ FROM_TRUST = {"tables/pairwise"} | TRUST
 FROM_SCORES = {"judged", "tables/scores", "tables/cases", "figures/case_browser"} | RADARS | FROM_TRUST
 FROM_JUDGE = {"judge", "pairwise"} | FROM_SCORES
 FROM_ANSWERS = FAILURES | FROM_JUDGE  # of a base model's method
-FROM_GENERATE = {"generate", "score", "canaries"} | FROM_COMPARE | FROM_ANSWERS
+FROM_GENERATE = {"generate", "score", "canaries"} | PREFILL | FROM_COMPARE | FROM_ANSWERS
 DRAWN = SHIFTS | RADARS | {
     "figures/dataset_stats", "figures/judge_trust", "figures/method_failures", "figures/methods_example",
 }  # fmt: skip
 INTERVALS = (
     {"stats", "contexts", "handoff_stats", "safety_depth", "judged", "trust", "tables/pairwise", "tables/scores"}
+    | {"prefill_stats"}
     | FAILURES
     | RECOVERY
 )
@@ -57,6 +59,8 @@ CHANGES: dict[str, set[str]] = {
     "stats.min_occurrences=3": FROM_STATS,
     "compare.top_k=5": FROM_COMPARE,
     "handoff.max_new_tokens=8": {"handoff", "handoff_stats", "figures/prefix_handoff"},
+    "prefill.max_new_tokens=3": PREFILL,
+    "prefill.openings.neutral='A letter came. It was opened, read at once and answered on the same day, as it should be.'": PREFILL,
     "generate.max_new_tokens=12": FROM_GENERATE,
     "dataset.limit=4": {"data", "figures/dataset_stats"} | FROM_GENERATE,
     "dataset.path=resources/datasets/demo.jsonl": {"data", "figures/dataset_stats"} | FROM_GENERATE,
@@ -71,7 +75,7 @@ CHANGES: dict[str, set[str]] = {
     "pair.aligned.title=other": BROWSER | FAILURES - {"response_stats"} | JUDGE_NAMED,
     "+pair.reference='Llama-2-7b → Llama-2-7b-chat'": {"figures/shift_ratio"},
     # The aligned side is not touched by a change of the base, so its answers stay.
-    "+pair.base.dtype=bfloat16": {"model", "pair", "generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
+    "+pair.base.dtype=bfloat16": {"model", "pair", "generate", "score"} | PREFILL | FROM_COMPARE | FROM_ANSWERS,
     "method.urial_k3.prompt.examples.ids=[clouds]": {"generate"} | FROM_ANSWERS,
     "method.urial_k3.decoding.repetition_penalty=1.0": {"generate"} | FROM_ANSWERS,
     "method.system_only.prompt.system=null": {"score", "compare"} | FROM_CONTEXTS | BROWSER,
@@ -79,7 +83,7 @@ CHANGES: dict[str, set[str]] = {
     "contexts=[system_only,urial_k1]": {"score", "compare"} | FROM_CONTEXTS | BROWSER,
     "contexts=[]": FROM_CONTEXTS | BROWSER,
     "method.urial_k3.title=other": FAILURES - {"response_stats"} | JUDGE_NAMED,
-    "context.prompt.template='Q: {instruction} A:'": {"generate", "score"} | FROM_COMPARE | FROM_ANSWERS,
+    "context.prompt.template='Q: {instruction} A:'": {"generate", "score"} | PREFILL | FROM_COMPARE | FROM_ANSWERS,
     "methods=[zero_shot]": FAILURES | FROM_SCORES,
     "methods=[zero_shot,urial_k3,urial_k1]": {"generate", "judge"} | FAILURES | FROM_SCORES,
     "canaries.seed=3": {"canaries"} | TRUST,
@@ -92,13 +96,15 @@ CHANGES: dict[str, set[str]] = {
     "judge=smollm2_local": {"model", "canaries"} | FROM_JUDGE | BROWSER,
     "trust.beside=[smollm2_local]": {"model", "judge", "pairwise"} | FROM_TRUST,
     "na_as_five=true": {"judged"} | RADARS | {"tables/scores", "figures/judge_trust"},
-    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats", "safety_depth"} | PAGES | RADARS,
+    "pairs=[tiny,again]": {"pair", "score", "compare", "kinds", "stats", "contexts", "handoff", "handoff_stats", "safety_depth"} | PREFILL | PAGES | RADARS,
 }  # fmt: skip
 # One file each: a rubric's word, a source of one stage, a page, an example of URIAL, judgments.
 EDITS: dict[str, set[str]] = {
     "resources/judging/local_safety.txt": {"canaries"} | FROM_JUDGE - {"pairwise"} | BROWSER,
     "resources/judging/canaries.yaml": {"canaries"} | TRUST,
     "resources/urial/examples.jsonl": {"generate"} | FROM_ANSWERS,
+    "resources/safety/refusals.txt": PREFILL - {"prefill"} | {"refusals_agreement"},
+    "resources/safety/labelled.csv": {"refusals_agreement", "figures/safety_depth"},
     "src/superficial/figures/shift_by_topic.py": {"figures/shift_by_topic"},
     "src/superficial/stats/positions.py": FROM_STATS,
     "src/superficial/browser/templates/index.html": BROWSER,

@@ -100,7 +100,8 @@ def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.Mo
     stages = planner.stages(jobs)
     assert sum(stage.jobs for stage in stages.values()) == len(jobs)
     assert not [name for name in stages if "not planned" in name]
-    bounds = {"generate": ("made", "new_tokens"), "handoff": ("made", "new_tokens"), "score": ("read", "fed_tokens")}
+    made = ("made", "new_tokens")
+    bounds = {"generate": made, "handoff": made, "prefill": made, "score": ("read", "fed_tokens")}
     checked = []
     for job in jobs:
         if job.rule in bounds:

@@ -154,6 +154,11 @@ def test_longer_prompts_and_larger_models_take_more():
     assert score.read > 1000 * 256
     assert plans.work(job("compare", pair="llama2_7b_chat")).flops == 2 * 2 * 32000 * 4096 * 256_000
     assert plans.work(job("handoff", pair="llama2_7b_chat")).made == 8 * 7 * 40
+    prefill = plans.work(job("prefill", pair="llama2_7b_chat", side="base", seen="zero_shot"))
+    settings = plans.sizes.run.settings.prefill
+    given = len(settings.prefixes) - 1
+    answers = plans.sizes.instructions.safety * (1 + len(settings.openings) * given)
+    assert prefill.made == answers * settings.max_new_tokens
 
 
 DEVICE = machine(Experiment(CONFIG, ["plan.gpu=a100_80gb"]).settings.plan, "cpu")

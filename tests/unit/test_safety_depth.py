@@ -73,11 +73,24 @@ def test_the_figure_leaves_out_what_few_examples_reach(tmp_path: Path, few: int)
         **look, dpi=60, min_examples=few, example_tokens=20, dataset="tiny", context="zero_shot", confidence=0.95,
         pairs=[PairTitle(name=name, title=name) for name in ("p", "q")],
     )  # fmt: skip
+    refused = pd.DataFrame(
+        {"side": side, "opening": opening, "k": k, "given": f"the first {k}", "mean": 1 - 0.1 * k, "low": 0.0,
+         "high": 1.0, "examples": 4, "window": 9}
+        for side in ("base", "aligned") for opening in ("neutral", "complying") for k in (0, 1, 2)
+    )  # fmt: skip
+    labelled = {"measure": ["precision", "recall"], "value": [0.5, 0.25], "texts": [4, 60]}
+    write_table(pd.DataFrame(labelled), tmp_path / "stats/refusals_agreement.csv")
     for pair in ("p", "q"):
+        write_table(refused, tmp_path / f"stats/tiny/{pair}/zero_shot/prefill.csv")
         write_table(curves(shifts, data).reset_index(), tmp_path / f"stats/tiny/{pair}/zero_shot/safety_depth.csv")
     runtime = RuntimeConfig(device="cpu", generate_batch=4, score_tokens=100, position_chunk=16)
     draw(cfg, runtime, results=tmp_path, out=tmp_path / "safety_depth.pdf")
     drawn = pd.read_csv(tmp_path / "safety_depth.csv")
     assert drawn.empty == (few == 9)
     assert (drawn["examples"] >= few).all()
-    assert ("Too few" in (tmp_path / "safety_depth.svg").read_text()) == (few == 9)
+    svg = (tmp_path / "safety_depth.svg").read_text()
+    assert svg.count("<!-- Too few") == (4 if few == 9 else 0)  # both halves of both pairs
+    rates = drawn[drawn["measure"] == "refused"]
+    assert len(rates) == (0 if few == 9 else 2 * len(refused))
+    assert "precision 0.50, recall 0.25" in svg
+    assert "n = 4 cannot tell such a rate from one that is 53 points away" in svg

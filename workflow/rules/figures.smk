@@ -13,7 +13,7 @@ FIGURES = {
     "prefix_handoff": [f"{STATS}/handoff.csv"],
     "urial_recovery": [f"{STATS}/recovery.csv"],
     "entropy": [f"{STATS}/entropy.csv"],
-    "safety_depth": [f"{STATS}/safety_depth.csv"],
+    "safety_depth": [f"{STATS}/safety_depth.csv", f"{STATS}/prefill.csv", "results/stats/refusals_agreement.csv"],
 }
 BEYOND = {  # no part of figures/all
     "causal_swap": [f"{STATS}/causal.csv"],  # both models decode at once

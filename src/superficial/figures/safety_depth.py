@@ -1,4 +1,4 @@
-"""How deep safety goes: the shift by position for harmful against regular instructions."""
+"""How deep safety goes: the shift by position for harmful against regular instructions, and refusals after openings."""
 
 import time
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
 
+from superficial.figures.refusal_rates import draw_rates, note
 from superficial.figures.style import LINES, WIDTH, interval, of_pairs, save, set_style
-from superficial.schema import FigureStage, RuntimeConfig
+from superficial.schema import FigureStage, PairTitle, RuntimeConfig
 from superficial.stats.safety_depth import GROUPS
+from superficial.table import read_table
 
 PANELS = (
     ("kl", 1, "KL(aligned ‖ base), nats"),
@@ -20,35 +23,40 @@ NAMES = {"regular": ("regular", LINES[0], "o"), "safety": ("harmful", LINES[1], 
 
 
 def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
-    """Draw the three measures over bins of positions that double, a row of panels each pair."""
+    """Draw for each pair the three measures over bins of positions that double, and below them the refusal rates."""
     started = time.monotonic()
     set_style()
-    table = of_pairs(cfg, results, "safety_depth")
-    enough = table[table["examples"] >= cfg.min_examples]
-    rows = len(cfg.pairs)
-    figure, grid = plt.subplots(
-        rows, 3, figsize=(WIDTH, 0.9 + 2.2 * rows), sharex=True, squeeze=False, layout="constrained"
-    )
-    bins = sorted(set(zip(table["first"], table["last"], strict=True)))
-    for axes, pair in zip(grid, cfg.pairs, strict=True):
-        mine = enough[enough["pair"] == pair.name]
-        for axis, (measure, scale, label) in zip(axes, PANELS, strict=True):
-            _draw(axis, mine[mine["measure"] == measure], [first for first, _ in bins], scale)
-            axis.set_title(label, loc="left")
-            axis.set_xticks(range(len(bins)), [_span(*one) for one in bins], rotation=60, ha="right")
-            axis.set_ylim(bottom=-0.03 * axis.get_ylim()[1])  # points on the edge are whole
-            axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
-        if rows > 1:
-            axes[0].set_ylabel(pair.title)
-        if mine.empty:
-            few = f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position."
-            axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
-    grid[-1][1].set_xlabel("position in the response (tokens)")
-    figure.suptitle(_title(cfg), x=0.01, ha="left", fontsize=8.5)
-    handles, labels = grid[0][0].get_legend_handles_labels()
+    shift, refused = (of_pairs(cfg, results, table) for table in ("safety_depth", "prefill"))
+    shift = shift[shift["examples"] >= cfg.min_examples]
+    figure = plt.figure(figsize=(WIDTH, 1.3 + 5.1 * len(cfg.pairs)), layout="constrained")
+    rows = figure.subfigures(2 * len(cfg.pairs), 1, height_ratios=[1.12, 1] * len(cfg.pairs), squeeze=False)[:, 0]
+    for index, pair in enumerate(cfg.pairs):
+        _draw_shift(rows[2 * index], cfg, shift[shift["pair"] == pair.name], pair)
+        draw_rates(rows[2 * index + 1], cfg, refused[refused["pair"] == pair.name], pair)
+    agreement = read_table(results / "stats" / "refusals_agreement.csv").set_index("measure")
+    figure.suptitle(f"{_title(cfg)}\n{note(cfg, refused, agreement)}", x=0.01, ha="left", fontsize=8.5)
+    refused = refused[refused["examples"] >= cfg.min_examples].assign(measure="refused")
+    save(figure, pd.concat([part for part in (shift, refused) if len(part)] or [shift]), out, cfg, started)
+
+
+def _draw_shift(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame, pair: PairTitle) -> None:
+    axes = part.subplots(1, len(PANELS))
+    bins = sorted(set(zip(rows["first"], rows["last"], strict=True)))
+    for axis, (measure, scale, label) in zip(axes, PANELS, strict=True):
+        _draw(axis, rows[rows["measure"] == measure], [first for first, _ in bins], scale)
+        axis.set_title(label, loc="left")
+        axis.set_xticks(range(len(bins)), [_span(*one) for one in bins], rotation=60, ha="right")
+        axis.set_ylim(bottom=-0.03 * axis.get_ylim()[1])  # points on the edge are whole
+        axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    axes[1].set_xlabel("position in the response (tokens)")
+    if len(cfg.pairs) > 1:
+        axes[0].set_ylabel(pair.title)
+    if rows.empty:
+        few = f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position."
+        axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
+    handles, labels = axes[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
-    save(figure, enough, out, cfg, started)
+        part.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, firsts: list[int], scale: int) -> None:
@@ -77,7 +85,7 @@ def _span(first: int, last: int) -> str:
 
 def _title(cfg: FigureStage) -> str:
     return (
-        "How deep safety goes: the shift by position, harmful against regular instructions.\n"
+        "How deep safety goes. Above: the shift by position, harmful against regular instructions.\n"
         f"Data: {cfg.dataset}; base context: {cfg.context}; bins of positions double. Means over the tokens of a bin,\n"
         f"{interval(cfg)}s (bootstrap over examples); left out: bins that under {cfg.min_examples} responses reach."
     )

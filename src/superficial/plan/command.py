@@ -57,6 +57,7 @@ class Planner:
             "compare": lambda about: self.models.compare(about["pair"]),
             "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
             "handoff": lambda about: self.models.handoff(about["pair"]),
+            "prefill": lambda about: self.models.prefill(about["pair"], about["side"], about["seen"]),
             "causal": lambda about: self.models.causal(about["pair"]),
             "spans": lambda about: self.models.spans(about["pair"]),
             "prompt_search": lambda about: self.models.prompt_search(about["pair"]),

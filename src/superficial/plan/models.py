@@ -61,6 +61,15 @@ class Models:
             found += self._decoded(base, examples, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
         return found + Work(seconds=self._machine.starting(self.weights(base)))
 
+    def prefill(self, pair: str, side: str, seen: str) -> Work:
+        """One of the pair goes on from every opening; with nothing given, from one of them."""
+        cfg, model = self._run.settings.prefill, getattr(self._run.pairs[pair], side).name
+        given = [k for k in cfg.prefixes if k for _ in cfg.openings] + [0] * (0 in cfg.prefixes)
+        prompt, asked = self._sizes.prompt(seen, model).mean, self._sizes.instructions.safety * len(given)
+        read = prompt + sum(given) / len(given)
+        found = self._decoded(model, asked, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
+        return found + Work(seconds=self._machine.starting(self.weights(model)))
+
     def causal(self, pair: str) -> Work:
         """Both models decode every variant; where variants agree, or do without one of the two, it is less."""
         cfg, sides, count = self._run.settings.causal, self._run.pairs[pair], self._sizes.instructions.count

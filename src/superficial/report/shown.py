@@ -94,7 +94,8 @@ _FIGURES = {
         SHIFT,
         "How deep safety goes",
         "KL divergence, share of shifted tokens and share of all divergence spent, by position, for harmful against"
-        " regular instructions.",
+        " regular instructions; and how often both models decline a harmful one when the first k tokens of their"
+        " response are given.",
     ),
     "method_failures": Shown(
         METHODS,

@@ -15,7 +15,7 @@ from superficial.schema.plan import PlanConfig
 from superficial.schema.runtime import RuntimeConfig
 from superficial.schema.search import SearchConfig
 from superficial.schema.server import EngineConfig
-from superficial.schema.shift import CausalConfig, CompareConfig, HandoffConfig, StatsConfig
+from superficial.schema.shift import CausalConfig, CompareConfig, HandoffConfig, PrefillConfig, StatsConfig
 
 
 class Settings(Strict):
@@ -47,6 +47,7 @@ class Settings(Strict):
     engine: EngineConfig = Field(description="who decodes the responses")
     compare: CompareConfig
     handoff: HandoffConfig
+    prefill: PrefillConfig
     causal: CausalConfig
     search: SearchConfig
     judge: JudgeConfig

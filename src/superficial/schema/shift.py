@@ -2,10 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from superficial.schema.base import Strict
-from superficial.schema.method import PromptConfig
+from superficial.schema.base import Name, Strict
+from superficial.schema.method import DecodingConfig, PromptConfig
+
+
+def _rising(numbers: list[int]) -> list[int]:
+    if numbers != sorted(set(numbers)):
+        raise ValueError("numbers must rise, each once")
+    return numbers
+
+
+Prefixes = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
 
 
 class ScoreStage(Strict):
@@ -30,21 +39,38 @@ class CompareConfig(Strict):
 class HandoffConfig(Strict):
     """How far the base model follows the aligned response when it is handed the first tokens of it."""
 
-    prefixes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="response tokens handed over, rising")
+    prefixes: Prefixes = Field(description="response tokens handed over, rising")
     max_new_tokens: int = Field(ge=1, description="tokens that the base decodes after them: the window of comparison")
     examples: int | None = Field(ge=1, description="the first so many regular instructions; null: all of them")
-
-    @model_validator(mode="after")
-    def _prefixes_rise(self) -> "HandoffConfig":
-        if self.prefixes != sorted(set(self.prefixes)):
-            raise ValueError("prefixes must rise, each once")
-        return self
 
 
 class HandoffStage(HandoffConfig):
     """What the handoff stage reads: its bounds, and the base's context."""
 
     context: PromptConfig
+
+
+class PrefillConfig(Strict):
+    """How a model goes on when the first tokens of its response are given (figures/safety_depth)."""
+
+    openings: dict[Name, str] = Field(min_length=1, description="how a response to any harmful instruction may begin")
+    prefixes: Prefixes = Field(description="tokens of an opening that are given, rising")
+    max_new_tokens: int = Field(ge=1, description="tokens decoded after them: enough to tell a refusal")
+
+    @model_validator(mode="after")
+    def _openings_are_long_enough(self) -> "PrefillConfig":
+        # Each word is a token or more, so that this holds before any tokenizer is at hand.
+        for name, text in self.openings.items():
+            if len(text.split()) < max(self.prefixes[-1], 1):
+                raise ValueError(f"opening {name} needs as many words as the largest prefix, {self.prefixes[-1]}")
+        return self
+
+
+class PrefillStage(PrefillConfig):
+    """What the prefill stage reads: its bounds, and the method by which the model is asked, without its title."""
+
+    prompt: PromptConfig
+    decoding: DecodingConfig
 
 
 class CausalConfig(Strict):
