@@ -12,7 +12,7 @@ from superficial.contexts import slices as in_context
 from superficial.errors import UserError
 from superficial.judge import slices as judging
 from superficial.judge.systems import about_published, all_scoring, judged_systems, system_name
-from superficial.ladder.rung import ALIGNED, BASE
+from superficial.ladder import slices as stage_ladder
 from superficial.responses import slices as answering
 from superficial.search import slices as searching
 from superficial.validation import nearest
@@ -90,16 +90,6 @@ def ratio_figure(run: Experiment, _: str) -> schema.RatioFigure:
                 remedy=nearest(title, sorted(known), "titles"),
             )  # fmt: skip
     return schema.RatioFigure(**dict(figure(run, "")), published=published, repeats=repeats)
-
-
-def ladder_figure(run: Experiment, _: str) -> schema.LadderFigure:
-    """The look, and every pair's models from the base to the aligned one."""
-    ladders = []
-    for pair in run.pairs.values():
-        models = {BASE: pair.base, **pair.stages, ALIGNED: pair.aligned}
-        rungs = [schema.Rung(name=name, title=model.title) for name, model in models.items()]
-        ladders.append(schema.Ladder(pair=pair.name, rungs=rungs))
-    return schema.LadderFigure(**dict(figure(run, "")), ladders=ladders)
 
 
 def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
@@ -291,7 +281,7 @@ SLICES: Mapping[str, Slice] = {
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,
-    "ladder_figure": ladder_figure,
+    "ladder_figure": lambda run, _: schema.LadderFigure(**dict(figure(run, "")), ladders=stage_ladder.ladders(run)),
     "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
     "causal_figure": lambda run, _: schema.CausalFigure(
         **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
