@@ -81,7 +81,7 @@ def _draw_gains(axis: Axes, gains: pd.DataFrame, cfg: SearchFigure) -> None:
         text = f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]".replace("-", "−")
         axis.annotate(
             text, (0.99, place - 0.12), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6.5,
-            color=colour,
+            color=colour, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
     axis.margins(x=0.1)
     axis.xaxis.set_major_locator(MaxNLocator(4))
