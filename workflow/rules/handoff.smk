@@ -1,3 +1,8 @@
+# Models go on from tokens that they did not write themselves.
+REFUSALS = "resources/safety/refusals.txt"
+PREFILL = "results/prefill/{dataset}/{pair}"
+
+
 # Prefix handoff: the base model goes on from the aligned model's first response tokens (finding 4 of the paper).
 rule handoff:
     input:
@@ -33,3 +38,58 @@ rule handoff_stats:
         cfg=RUN.slice("intervals"),
     shell:
         "{STAGE} handoff_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} handoff={input.handoff} out={output}"
+
+
+def answering_side(wildcards):
+    return [getattr(PAIRS[wildcards.pair], wildcards.side).name]
+
+
+# Prefill: how both models go on when the first tokens of a response to a harmful instruction are given.
+rule prefill:
+    input:
+        model=lambda wildcards: manifest(wildcards.side)(wildcards),
+        data="results/data/{dataset}.parquet",
+        responses=responses,
+        prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
+        code=code_of("prefill"),
+    output:
+        f"{PREFILL}/{{side}}.{{seen}}.parquet",
+    wildcard_constraints:
+        side="base|aligned",
+        seen="|".join(RUN.method_names),
+    threads: threads_with(answering_side)
+    resources:
+        **holding(answering_side),
+    params:
+        cfg=lambda wildcards: RUN.slice("prefill", wildcards.seen),
+    shell:
+        "{STAGE} prefill --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} model={input.model}"
+        " data={input.data} responses={input.responses} prompt_files={input.prompt_files:q} out={output}"
+
+
+# A stage of its own, so that another phrase, confidence or seed loads no model.
+rule prefill_stats:
+    input:
+        base=f"{PREFILL}/base.{{context}}.parquet",
+        aligned=f"{PREFILL}/aligned.{RESPONSE}.parquet",
+        phrases=REFUSALS,
+        code=code_of("prefill_stats"),
+    output:
+        "results/stats/{dataset}/{pair}/{context}/prefill.csv",
+    params:
+        cfg=RUN.slice("intervals"),
+    shell:
+        "{STAGE} prefill_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} base={input.base} aligned={input.aligned}"
+        " phrases={input.phrases} out={output}"
+
+
+rule refusals_agreement:
+    input:
+        labelled="resources/safety/labelled.csv",
+        phrases=REFUSALS,
+        code=code_of("refusals_agreement"),
+    output:
+        "results/stats/refusals_agreement.csv",
+    shell:
+        "{STAGE} refusals_agreement --cfg '{{}}' --runtime {RUNTIME:q} labelled={input.labelled}"
+        " phrases={input.phrases} out={output}"
