@@ -147,6 +147,7 @@ def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
     left = " and ".join(f"{100 * (1 - value):.1f}" for value in whole["value"])
     return (
         "The aligned model's responses by spans of bytes: cut where a token ends under both tokenizers.\n"
+        f"{'; '.join(pair.title for pair in cfg.pairs)}.\n"
         f"Data: {cfg.dataset}, n = {n} responses; base context: {cfg.context}; left out: bins that under "
         f"{cfg.min_examples} responses reach.\n"
         "Log-probabilities are those of one tokenization each, so lower bounds. "
