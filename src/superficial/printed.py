@@ -59,6 +59,12 @@ def latex_table(header: Sequence[str], rows: Iterable[Row], *, left: int) -> lis
     ]  # fmt: skip
 
 
+def with_interval(row: "pd.Series[float]", factor: float, digits: int) -> list[str]:
+    """A cell of `value`, and below it [`low`, `high`]; rounded first, so that nothing is shown as minus zero."""
+    value, low, high = (f"{round(factor * row[name], digits) + 0.0:.{digits}f}" for name in ("value", "low", "high"))
+    return [value, f"[{low}, {high}]"]
+
+
 def latex_title(title: str, note: str = "") -> list[str]:
     """Lines of a title above a table, with a note beside it in plain type."""
     return [rf"\noindent\textbf{{{latex_text(title)}}} {latex_text(note)}\par", ""]

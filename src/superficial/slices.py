@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -100,17 +100,16 @@ def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
     )
 
 
-def contexts_table(run: Experiment, _: str) -> schema.ContextsTable:
-    """Which contexts the table shows, and from how many examples on."""
+def pairs_table(run: Experiment) -> dict[str, Any]:
+    """Which results a table about pairs shows, and from how many examples on."""
     settings = run.settings
-    return schema.ContextsTable(
-        dataset=settings.dataset.name,
-        context=settings.context.name,
-        confidence=settings.stats.confidence,
-        min_examples=settings.figure.min_examples,
-        pairs=titles(run),
-        contexts=in_context.titles(run),
-    )
+    return {
+        "dataset": settings.dataset.name,
+        "context": settings.context.name,
+        "confidence": settings.stats.confidence,
+        "min_examples": settings.figure.min_examples,
+        "pairs": titles(run),
+    }
 
 
 def browser(run: Experiment, _: str) -> schema.BrowserStage:
@@ -277,7 +276,7 @@ SLICES: Mapping[str, Slice] = {
     "causal": causal,
     "prompt_search": searching.prompt_search,
     "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
-    "search_table": searching.search_table,
+    "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **searching.searched(run)),
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,
@@ -286,7 +285,7 @@ SLICES: Mapping[str, Slice] = {
     "causal_figure": lambda run, _: schema.CausalFigure(
         **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
     ),
-    "contexts_table": contexts_table,
+    "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=in_context.titles(run)),
     "browser": browser,
     "report": report,
     "definitions_table": definitions_table,

@@ -10,9 +10,9 @@ from superficial.artifact import write_sidecar
 from superficial.contexts.recovery import ALIGNED
 from superficial.contexts.sentence import TOO_FEW, sentences
 from superficial.markup import latex_text
-from superficial.printed import Cell, latex_table, markdown_table, write_forms
+from superficial.printed import Cell, latex_table, markdown_table, with_interval, write_forms
 from superficial.schema import ContextsTable, RuntimeConfig
-from superficial.table import read_table
+from superficial.stats.of_pairs import files_of_pairs, of_pairs
 
 # Column -> grouping, group and measure of the recovery table.
 COLUMNS = {
@@ -31,14 +31,7 @@ HEADER = ("pair", "context", *COLUMNS)
 def run(cfg: ContextsTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
     """Write all rows as CSV, and as Markdown and LaTeX those over all tokens and by kind, with what they say."""
     started = time.monotonic()
-    inputs = {
-        pair.name: results / "stats" / cfg.dataset / pair.name / cfg.context / "recovery.csv" for pair in cfg.pairs
-    }
-    parts = []
-    for name, path in inputs.items():
-        parts.append(read_table(path))
-        parts[-1].insert(0, "pair", name)
-    table = pd.concat(parts, ignore_index=True)
+    inputs, table = files_of_pairs(cfg, results, "recovery"), of_pairs(cfg, results, "recovery")
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="tables/urial_recovery", config=config, inputs=inputs, started=started, facts={})
@@ -84,8 +77,4 @@ def _cell(rows: pd.DataFrame, key: tuple[str, ...], enough: int) -> list[str]:
     if key not in rows.index or rows.loc[key, "examples"] < enough or pd.isna(rows.loc[key, "value"]):
         return [TOO_FEW]
     factor, digits = (1, 2) if key[-1] == "kl" else (100, 1)
-    # Rounding first, so that nothing is shown as minus zero.
-    value, low, high = (
-        f"{round(factor * rows.loc[key, name], digits) + 0.0:.{digits}f}" for name in ("value", "low", "high")
-    )
-    return [value, f"[{low}, {high}]"]
+    return with_interval(rows.loc[key], factor, digits)

@@ -9,8 +9,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from superficial.category import CATEGORIES
-from superficial.figures.style import LINES, WIDTH, colours, interval, of_pairs, percent, save, set_style
+from superficial.figures.style import LINES, WIDTH, colours, interval, percent, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 SIDES = {"base_bits": ("base", LINES[0], "o"), "aligned_bits": ("aligned", LINES[1], "D")}
 WIDTHS = {"width_ratios": [1, 1, 1.25]}

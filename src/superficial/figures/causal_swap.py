@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from superficial.causal.quality import SCORES
-from superficial.figures.style import LINES, WIDTH, interval, of_pairs, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style
 from superficial.schema import CausalFigure, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 AGREEMENT = (  # across, up, title
     ("swapped", "rouge_l", "Like the aligned response"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -54,3 +55,17 @@ def legend(figure: Figure, cfg: ContextsFigure, shown: Iterable[str]) -> None:
 def percent_axis(axis: Axes, which: str) -> None:
     """Write shares as percent on the axis `which`, "x" or "y"."""
     getattr(axis, f"{which}axis").set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", "−"))
+
+
+def percent_frame(axis: Axes) -> None:
+    """Shares across, groups from top to bottom: a line at 0, a grid, percent below."""
+    axis.axvline(0, color="0.5", linewidth=0.8)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.6)
+    axis.set_axisbelow(True)
+    percent_axis(axis, "x")
+
+
+def percent_numbers(row: "pd.Series[float]") -> str:
+    """A share with its interval, in percent."""
+    return f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]".replace("-", "−")

@@ -14,8 +14,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from superficial.contexts.entropy import EDGES, SURE, TENTHS
 from superficial.contexts.grouping import WIDTH as BIN
 from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
-from superficial.figures.style import WIDTH, interval, of_pairs, percent, save, set_style
+from superficial.figures.style import WIDTH, interval, percent, save, set_style
 from superficial.schema import ContextsFigure, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 DASHED = (0, (4, 2))
 LINE = 118  # characters of the title's lines

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.figures.style import WIDTH, frame_panels, interval, of_pairs, pair_colour, save, set_style
+from superficial.figures.style import WIDTH, frame_panels, interval, pair_colour, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 PANELS = (
     ("agreeing", "agreeing run, tokens"),

@@ -9,9 +9,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from superficial.figures.style import LINES, WIDTH, interval, of_pairs, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style
 from superficial.schema import RuntimeConfig, SearchFigure
 from superficial.search.sentence import cost, counted, sentences
+from superficial.stats.of_pairs import of_pairs
 
 LINE = 124  # characters of a line above the panels
 FOUND, DEFAULT = LINES[1], LINES[0]

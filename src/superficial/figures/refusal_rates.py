@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from superficial.figures.style import LINES, interval, shorten
+from superficial.figures.style import LINES, interval, name_curves, shorten
 from superficial.schema import FigureStage, PairTitle
 
 SIDES = {"aligned": "aligned model", "base": "base model"}
@@ -29,12 +29,8 @@ def draw_rates(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame, pair: Pair
         axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
     if len(cfg.pairs) > 1:
         axes[0].set_ylabel(pair.title)
-    if enough.empty:
-        few = f"Too few examples to draw:\nfewer than {cfg.min_examples} harmful instructions."
-        axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        part.legend(handles, labels, frameon=False, loc="outside lower center", ncols=1)
+    few = f"Too few examples to draw:\nfewer than {cfg.min_examples} harmful instructions."
+    name_curves(part, axes[0], few, ncols=1)
 
 
 def _draw(axis: Axes, found: pd.DataFrame, prefixes: list[int], index: int, of: int) -> None:

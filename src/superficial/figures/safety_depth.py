@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from superficial.figures.refusal_rates import draw_rates, note
-from superficial.figures.style import LINES, WIDTH, interval, of_pairs, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, name_curves, save, set_style
 from superficial.schema import FigureStage, PairTitle, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 from superficial.stats.safety_depth import GROUPS
 from superficial.table import read_table
 
@@ -51,12 +52,7 @@ def _draw_shift(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame, pair: Pai
     axes[1].set_xlabel("position in the response (tokens)")
     if len(cfg.pairs) > 1:
         axes[0].set_ylabel(pair.title)
-    if rows.empty:
-        few = f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position."
-        axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        part.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+    name_curves(part, axes[0], f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position.")
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, firsts: list[int], scale: int) -> None:

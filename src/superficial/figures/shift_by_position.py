@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter
 
-from superficial.figures.style import WIDTH, frame_panels, interval, of_pairs, pair_colour, percent, save, set_style
+from superficial.figures.style import WIDTH, frame_panels, interval, pair_colour, percent, save, set_style
 from superficial.schema import FigureStage, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 WIDE = "8"  # positions a point of the drawn lines
 PANELS = (

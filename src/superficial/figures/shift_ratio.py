@@ -9,8 +9,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from superficial.category import CATEGORIES
-from superficial.figures.style import WIDTH, colours, interval, of_pairs, save, set_style, shorten
+from superficial.figures.style import WIDTH, colours, interval, save, set_style, shorten
 from superficial.schema import PairTitle, RatioFigure, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 TOKENS = 10  # shifted tokens in a list
 WIDE = 0.09  # a part of a bar that holds its interval

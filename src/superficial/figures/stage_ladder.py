@@ -12,11 +12,12 @@ from matplotlib.lines import Line2D
 
 from superficial.category import CATEGORIES
 from superficial.contexts.sentence import TOO_FEW
-from superficial.figures.contexts import Part, percent_axis, rows_of
-from superficial.figures.style import LINES, WIDTH, colours, interval, of_pairs, save, set_style
+from superficial.figures.contexts import Part, percent_axis, percent_frame, percent_numbers, rows_of
+from superficial.figures.style import LINES, WIDTH, colours, interval, save, set_style
 from superficial.kinds.classify import KINDS
 from superficial.ladder.rung import BASE
 from superficial.schema import Ladder, LadderFigure, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 BAR = 0.19  # half the width of a bar; rungs are 1 apart
 READABLE = 0.06  # share of the axis that a line of text needs
@@ -152,11 +153,7 @@ def _by_kind(axis: Axes, ladder: Ladder, table: pd.DataFrame) -> None:
             axis.plot(mine.at[step, "value"], at, "o", color=colour, markersize=3)
     axis.set_yticks(range(len(groups)), labels, fontsize=7)
     axis.set_ylim(len(groups) - 0.4, -0.6)
-    axis.axvline(0, color="0.5", linewidth=0.8)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color="0.9", linewidth=0.6)
-    axis.set_axisbelow(True)
-    percent_axis(axis, "x")
+    percent_frame(axis)
 
 
 def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
@@ -172,7 +169,7 @@ def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
         if every["examples"] < cfg.min_examples:
             lines.append(f"n = {every['examples']:,.0f} is {TOO_FEW} to tell.")
         else:
-            said = (f"to “{name}” {_numbers(row)} %" for name, row in closed)
+            said = (f"to “{name}” {percent_numbers(row)} %" for name, row in closed)
             lines.append(f"Of the base's KL the steps close: {', '.join(said)}.")
     lines.append(
         f"Square brackets and whiskers: {interval(cfg)}s, bootstrap over responses; round brackets: responses / "
@@ -180,7 +177,3 @@ def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
         f"{TOO_FEW.capitalize()}: fewer than {cfg.min_examples} responses."
     )
     return [part for line in lines for part in textwrap.wrap(line, LINE)]
-
-
-def _numbers(row: "pd.Series[float]") -> str:
-    return f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]".replace("-", "−")

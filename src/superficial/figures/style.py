@@ -1,4 +1,4 @@
-"""One look for all figures, one way to read the tables of every pair, and one way to save."""
+"""One look for all figures, and one way to save."""
 
 import re
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from superficial.artifact import whole_file, write_sidecar
 from superficial.schema import FigureConfig, FigureStage, JudgedView, ResponsesView
-from superficial.table import read_table, write_table
+from superficial.table import write_table
 
 WIDTH = 7.0  # inches: the text width of a paper page
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
@@ -84,22 +84,17 @@ def pair_colour(index: int) -> str:
     return LINES[index % len(LINES)]
 
 
-def of_pairs(cfg: FigureStage, results: Path, table: str) -> pd.DataFrame:
-    """A table of the statistics for all pairs of the run; the first column is the pair's name."""
-    parts = []
-    for pair in cfg.pairs:
-        found = read_table(results / "stats" / cfg.dataset / pair.name / cfg.context / f"{table}.csv")
-        found.insert(0, "pair", pair.name)
-        parts.append(found)
-    return pd.concat(parts, ignore_index=True)
-
-
 def frame_panels(figure: Figure, axis: Axes, title: str, empty: str) -> None:
     """Title above all panels, the curves of `axis` named below them; where there are none, `axis` says why."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
+    name_curves(figure, axis, empty)
+
+
+def name_curves(part: Figure | SubFigure, axis: Axes, empty: str, ncols: int = 2) -> None:
+    """The curves of `axis` named below the panels of `part`; where there are none, `axis` says why."""
     handles, labels = axis.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+        part.legend(handles, labels, frameon=False, loc="outside lower center", ncols=ncols)
     else:
         axis.text(0.5, 0.5, empty, transform=axis.transAxes, ha="center", va="center")
 

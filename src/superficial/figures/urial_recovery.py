@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 
 from superficial.contexts.grouping import WIDTH as BIN
 from superficial.contexts.sentence import TOO_FEW, sentences
-from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
-from superficial.figures.style import WIDTH, interval, of_pairs, save, set_style
+from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_frame, percent_numbers, rows_of
+from superficial.figures.style import WIDTH, interval, save, set_style
 from superficial.kinds.classify import KINDS
 from superficial.schema import ContextsFigure, RuntimeConfig
+from superficial.stats.of_pairs import of_pairs
 
 OVERALL = {
     "kl_closed": "KL closed (%)",
@@ -77,7 +78,7 @@ def _overall(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, further: list
     for place, name in enumerate(further):
         row = rows.loc[name]
         _point(axis, row, place, colours(cfg)[name], 4.5)
-        text = TOO_FEW if np.isnan(row["value"]) else _numbers(row)
+        text = TOO_FEW if np.isnan(row["value"]) else percent_numbers(row)
         axis.annotate(
             text, (0.99, place - 0.3), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=6.5
         )
@@ -87,7 +88,7 @@ def _overall(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, further: list
     axis.axvline(1, color="black", linewidth=0.8, linestyle=":")
     if not further:
         axis.text(0.5, 0.5, "no further contexts", transform=axis.transAxes, ha="center", va="center")
-    _frame(axis)
+    percent_frame(axis)
 
 
 def _by_group(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, groups: list[str], further: list[str]) -> None:
@@ -103,20 +104,12 @@ def _by_group(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, groups: list
             _point(axis, rows.loc[name], place + 0.6 * ((index + 0.5) / len(further) - 0.5), colours(cfg)[name], 2.8)
     axis.set_yticks(range(len(groups)), labels, fontsize=7)
     axis.set_ylim(len(groups) - 0.4, -0.6)
-    _frame(axis)
+    percent_frame(axis)
 
 
 def _point(axis: Axes, row: "pd.Series[float]", place: float, colour: str, size: float) -> None:
     axis.hlines(place, row["low"], row["high"], color=colour, linewidth=1.1)
     axis.plot(row["value"], place, "o", color=colour, markersize=size)
-
-
-def _frame(axis: Axes) -> None:
-    axis.axvline(0, color="0.5", linewidth=0.8)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color="0.9", linewidth=0.6)
-    axis.set_axisbelow(True)
-    percent_axis(axis, "x")
 
 
 def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
@@ -133,10 +126,6 @@ def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
     axis.set_ylim(bottom=0)
     if table["value"].isna().all():
         axis.text(0.5, 0.5, f"{TOO_FEW} responses at every position", transform=axis.transAxes, ha="center")
-
-
-def _numbers(row: "pd.Series[float]") -> str:
-    return f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]".replace("-", "−")
 
 
 def _title(cfg: ContextsFigure, table: pd.DataFrame) -> Sequence[str]:

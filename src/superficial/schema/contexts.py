@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
-from superficial.schema.figure import FigureStage, PairTitle
+from superficial.schema.figure import FigureStage, PairsTable
 
 
 class ContextTitle(Strict):
@@ -20,12 +20,7 @@ class ContextsFigure(FigureStage):
     contexts: list[ContextTitle]
 
 
-class ContextsTable(Strict):
+class ContextsTable(PairsTable):
     """What the table of contexts reads."""
 
-    dataset: Name
-    context: Name
-    confidence: float
-    min_examples: int
-    pairs: list[PairTitle]
     contexts: list[ContextTitle]

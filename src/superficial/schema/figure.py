@@ -95,6 +95,16 @@ class RatioFigure(FigureStage):
     repeats: dict[str, str] = Field(description="name of a pair of this run: title of the published one")
 
 
+class PairsTable(Strict):
+    """What a table about pairs reads: which results it shows, and from how many examples on."""
+
+    dataset: Name
+    context: Name
+    confidence: float
+    min_examples: int
+    pairs: list[PairTitle]
+
+
 class DefinitionsTable(IntervalsConfig):
     """What the table of definitions reads: its intervals, and which results it shows."""
 

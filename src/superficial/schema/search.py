@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from superficial.schema.base import Name, Strict
-from superficial.schema.figure import FigureStage, PairTitle
+from superficial.schema.figure import FigureStage, PairsTable
 from superficial.schema.method import MethodConfig
 
 
@@ -39,13 +39,8 @@ class SearchFigure(FigureStage):
     max_positions: int | None = Field(description="response tokens that counted in the search")
 
 
-class SearchTable(Strict):
+class SearchTable(PairsTable):
     """What the table of the search reads."""
 
-    dataset: Name
-    context: Name
-    confidence: float
-    min_examples: int
-    pairs: list[PairTitle]
     method: str = Field(description="title of the method that was searched")
     max_positions: int | None = Field(description="response tokens that counted in the search")

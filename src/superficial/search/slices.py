@@ -16,19 +16,6 @@ def prompt_search(run: Experiment, method: str) -> schema.SearchStage:
     return schema.SearchStage(**bounds, method=run.method(method))
 
 
-def search_table(run: Experiment, _: str) -> schema.SearchTable:
-    """Whose search the table shows, and from how many examples on it says something."""
-    settings = run.settings
-    return schema.SearchTable(
-        dataset=settings.dataset.name,
-        context=settings.context.name,
-        confidence=settings.stats.confidence,
-        min_examples=settings.figure.min_examples,
-        pairs=[schema.PairTitle(name=pair.name, title=pair.title) for pair in run.pairs.values()],
-        **searched(run),
-    )
-
-
 def searched(run: Experiment) -> dict[str, Any]:
     """What figure and table say of the search: the title of its method, and how much of a response counts."""
     cfg = run.settings.search

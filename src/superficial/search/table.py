@@ -9,11 +9,11 @@ import pandas as pd
 from superficial.artifact import write_sidecar
 from superficial.contexts.sentence import TOO_FEW
 from superficial.markup import latex_text
-from superficial.printed import Cell, latex_table, markdown_table, write_forms
+from superficial.printed import Cell, latex_table, markdown_table, with_interval, write_forms
 from superficial.schema import RuntimeConfig, SearchTable
 from superficial.search.halves import HALVES
 from superficial.search.sentence import cost, counted, sentences
-from superficial.table import read_table
+from superficial.stats.of_pairs import files_of_pairs, of_pairs
 
 HEADER = (
     "pair", "prompt", "examples, the last next to the query", "KL, search half", "KL, test half",
@@ -25,14 +25,7 @@ PROMPTS = {"none": "{}, without examples", "default": "{}", "found": "{}, found"
 def run(cfg: SearchTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
     """Write all rows as CSV, and a row a prompt as Markdown and LaTeX, with what they say."""
     started = time.monotonic()
-    inputs = {
-        pair.name: results / "stats" / cfg.dataset / pair.name / cfg.context / "prompt_search.csv" for pair in cfg.pairs
-    }
-    parts = []
-    for name, path in inputs.items():
-        parts.append(read_table(path))
-        parts[-1].insert(0, "pair", name)
-    table = pd.concat(parts, ignore_index=True)
+    inputs, table = files_of_pairs(cfg, results, "prompt_search"), of_pairs(cfg, results, "prompt_search")
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="tables/prompt_search", config=config, inputs=inputs, started=started, facts={})
@@ -89,8 +82,4 @@ def _cell(rows: pd.DataFrame, key: tuple[str, ...], factor: int, digits: int, en
         return [""]
     if rows.loc[key, "examples"] < enough:
         return [TOO_FEW]
-    # Rounding first, so that nothing is shown as minus zero.
-    value, low, high = (
-        f"{round(factor * rows.loc[key, name], digits) + 0.0:.{digits}f}" for name in ("value", "low", "high")
-    )
-    return [value, f"[{low}, {high}]"]
+    return with_interval(rows.loc[key], factor, digits)
