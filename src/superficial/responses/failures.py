@@ -87,17 +87,21 @@ def is_echo(run: int, queried: int) -> bool:
 def invents_query(instruction: str, text: str, rest: str | None) -> bool:
     """Whether the answer goes on to a further query that nobody asked.
 
-    That is the template's header where no fence had closed the answer or, below the answer's beginning and outside of
-    code, a line that opens a turn ("User:", "### Question 2:"). A word that the instruction holds too opens no turn:
-    whoever asks for interview questions gets "Question 1:".
+    That is the template's header where no fence had closed the answer, or a line that opens a turn ("User:",
+    "### Question 2:"), outside of code and below the answer's beginning or right behind the fence; there the template's
+    own header is only the layout. A word that the instruction holds too opens no turn: whoever asks for interview
+    questions gets "Question 1:".
 
     >>> invents_query("Is tea hot?", "Yes.", "\\n\\n# Query:"), invents_query("Is tea hot?", "Yes.", "\\n```\\n\\n")
     (True, False)
+    >>> [invents_query("Is tea hot?", "Yes.", f"\\n```\\n# {word}:\\n") for word in ("Query", "Question 1", "Tip")]
+    [False, True, False]
     >>> invents_query("Is tea hot?", "Yes.\\nUser: And ice?", None), invents_query("Is tea hot?", "Q: is it?", "")
     (True, False)
     """
     if rest is not None and rest.lstrip().startswith(HEADER):
         return True
-    prose = _BLOCK.sub("", text)
-    asked = instruction.lower()
-    return any(prose[: turn.start()].strip() and turn["who"].lower() not in asked for turn in _TURN.finditer(prose))
+    prose, asked = _BLOCK.sub("", text), instruction.lower()
+    turns = [turn for turn in _TURN.finditer(prose) if prose[: turn.start()].strip()]
+    turns += [turn for turn in _TURN.finditer(rest or "") if turn[0] != HEADER]
+    return any(turn["who"].lower() not in asked for turn in turns)
