@@ -6,9 +6,9 @@ read one after the other with the depth of code blocks that are open:
 
 - a line that starts with a fence and an info string ("```python"), or ends with a fence and one word, opens a block,
   and a line that ends with a fence which has no partner in that line closes the innermost one;
-- outside of blocks, text and then such a fence ("... done.```") closes the answer;
-- outside of blocks, a bare fence line opens a block if a line of text follows directly; if what follows is a blank
-  line, a query header or the end of the text, it closes the answer;
+- inside a block, fences shorter than the one that opened it are text, as in Markdown;
+- outside of blocks, a line that ends with a bare fence opens a block if a line of text follows directly; if what
+  follows is a blank line, a query header or the end of the text, it closes the answer;
 - outside of blocks, a line that starts with "# Query:" ends the answer.
 
 A decision is made when no continuation of the text can change it, so that reading a text in pieces gives the same cut.
@@ -16,7 +16,7 @@ A decision is made when no continuation of the text can change it, so that readi
 
 import re
 
-VERSION = 1  # part of the key of every stored answer: raise it when a rule changes
+VERSIONS = {"end_of_turn": 1, "fence": 2}  # part of the key of every stored answer: raise one when its rule changes
 HEADER = "# Query:"
 DECISIVE = ("\n", ":")  # every decision falls with one of these: the end of a line, or of the header
 
@@ -28,13 +28,13 @@ _OPENS = re.compile(r"^\s*`{3,}[^`]*$|`{3,}[\w+#.-]+\s*$")
 def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
     """The answer in `text`, and whether its end was found; `final` says that nothing follows.
 
-    The cut is exact but for newlines right before it, which belong to the layout. Without an end the text comes back
+    The cut is exact but for line breaks right before it, which belong to the layout. Without an end the text comes back
     whole.
 
     >>> cut_answer("Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.\\n```\\n\\n# Query:\\n```Next?```")
     ('Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.', True)
-    >>> cut_answer("Sure.\\n```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
-    ('Sure.\\n```\\nx = 1\\n```\\nDone.', True)
+    >>> cut_answer("Sure: ```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
+    ('Sure: ```\\nx = 1\\n```\\nDone.', True)
     >>> cut_answer("Sure.\\n```")  # the next line will tell ...
     ('Sure.\\n```', False)
     >>> cut_answer("Sure.\\n```", final=True)  # ... unless there is none
@@ -45,35 +45,34 @@ def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
     ('Type ```ls``` to see every # Query: of yours', False)
     """
     end = _find_end(text, final)
-    return (text, False) if end is None else (text[:end].rstrip("\n"), True)
+    return (text, False) if end is None else (text[:end].rstrip("\r\n"), True)
 
 
 def _find_end(text: str, final: bool) -> int | None:
     """Index where the answer's last line ends, None while that is open."""
-    depth = start = 0
+    blocks: list[int] = []  # lengths of the fences that opened what is open
+    start = 0
     while start < len(text):
-        if depth == 0 and text.startswith(HEADER, start):
+        if not blocks and text.startswith(HEADER, start):
             return start
         line, ended, following = _line(text, start)
         if not ended and not final:
             return None
+        fences = [fence for fence in _FENCE.findall(line) if not blocks or len(fence) >= blocks[-1]]
         last = _LAST.search(line)
-        if len(_FENCE.findall(line)) % 2 == 0:
+        if len(fences) % 2 == 0:
             pass  # none, or each has its partner
+        elif last and blocks:
+            blocks.pop()
         elif last:
-            if depth:
-                depth -= 1
-            elif line[: last.start()].strip():
-                return start + last.start()
-            else:
-                closes = _closes(text, following, final)
-                if closes is None:
-                    return None
-                if closes:
-                    return start
-                depth = 1
+            closes = _closes(text, following, final)
+            if closes is None:
+                return None
+            if closes:
+                return start + (last.start() if line[: last.start()].strip() else 0)
+            blocks.append(len(fences[-1]))
         elif _OPENS.search(line):
-            depth += 1
+            blocks.append(len(fences[-1]))
         start = following
     return None
 
