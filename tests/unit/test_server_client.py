@@ -51,7 +51,7 @@ def texts(replies: dict[str, Reply | Failure]) -> dict[str, str]:
 EXPECTED = {f"i{n}": f"answer to question {n}" for n in range(12)}
 PASSING = [
     "429", "after 0.05", "date 1", "500", "503", "408", "timeout", "trickle", "cut", "reset", "html", "empty", "schema",
-    "error200", "huge", "bomb",
+    "nested", "error200", "huge", "bomb",
 ]  # fmt: skip
 
 
