@@ -16,6 +16,7 @@ from transformers import (
     MambaForCausalLM,
     OPTConfig,
     OPTForCausalLM,
+    Phi3Config,
     RecurrentGemmaConfig,
     RecurrentGemmaForCausalLM,
 )
@@ -26,7 +27,7 @@ from superficial.generate.choose import choose, tie_of
 from superficial.generate.decode import Decoder
 from superficial.generate.logits import NextLogits
 from superficial.head import Head
-from superficial.models.load import load_end_ids, load_model
+from superficial.models.load import load_end_ids, load_model, positions
 from superficial.models.manifest import write_manifest
 from superficial.schema import ModelConfig
 
@@ -105,6 +106,15 @@ def test_a_model_without_end_token_is_refused(tmp_path: Path):
     nameless = SimpleNamespace(eos_token_id=None, name_or_path="here")
     with pytest.raises(UserError, match=r"which token ends a response.*eos_token_id"):
         load_end_ids(manifest_of(tmp_path), nameless)
+
+
+def test_a_model_whose_positions_change_with_the_length_is_read_up_to_there():
+    """One row of a batch beyond that would change all the others."""
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 6, "long_factor": [4.0] * 6}
+    sizes = {"hidden_size": 48, "num_attention_heads": 4, "max_position_embeddings": 512, "pad_token_id": None}
+    assert positions(Phi3Config(**sizes, original_max_position_embeddings=64, rope_parameters=rope)) == 64
+    assert positions(Phi3Config(**sizes)) == 512
+    assert positions(SimpleNamespace()) > 1_000_000
 
 
 @pytest.mark.parametrize(("inputs", "head"), [("meta", "cpu"), ("cpu", "meta"), ("meta", "meta")])

@@ -68,9 +68,20 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
             where=f"config/model/{manifest['name']}.yaml",
             remedy="take a decoder-only model",
         )
-    config = config.get_text_config()
-    length = int(getattr(config, "max_position_embeddings", 1 << 30))
-    return Loaded(read, tokenizer, manifest, chosen, dtype, load_end_ids(manifest_path, tokenizer), length)
+    ends = load_end_ids(manifest_path, tokenizer)
+    return Loaded(read, tokenizer, manifest, chosen, dtype, ends, positions(config.get_text_config()))
+
+
+def positions(config: Any) -> int:
+    """Longest sequence, in tokens, that a model with this text config can read, alone or in a batch.
+
+    LongRoPE (Phi-3) takes other factors for a whole batch as soon as one of its rows is longer than the model was first
+    trained for: what is read with such a row would be another model's. So its first length counts.
+    """
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        return int(rope["original_max_position_embeddings"])
+    return int(getattr(config, "max_position_embeddings", 1 << 30))
 
 
 def _needs_several_cards(weights: int) -> bool:
