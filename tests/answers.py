@@ -16,4 +16,4 @@ def answered(decoded: str, *, final: bool = True) -> dict[str, object]:
     """A row of responses as generation writes it."""
     text, stopped = cut_answer(decoded, final=final)
     ids = np.array([ord(char) for char in decoded])
-    return {"text": text, "token_ids": ids, "finish_reason": "stop" if stopped else "length"}
+    return {"text": text, "token_ids": ids, "finish_reason": "stop" if stopped else "length", "near_ties": 0.0}

@@ -143,6 +143,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"")
         elif name == "schema":
             self._send(200, b'{"choices": [{"message": {"content": 5}}]}')
+        elif name == "nested":
+            self._send(200, b"[" * 100_000)
+        elif name == "finish":  # an answer that says it ended as the argument has it
+            told = {} if argument == "missing" else {"finish_reason": None if argument == "null" else argument}
+            self._send(200, json.dumps({"choices": [{"text": "half an an"} | told]}).encode())
         elif name == "error200":
             self._send(200, b'{"error": {"message": "upstream overloaded"}}')
         elif name == "huge":

@@ -82,20 +82,30 @@ class Head:
         return replace(self, weight=self.weight[chosen], bias=None if self.bias is None else self.bias[chosen])
 
 
+def decoder(model: Any) -> Any:
+    """The part of a transformers causal language model whose output its head reads."""
+    return model.get_decoder()
+
+
 def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """One forward pass: final hidden states (B, T, H), and the model's own logits (B, 1, V) after the last column."""
-    kept: list[torch.Tensor] = []
+    """One forward pass: final hidden states (B, T, H), and the model's own logits (B, 1, V) after the last column.
+
+    Raises UserError when the model has no part that gives such states.
+    """
+    kept: list[torch.Tensor | None] = []
     me = threading.get_ident()  # other threads may be in the same model
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
         if threading.get_ident() == me:
-            kept.append(output.last_hidden_state)
+            kept.append(getattr(output, "last_hidden_state", None))
 
-    hook = model.base_model.register_forward_hook(keep)
+    hook = decoder(model).register_forward_hook(keep)
     try:
         logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
     finally:
         hook.remove()
+    if not kept or kept[0] is None:
+        raise _unsupported(f"{type(model).__name__} shows no final hidden states")
     return kept[0], logits
 
 
@@ -114,9 +124,12 @@ def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: st
     """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V)."""
     error = head_error(head, states, logits)
     if error > 1:
-        raise UserError(
+        raise _unsupported(
             f"the LM head of {model} does more than weight, bias, scale and soft-capping: "
-            f"recomputed logits differ by {error:.3g} times what rounding allows",
-            where="score",
-            remedy="this architecture is not supported; teach superficial/head.py what its head does",
+            f"recomputed logits differ by {error:.3g} times what rounding allows"
         )
+
+
+def _unsupported(what: str) -> UserError:
+    remedy = "this architecture is not supported; teach superficial/head.py what its head does"
+    return UserError(what, where="score", remedy=remedy)

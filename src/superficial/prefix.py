@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache
 
-from superficial.generate.cache import expand, windows
+from superficial.generate.cache import check_kept, expand, windows
+from superficial.head import decoder
 from superficial.models.load import Loaded
 
 WORTH = 16  # tokens: a shorter prefix is not read on its own
@@ -30,9 +31,10 @@ class Prefix:
         cache = DynamicCache()  # without the config: sliding layers would forget what a row's first tokens look at
         start = known._begin(cache, shared) if known else 0
         if start < len(shared):
-            loaded.model.base_model(
+            decoder(loaded.model)(
                 input_ids=torch.tensor([shared[start:]], device=loaded.device), past_key_values=cache, use_cache=True
             )
+            check_kept(cache, len(shared), loaded.manifest["name"])
         return cls(shared, cache, len(shared) - start)
 
     def _begin(self, cache: Cache, ids: list[int]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from superficial.head import Head, check_head, states_and_logits
+from superficial.head import Head, check_head, decoder, states_and_logits
 from superficial.models.load import Loaded
 from superficial.prefix import Prefix
 from superficial.progress import progress
@@ -115,7 +115,7 @@ class Scorer:
                 hidden, logits = states_and_logits(model, **inputs)
                 check_head(Head.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
             else:
-                hidden = model.base_model(**inputs).last_hidden_state
+                hidden = decoder(model)(**inputs).last_hidden_state
         starts = [len(sequence.context) - 1 - len(prefix.ids) for sequence in batch]
         return [
             row[start : start + len(sequence.response)].cpu()

@@ -114,6 +114,7 @@ def test_a_killed_stage_goes_on_and_ends_with_the_same_bytes(
         "finish_reason",
         "neighbours",
         "earlier_answers",
+        "near_ties",
     ]
     assert list(table) == columns
     total = table["token_ids"].map(len).sum()

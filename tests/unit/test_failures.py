@@ -14,7 +14,7 @@ QUERY = "How do I keep a fern alive in a dark room?"
 def measured(decoded: str, query: str = QUERY) -> dict[str, float]:
     row = answered(decoded)
     rest = next(beyond(pd.DataFrame([row]), Letters()))
-    return measure(query, row["text"], row["token_ids"], row["finish_reason"], rest)
+    return measure(query, row["text"], row["token_ids"], row["finish_reason"], 0.0, rest)
 
 
 def test_a_good_answer_has_no_failure():
@@ -83,6 +83,6 @@ def test_what_cannot_be_known_is_blank_and_not_a_failure():
     assert list(beyond(pd.DataFrame([answered("Hello.\n\n# Query:")]), None)) == [None]
     other = {"text": "Hello.", "token_ids": [ord("x")] * 9, "finish_reason": "stop"}  # tokenized by somebody else
     assert list(beyond(pd.DataFrame([other]), Letters())) == [None]
-    found = measure(QUERY, "Hello.", np.array([]), "stop", None)
-    assert {name for name in MEASURES if np.isnan(found[name])} == {"tokens", "repeated", "loops"}
+    found = measure(QUERY, "Hello.", np.array([]), "stop", np.nan, None)
+    assert {name for name in MEASURES if np.isnan(found[name])} == {"tokens", "repeated", "loops", "near_ties"}
     assert found["fails"] == 0

@@ -118,6 +118,19 @@ def test_unknown_values_are_left_out_of_means():
     assert "n = 12 instructions" in text
 
 
+def test_near_ties_are_counted_below_the_table():
+    every, view = answers(), ResponsesView(**VIEW)
+
+    def note() -> str:
+        return responses_table.note(responses_table.titled(response_table(every, CFG), view), view)
+
+    assert "go on otherwise: none." in note()
+    every.loc[(every["system"] == NAMES[1]) & every["id"].isin(["q3", "q7"]), "near_ties"] = [1, 2]
+    assert "go on otherwise: 3 in base, urial_k3." in note()
+    every["near_ties"] = np.nan  # a server answered
+    assert "ear ties" not in note()
+
+
 def test_the_table_is_written_in_three_formats_with_the_same_numbers(tmp_path: Path):
     stats = tmp_path / "stats.csv"
     write_table(response_table(answers(), CFG), stats)
@@ -211,7 +224,9 @@ def test_hostile_text_draws_and_comes_back_from_the_csv(tmp_path: Path, recwarn:
     shown = [SHOWN[0].model_copy(update={"name": f"m.s{at}", "method": f"$s_{at}$"}) for at in range(len(HOSTILE))]
     files, parts = [], []
     for at, text in enumerate(HOSTILE):
-        table = pd.DataFrame([{"id": "q0", "text": text, "token_ids": [1, 2], "finish_reason": "length"}])
+        table = pd.DataFrame(
+            [{"id": "q0", "text": text, "token_ids": [1, 2], "finish_reason": "length", "near_ties": 0}]
+        )
         files.append(tmp_path / f"{at}.parquet")
         write_table(table, files[-1])
         parts.append(answer_table(asked, table, [""]).assign(system=f"m.s{at}"))

@@ -7,10 +7,15 @@ import pytest
 import yaml
 from faulty import Faulty
 from pydantic import TypeAdapter
+from tiny import END, make_model
 
 from superficial.errors import UserError
-from superficial.schema import DecodingConfig
+from superficial.generate.engine import RemoteEngine
+from superficial.models.manifest import write_manifest
+from superficial.prompts.builder import Prompt
+from superficial.schema import DecodingConfig, ModelConfig
 from superficial.schema.server import EngineConfig, ServerEngine, TransformersEngine
+from superficial.server import faults
 from superficial.server.engine import Answer, answer
 from superficial.server.engine import _finished as finished
 from superficial.server.ledger import Ledger
@@ -60,6 +65,9 @@ def test_the_repetition_penalty_as_the_server_names_it(
         ("Sure.\n```\n\n# Query:", "stop", "```\n\n# Query:", Answer("Sure.", "stop")),
         ("Sure.\n```\n\n# Query:", "stop", "unknown", Answer("Sure.", "stop")),
         ("Sure.", "stop", None, Answer("Sure.", "eos")),
+        ("Sure.", "stop", 106, Answer("Sure.", "eos")),
+        ("Sure.", "eos_token", "unknown", Answer("Sure.", "eos")),
+        ("Sure.\n", "stop_sequence", "unknown", Answer("Sure.", "stop")),
         ("Sure.\n", "stop", "unknown", Answer("Sure.", "stop")),
         # A code block that was open at the stop text is closed by it.
         ("Code:\n```python\nx\n", "stop", "```\n\n# Query:", Answer("Code:\n```python\nx\n```", "stop")),
@@ -69,6 +77,8 @@ def test_the_repetition_penalty_as_the_server_names_it(
 )
 def test_why_and_where_an_answer_ended(text: str, reason: str, met: str | None, expected: Answer) -> None:
     choice = {"text": text, "finish_reason": reason} | ({} if met == "unknown" else {"stop_reason": met})
+    assert finished(read_reply({"choices": [choice]}), DecodingConfig(stop="fence")) == expected
+    choice["matched_stop"] = choice.pop("stop_reason", "```\n\n# Query:")  # as SGLang names it
     assert finished(read_reply({"choices": [choice]}), DecodingConfig(stop="fence")) == expected
 
 
@@ -93,6 +103,42 @@ def test_a_missing_answer_is_one_line_and_the_others_are_kept(ledger: Ledger) ->
             answer(prompts, DecodingConfig(), 7, engine(server, concurrency=1), ledger)
         assert len(answer(prompts, DecodingConfig(), 7, engine(server), ledger)) == 5
     assert sum(server.asked.values()) == 6
+
+
+@pytest.mark.parametrize("reason", ["null", "missing", "abort", "content_filter"])
+def test_a_broken_off_answer_is_asked_for_again_and_never_kept(
+    reason: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "FIRST_WAIT_S", 0.002)
+    with Faulty([f"finish {reason}"] * 3) as server:
+        with pytest.raises(UserError, match=r"1 of 1 answers are missing.*broken off \(finish_reason"):
+            answer({"a": "text"}, DecodingConfig(), 7, engine(server, retries=1), ledger)
+        found = answer({"a": "text"}, DecodingConfig(), 7, engine(server, retries=1), ledger)
+    assert found == {"a": Answer("answer to text", "eos")}
+    assert sum(server.asked.values()) == 4
+
+
+def test_half_a_surrogate_pair_can_be_written(ledger: Ledger) -> None:
+    reply = read_reply({"choices": [{"text": "so \ud83d", "finish_reason": "stop"}]})
+    assert finished(reply, DecodingConfig()) == Answer("so \ufffd", "eos")
+    assert read_reply({"choices": [{"text": "so \U0001f600"}]}).text == "so \U0001f600"
+
+
+def test_an_answer_ends_with_the_token_that_ends_it_there(tmp_path: Path) -> None:
+    """Of several end tokens: in a chat that of the template, in a completion the tokenizer's own."""
+    model = make_model(tmp_path / "model", seed=1, chat=True)  # its end tokens: <eos>, and <|end|> of the template
+    about = {"name": "tiny", "title": "T", "licence": "MIT", "source": {"kind": "local", "path": str(model)}}
+    write_manifest(model / "manifest.json", ModelConfig.model_validate(about))
+    prompts = {
+        "chat": Prompt("", [], [], [{"role": "user", "content": "Hello?"}]),
+        "text": Prompt("<bos>Hello", [], []),
+    }
+    with Faulty() as server:
+        remote = RemoteEngine(engine(server), model / "manifest.json", DecodingConfig(), 7, tmp_path)
+        found = remote.answer(prompts)
+    assert found["chat"].token_ids[-1] == END
+    assert found["text"].token_ids[-1] == remote.tokenizer.eos_token_id != END
+    assert [one.near_ties for one in found.values()] == [None, None]
 
 
 def test_each_model_of_a_run_may_be_served_elsewhere() -> None:

@@ -15,7 +15,9 @@ CLOSED = {
     "plain": ("Every one of them.", "\n```" + NEXT),
     "fence on the line": ("Every one of them.", "```" + NEXT),
     "fence and spaces": ("Every one.", "\n```  \n\n"),
-    "windows newlines": ("Every one.", "\n```\r\n\r\n"),
+    "windows newlines": ("Every one.\r\nAll.", "\r\n```\r\n\r\n# Query:\r\n"),
+    "windows newlines, header": ("Every one.", "\r\n\r\n# Query:\r\n"),
+    "windows newlines, code": ("See:\r\n```sh\r\nls\r\n```\r\nDone.", "\r\n```\r\n\r\n"),
     "blank line with spaces": ("Every one.", "\n```\n   \nText"),
     "header right after": ("Every one.", "\n```\n# Query:\nText"),
     "no fence, header": ("Every one.", NEXT),
@@ -27,6 +29,16 @@ CLOSED = {
     "code without language": ("See:\n```\nx = 1\n```\nDone.", "\n```" + NEXT),
     "code in a list": ("1. See\n   ```sh\n   ls\n   ```\n2. Done", "\n```" + NEXT),
     "block in a block": ("```markdown\n```sh\nls\n```\ntext\n```\nDone.", "\n```\n\n"),
+    "longer fence around fences": ("````markdown\n```python\nx\n```\n````\nDone.", "\n```" + NEXT),
+    "longer fence around one fence": ("````\ntype\n```\nhere\n````\nDone.", "\n```" + NEXT),
+    "longer fence around an open block": ("````text\n```python\nx\n````\nDone.", "\n```" + NEXT),
+    "tildes": ("~~~python\nx = 1\n~~~\n\nDone.", "\n```" + NEXT),
+    "tildes around a fence": ("~~~\n```sh\nls\n```\n~~~\nDone.", "\n```" + NEXT),
+    "code behind text": ("Use: ```\nls\n```\nand go.", "\n```" + NEXT),
+    "code in a list, on its line": ("- ```\n  ls\n  ```\n- done", "\n```" + NEXT),
+    "code in a nested list": ("1. a\n   - b\n\n     ```\n     ls\n\n     cd\n     ```\n2. c", "\n```" + NEXT),
+    "code first": ("```python\nx = 1\n```\nDone.", "\n```" + NEXT),
+    "nothing but code": ("```\nx = 1\n```", "\n```" + NEXT),
     "language behind text": (f"See {CODE}\nDone.", "\n```" + NEXT),
     "fence behind the code": ("```python\nx = 1```\nDone.", "\n```\n\n"),
     "inline fences": ("Type ```ls``` or ```dir``` now, or ```ls```\nDone.", "\n```\n\n"),
@@ -75,12 +87,12 @@ def test_a_text_without_an_end_stays_whole(text: str):
     assert cut_answer(text) == cut_answer(text, final=True) == (text, False)
 
 
-PARTS = ["```", "```python", "\n", "\n\n", "# Query:", "# Next:\n", "# Quer", "# ", "#", " ", "x", "every", "x = 1\n", "`", "``", ":", "é", "\r\n", "\t", "```\n"]  # fmt: skip
+PARTS = ["```", "```python", "\n", "\n\n", "# Query:", "# Next:\n", "# Quer", "# ", "#", " ", "x", "every", "x = 1\n", "`", "``", ":", "é", "\r\n", "\t", "```\n", "````", "````md\n", "~~~\n", "\n```\n\n"]  # fmt: skip
 
 
 def texts(count: int) -> list[str]:
     rng = random.Random(0)
-    return ["".join(rng.choices(PARTS, k=rng.randint(1, 14))) for _ in range(count)]
+    return ["".join(rng.choices(PARTS, k=rng.randint(1, 18))) for _ in range(count)]
 
 
 def test_what_follows_never_undoes_a_decision():

@@ -14,7 +14,7 @@ from superficial.category import CATEGORIES, category_index
 from superficial.causal.rule import OTHER, SIDES, Rule, Side
 from superficial.causal.vocabulary import Shared
 from superficial.finish import EOS, LENGTH
-from superficial.generate.choose import choose
+from superficial.generate.choose import choose, tie_of
 from superficial.generate.logits import NextLogits
 from superficial.generate.rows import Rows
 from superficial.models.load import Loaded
@@ -161,7 +161,8 @@ class Lockstep:
         for side, view in views.items():
             if view.logits is not None:
                 nothing = torch.zeros(len(view.rows), 1, dtype=torch.long, device=view.logits.device)
-                for node, token, near in zip(view.rows, *choose(view.logits, nothing, 1.0), strict=True):
+                chosen = choose(view.logits, nothing, 1.0, tie_of(self._models[side].dtype))
+                for node, token, near in zip(view.rows, *chosen, strict=True):
                     found[node].tokens[side], found[node].near[side] = token, near
         # Where both say the same its rank is 1.
         parted = [at for at, one in enumerate(found) if len(set(one.tokens.values())) == 2]

@@ -24,7 +24,7 @@ class Answer:
     token_ids: list[int]  # up to and including the token that decided the end
     text: str  # without the end token, cut exactly where the stop rule says
     finish_reason: str
-    near_ties: int  # positions at which rounding may have decided
+    near_ties: int | None  # positions at which rounding may have decided; None: a server answered, nobody knows
 
 
 @dataclass

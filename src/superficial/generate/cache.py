@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from superficial.errors import UserError
+
 SPARE = 128  # columns by which the memory of a layer grows: appending one column would copy all of them at every step
 
 
@@ -107,6 +109,23 @@ def new_cache(model: Any) -> Cache:
     """An empty cache for a batch."""
     found = windows(model)
     return DynamicCache(config=model.config) if found is None else Cache(layers=[RowsLayer(one) for one in found])
+
+
+def check_kept(cache: Cache, tokens: int, model: str) -> None:
+    """Refuse a model that read `tokens` and put no keys and values of them into the `cache` it was given.
+
+    It keeps what it read elsewhere (Mamba, RWKV), and would go on as if it had read nothing.
+    """
+    try:
+        kept = cache.get_seq_length()
+    except ValueError:  # no layer of this cache is for keys and values
+        kept = 0
+    if kept != tokens:
+        raise UserError(
+            f"{model} keeps what it has read elsewhere than in a cache of keys and values: it cannot be decoded here",
+            where=f"config/model/{model}.yaml",
+            remedy="take a model with attention layers, or let a server answer (engine=openai_server)",
+        )
 
 
 def expand(model: Any, prefix: Cache, kept: Sequence[int], room: int) -> Cache:

@@ -2,11 +2,20 @@
 
 import torch
 
-TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|): rounding may decide
+TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|): rounding may decide in float32
 GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole vocabulary takes eight times as long
 
 
-def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> tuple[list[int], list[bool]]:
+def tie_of(dtype: torch.dtype) -> float:
+    """What `choose` takes for a near tie where a model computes in `dtype`: in half precision two neighbouring numbers.
+
+    >>> tie_of(torch.float32), tie_of(torch.bfloat16)
+    (1e-05, 0.0078125)
+    """
+    return max(TIE, torch.finfo(dtype).eps)
+
+
+def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE) -> tuple[list[int], list[bool]]:
     """The best token of each row (of equals the first), and whether the second best was as good up to rounding.
 
     `logits` (V, B) float32 are changed in place, because a copy of them takes longer than all that is done here. `seen`
@@ -31,5 +40,5 @@ def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> tuple[li
     within = logits.gather(0, members)
     tokens = members.gather(0, within.argmax(dim=0, keepdim=True))
     groups.scatter_(0, group[None], within.masked_fill(members == tokens, -torch.inf).amax(dim=0, keepdim=True))
-    near = best - groups.amax(dim=0) <= TIE * best.abs().clamp(min=1.0)
+    near = best - groups.amax(dim=0) <= tie * best.abs().clamp(min=1.0)
     return tokens[0].tolist(), near.tolist()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from superficial.generate.answer import Answer, Draft, Greedy
-from superficial.generate.choose import choose
+from superficial.generate.choose import choose, tie_of
 from superficial.generate.logits import NextLogits
 from superficial.generate.rows import Rows
 from superficial.models.load import Loaded
@@ -35,6 +35,7 @@ class Decoder:
         self._loaded = loaded
         self._greedy = greedy
         self._batch = batch
+        self._tie = tie_of(loaded.dtype)
         self._step = step
         self._prefix = Prefix([])
         self._next_logits: NextLogits
@@ -70,7 +71,7 @@ class Decoder:
         logits = contexts.start(asked)
         while True:
             self.work.forward_passes += 1
-            tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty)
+            tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
             self.work.new_tokens += len(rows)
             self._step()
             ended = [draft.add(token, tie) for draft, token, tie in zip(drafts, tokens, near, strict=True)]

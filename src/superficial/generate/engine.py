@@ -12,6 +12,7 @@ from superficial.generate.answer import Answer, Greedy
 from superficial.generate.requests import Request, answer, open_store, part_of, request
 from superficial.models.load import Loaded, load_end_ids, load_tokenizer
 from superficial.prompts.builder import Prompt
+from superficial.prompts.chat import Message
 from superficial.schema import DecodingConfig
 from superficial.schema.server import ServerEngine
 from superficial.server.engine import answer as ask_server
@@ -81,10 +82,12 @@ class RemoteEngine:
         texts = {example: self._prompt(prompt) for example, prompt in prompts.items()}
         self._asked += len(texts)
         found = ask_server(texts, self._decoding, self._length, self._server, self._ledger)
-        return {
-            example: Answer(self._ids(one.text, ended=one.finish_reason == EOS), one.text, one.finish_reason, 0)
-            for example, one in found.items()
-        }
+        answers = {}
+        for example, one in found.items():
+            ids: list[int] = self.tokenizer(one.text, add_special_tokens=False).input_ids
+            end = [self._end(prompts[example].messages)] if one.finish_reason == EOS else []
+            answers[example] = Answer([*ids, *end], one.text, one.finish_reason, None)
+        return answers
 
     def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
         """The ledger keeps the answers."""
@@ -95,9 +98,14 @@ class RemoteEngine:
         bos = str(self.tokenizer.bos_token or "")
         return prompt.messages or prompt.text.removeprefix(bos)  # the server's tokenizer writes the BOS
 
-    def _ids(self, text: str, *, ended: bool) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        return [*ids, self._ends[0]] if ended else ids
+    def _end(self, messages: Sequence[Message]) -> int:
+        """The end token that a model with several writes here: in a chat what its template puts behind an answer."""
+        written = ""
+        if messages:
+            answered = [*messages, {"role": "assistant", "content": "Yes."}]
+            written = str(self.tokenizer.apply_chat_template(answered, tokenize=False))
+        names = {end: str(self.tokenizer.convert_ids_to_tokens(end)) for end in self._ends}
+        return max(names, key=lambda end: (written.rfind(names[end]), end == self.tokenizer.eos_token_id))
 
     def facts(self) -> dict[str, Any]:
         """Who answered."""

@@ -9,7 +9,7 @@ from typing import Any
 from superficial.artifact import digest
 from superficial.generate.answer import Answer, Greedy
 from superficial.generate.decode import Decoder, Work, batches
-from superficial.generate.stop import VERSION
+from superficial.generate.stop import VERSIONS
 from superficial.models.load import Loaded
 from superficial.progress import progress
 from superficial.shard import Shard
@@ -27,7 +27,7 @@ class Request:
 
 def request(loaded: Loaded, greedy: Greedy, example: str, prompt: list[int]) -> Request:
     """A request whose key holds everything that decides its answer."""
-    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSION]))
+    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS[greedy.stop]]))
 
 
 def open_store(loaded: Loaded, greedy: Greedy, results: Path) -> Store:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache
 
-from superficial.generate.cache import SPARE, expand, new_cache
+from superficial.errors import UserError
+from superficial.generate.cache import SPARE, check_kept, expand, new_cache, windows
 from superficial.generate.logits import NextLogits
 from superficial.models.load import Loaded
 from superficial.prefix import Prefix
@@ -39,8 +40,12 @@ class Rows:
         kept = [max(length - query, 0) for length in lengths]
         prefix = self._prefix.cache
         self._cache = new_cache(model) if prefix is None else expand(model, prefix, kept, query + SPARE)
-        end = self._loaded.end_ids[0]
-        return self._forward([[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts], first)
+        end, alone = self._loaded.end_ids[0], self._alone(prompts)
+        logits = self._forward([[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts], first)
+        check_kept(self._cache, self._width, self._loaded.manifest["name"])
+        for row, expected in alone.items():
+            self._check_padding(logits[:, row], expected)
+        return logits
 
     def follow(self, parents: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:
         """Row i becomes what row `parents[i]` was and `tokens[i]`: float32 logits (V, B) after that."""
@@ -50,6 +55,28 @@ class Rows:
             self._mask, self._positions = self._mask[chosen], self._positions[chosen]
         self._width += 1
         return self._forward([[token] for token in tokens], self._width - 1)
+
+    def _alone(self, prompts: Sequence[list[int]]) -> dict[int, torch.Tensor]:
+        """Logits (V,) of the row with most padding, read without it: for a model with more states than a mask covers.
+
+        First, because some keep such states in the model itself.
+        """
+        shortest = min(range(len(prompts)), key=lambda row: len(prompts[row]))
+        if windows(self._loaded.model) is not None or len(prompts[shortest]) == self._width:
+            return {}
+        ids = torch.tensor([prompts[shortest]], device=self._loaded.device)
+        return {shortest: self._next(input_ids=ids, use_cache=False)[:, 0]}
+
+    def _check_padding(self, logits: torch.Tensor, expected: torch.Tensor) -> None:
+        """Refuse a model whose states padding changes: rounding is far below these shares of the spread of logits."""
+        allowed = 1e-2 if self._loaded.dtype == torch.float32 else 0.3
+        if float((logits - expected).abs().max() / expected.std()) > allowed:
+            name = self._loaded.manifest["name"]
+            raise UserError(
+                f"{name} answers otherwise where prompts of several lengths are read together",
+                where=f"config/model/{name}.yaml",
+                remedy="set runtime.generate_batch=1, so that it reads one at a time",
+            )
 
     def _forward(self, ids: list[list[int]], column: int) -> torch.Tensor:
         return self._next(

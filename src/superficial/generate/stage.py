@@ -1,5 +1,6 @@
 """The generate stage: a model answers every instruction by greedy decoding."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +39,9 @@ def run(
     """Write one row an instruction, about the last turn where it is a dialogue.
 
     Columns: id, prompt_ids, prompt_sha256, token_ids, text, finish_reason, neighbours, earlier_answers (of the turns
-    before). An end token, when the model emitted it, is the last of token_ids (paper, section 2.2) and no part of
-    `text`. Answers are kept as they are finished, so that a killed run goes on where it was.
+    before), near_ties (tokens that rounding may have decided; NaN where a server answered). An end token, when the
+    model emitted it, is the last of token_ids (paper, section 2.2) and no part of `text`. Answers are kept as they are
+    finished, so that a killed run goes on where it was.
     """
     started = time.monotonic()
     engine = open_engine(cfg, runtime, model, out.parents[3])
@@ -103,4 +105,5 @@ def _row(example: str, dialogue: Dialogue) -> dict[str, object]:
         "finish_reason": answer.finish_reason,
         "neighbours": prompt.neighbours,
         "earlier_answers": [one.text for one in dialogue.answers[:-1]],
+        "near_ties": math.nan if answer.near_ties is None else float(answer.near_ties),
     }

@@ -6,10 +6,12 @@ read one after the other with the depth of code blocks that are open:
 
 - a line that starts with a fence and an info string ("```python"), or ends with a fence and one word, opens a block,
   and a line that ends with a fence which has no partner in that line closes the innermost one;
-- outside of blocks, text and then such a fence ("... done.```") closes the answer;
-- outside of blocks, a bare fence line opens a block if a line of text follows directly; if what follows is a blank
-  line, a query header or the end of the text, it closes the answer, and so it does before a further fence or another
-  section of the layout ("# Explanation:"), unless a colon announced a block;
+- inside a block, fences shorter than the one that opened it are text, as in Markdown;
+- outside of blocks, text and then such a fence ("... done.```") closes the answer, unless the text ends in a colon or is
+  the mark of a list;
+- outside of blocks, a bare fence opens a block if a line of text follows directly; if what follows is a blank line, a
+  query header or the end of the text, it closes the answer, and so it does before a further fence or another section of
+  the layout ("# Explanation:"), unless a colon announced a block;
 - outside of blocks, a line that starts with "# Query:" ends the answer.
 
 A decision is made when no continuation of the text can change it, so that reading a text in pieces gives the same cut.
@@ -17,27 +19,28 @@ A decision is made when no continuation of the text can change it, so that readi
 
 import re
 
-VERSION = 2  # part of the key of every stored answer: raise it when a rule changes
+VERSIONS = {"end_of_turn": 1, "fence": 2}  # part of the key of every stored answer: raise one when its rule changes
 HEADER = "# Query:"
 DECISIVE = ("\n", ":")  # every decision falls with one of these: the end of a line, or of the header
 
 _FENCE = re.compile(r"`{3,}")
 _LAST = re.compile(r"`{3,}\s*$")
 _OPENS = re.compile(r"^\s*`{3,}[^`]*$|`{3,}[\w+#.-]+\s*$")
+_BULLET = re.compile(r"[-*+]|\d+[.)]")
 _SECTION = re.compile(r"#+ [A-Z][\w ]*:\s*$")
 
 
 def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
     """The answer in `text`, and whether its end was found; `final` says that nothing follows.
 
-    The cut is exact but for newlines right before it, which belong to the layout. Without an end the text comes back
+    The cut is exact but for line breaks right before it, which belong to the layout. Without an end the text comes back
     whole.
 
     >>> cut_answer("Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.\\n```\\n\\n# Query:\\n```Next?```")
     ('Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.', True)
-    >>> cut_answer("Sure.\\n```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
-    ('Sure.\\n```\\nx = 1\\n```\\nDone.', True)
-    >>> cut_answer("Sure.\\n```\\n# Explanation:\\nIt is sure.")  # so it does before a further section of the layout
+    >>> cut_answer("Sure: ```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
+    ('Sure: ```\\nx = 1\\n```\\nDone.', True)
+    >>> cut_answer("Sure.\\n```\\n# Explanation:\\nIt is sure.")  # but not before a further section of the layout
     ('Sure.', True)
     >>> cut_answer("Sure.\\n```")  # the next line will tell ...
     ('Sure.\\n```', False)
@@ -49,36 +52,38 @@ def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
     ('Type ```ls``` to see every # Query: of yours', False)
     """
     end = _find_end(text, final)
-    return (text, False) if end is None else (text[:end].rstrip("\n"), True)
+    return (text, False) if end is None else (text[:end].rstrip("\r\n"), True)
 
 
 def _find_end(text: str, final: bool) -> int | None:
     """Index where the answer's last line ends, None while that is open."""
-    depth = start = 0
+    blocks: list[int] = []  # lengths of the fences that opened what is open
+    start = 0
     while start < len(text):
-        if depth == 0 and text.startswith(HEADER, start):
+        if not blocks and text.startswith(HEADER, start):
             return start
         line, ended, following = _line(text, start)
         if not ended and not final:
             return None
+        fences = [fence for fence in _FENCE.findall(line) if not blocks or len(fence) >= blocks[-1]]
         last = _LAST.search(line)
-        if len(_FENCE.findall(line)) % 2 == 0:
+        if len(fences) % 2 == 0:
             pass  # none, or each has its partner
+        elif last and blocks:
+            blocks.pop()
         elif last:
-            if depth:
-                depth -= 1
-            elif line[: last.start()].strip():
+            before, beside = text[: start + last.start()].rstrip(), line[: last.start()].strip()
+            announced = not before or before.endswith(":") or bool(_BULLET.fullmatch(beside))
+            if beside and not announced:
                 return start + last.start()
-            else:
-                before = text[:start].rstrip()
-                closes = _closes(text, following, final, announced=not before or before.endswith(":"))
-                if closes is None:
-                    return None
-                if closes:
-                    return start
-                depth = 1
+            closes = _closes(text, following, final, announced=announced)
+            if closes is None:
+                return None
+            if closes:
+                return start + (last.start() if beside else 0)
+            blocks.append(len(fences[-1]))
         elif _OPENS.search(line):
-            depth += 1
+            blocks.append(len(fences[-1]))
         start = following
     return None
 

@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from superficial.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
 
 
@@ -45,6 +46,7 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
     """The model beside `manifest_path`; `device` is "auto" or a torch device.
 
     A model that does not fit on one card is laid over all cards that this process sees, when `device` is "auto".
+    Raises UserError for an encoder-decoder model.
     """
     manifest = read_manifest(manifest_path)
     chosen = pick_device(device)
@@ -59,9 +61,27 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
         return (model if spread else model.to(chosen)).eval()
 
     tokenizer = load_tokenizer(manifest_path)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
-    length = int(getattr(config, "max_position_embeddings", 1 << 30))
-    return Loaded(read, tokenizer, manifest, chosen, dtype, load_end_ids(manifest_path, tokenizer), length)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if config.is_encoder_decoder:
+        raise UserError(
+            f"{manifest['name']} is an encoder-decoder model ({config.model_type}), whose answers continue no prompt",
+            where=f"config/model/{manifest['name']}.yaml",
+            remedy="take a decoder-only model",
+        )
+    ends = load_end_ids(manifest_path, tokenizer)
+    return Loaded(read, tokenizer, manifest, chosen, dtype, ends, positions(config.get_text_config()))
+
+
+def positions(config: Any) -> int:
+    """Longest sequence, in tokens, that a model with this text config can read, alone or in a batch.
+
+    LongRoPE (Phi-3) takes other factors for a whole batch as soon as one of its rows is longer than the model was first
+    trained for: what is read with such a row would be another model's. So its first length counts.
+    """
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        return int(rope["original_max_position_embeddings"])
+    return int(getattr(config, "max_position_embeddings", 1 << 30))
 
 
 def _needs_several_cards(weights: int) -> bool:
@@ -87,6 +107,12 @@ def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     ends = config.eos_token_id
     if ends is None:
         ends = tokenizer.eos_token_id
+    if ends is None:
+        raise UserError(
+            "nothing says which token ends a response",
+            where=str(tokenizer.name_or_path),
+            remedy="write eos_token_id into generation_config.json there",
+        )
     return sorted(ends) if isinstance(ends, list) else [int(ends)]
 
 

@@ -18,7 +18,7 @@ from superficial.context import require_room
 from superficial.dataset.instruction import Instruction
 from superficial.dataset.readers import read_instructions
 from superficial.errors import UserError
-from superficial.models.load import load_tokenizer
+from superficial.models.load import load_tokenizer, positions
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.published import published_path
 from superficial.prompts.published import run as fetch
@@ -103,7 +103,7 @@ def _tokenizer(model: str) -> tuple[PreTrainedTokenizerBase | None, int]:
     if not manifest.is_file():
         return None, 0
     config = AutoConfig.from_pretrained(manifest.parent, local_files_only=True).get_text_config()
-    return load_tokenizer(manifest), int(getattr(config, "max_position_embeddings", 1 << 30))
+    return load_tokenizer(manifest), positions(config)
 
 
 def _fetch_published(run: Experiment, file: str) -> None:

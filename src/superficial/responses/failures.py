@@ -20,7 +20,7 @@ from superficial.generate.stop import HEADER
 from superficial.stats.summary import LOOP, repeated_ngrams
 
 FAILURES = ("runs_on", "loops", "echoes", "invents")
-MEASURES = ("words", "tokens", "stopped", "repeated", "echo_words", *FAILURES, "fails", "empty")
+MEASURES = ("words", "tokens", "stopped", "repeated", "echo_words", *FAILURES, "fails", "empty", "near_ties")
 # Echo: the query is sought in as many first words of the answer as it has, and LEAD more for "Sure, you ask: ...".
 LEAD, SHARE, LONG, LEAST = 10, 0.8, 20, 3
 
@@ -30,13 +30,14 @@ _TURN = re.compile(r"^[ \t>#*]*(?P<who>query|user|human|instruction|question|q)[
 
 
 def measure(
-    instruction: str, text: str, token_ids: np.ndarray, finish_reason: str, rest: str | None
+    instruction: str, text: str, token_ids: np.ndarray, finish_reason: str, near_ties: float, rest: str | None
 ) -> dict[str, float]:
     """Every entry of MEASURES for one answer: counts, shares in 0..1, and 0 or 1; NaN where it cannot be known.
 
-    `rest` is what was decoded after the cut, None where nobody knows. Without token ids (a server answered) tokens and
-    repetitions are NaN. `repeated` is the share of 8-grams of tokens that occurred before; `echo_words` the longest run
-    of words that query and beginning share; `fails` says that any of the four failures is there.
+    `near_ties` are tokens that rounding may have decided. `rest` is what was decoded after the cut, None where nobody
+    knows. Without token ids (a server answered) tokens and repetitions are NaN. `repeated` is the share of 8-grams of
+    tokens that occurred before; `echo_words` the longest run of words that query and beginning share; `fails` says that
+    any of the four failures is there.
     """
     known = len(token_ids) > 0
     repeated = repeated_ngrams(token_ids) if known else math.nan
@@ -56,6 +57,7 @@ def measure(
         **failures,
         "fails": float(1 in failures.values()),
         "empty": float(not text.strip()),
+        "near_ties": near_ties,
     }
 
 

@@ -47,6 +47,19 @@ def failures(cfg: ResponsesView) -> str:
     )
 
 
+def near_ties(table: pd.DataFrame) -> str:
+    """How often rounding may have decided, by system; nothing is said of systems of which nobody knows."""
+    rows = table[(table["measure"] == "near_ties") & (table["n"] > 0)]
+    counts = {f"{row.model}, {row.method}": round(row.mean * row.n) for row in rows.itertuples()}
+    found = "; ".join(f"{count} in {system}" for system, count in counts.items() if count)
+    if not counts:
+        return ""
+    return (
+        "Near ties, tokens whose two best logits are equal up to rounding, so that another batch or machine may go on "
+        f"otherwise: {found or 'none'}."
+    )
+
+
 def instructions(table: pd.DataFrame) -> str:
     """How many were answered: "n = 40 instructions", or "n = 39 to 40 instructions" where systems differ."""
     counts = table.loc[table["measure"] == "runs_on", "n"]  # known of every answer

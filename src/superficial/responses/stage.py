@@ -51,9 +51,8 @@ def answer_table(instructions: pd.DataFrame, responses: pd.DataFrame, rests: lis
     Raises KeyError when a response is of no instruction of the data.
     """
     asked = instructions.set_index("id").loc[responses["id"]]
-    columns = zip(
-        asked["instruction"], responses["text"], responses["token_ids"], responses["finish_reason"], rests, strict=True
-    )
+    told = (responses[name] for name in ("text", "token_ids", "finish_reason", "near_ties"))
+    columns = zip(asked["instruction"], *told, rests, strict=True)
     found = pd.DataFrame([measure(*row) for row in columns], index=responses["id"])
     found.insert(0, "finish_reason", responses["finish_reason"].to_numpy())
     found.insert(0, "category", asked["category"].to_numpy())

@@ -10,7 +10,7 @@ import pandas as pd
 from superficial.artifact import write_sidecar
 from superficial.markup import latex_text, markdown_text, minus
 from superficial.printed import Cell, latex_table, markdown_table, write_forms
-from superficial.responses.notes import COUNTED, TITLES, decoding, failures, instructions
+from superficial.responses.notes import COUNTED, TITLES, decoding, failures, instructions, near_ties
 from superficial.schema import ResponsesView, RuntimeConfig
 from superficial.table import read_table
 
@@ -58,7 +58,7 @@ def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
         f"{100 * cfg.confidence:g} % intervals, bootstrap over instructions.{compared} Means over all instructions. "
         "Tokens include those that decided the end. Stopped: an end token or a stop rule of the method (closing fence, "
         "made-up query) came before the limit. Echo: longest run of words in both query and beginning of the answer. "
-        f"{failures(cfg)} A dash: nothing known."
+        f"{failures(cfg)} {near_ties(table)} A dash: nothing known."
     )
 
 

@@ -13,7 +13,7 @@ from superficial.schema.server import ServerConfig
 from superficial.server.budget import Budget
 from superficial.server.faults import Faulty, RateLimited, Refused, Unreachable, backoff
 from superficial.server.ledger import Ledger, request_key
-from superficial.server.reply import Failure, Reply, Request, read_reply
+from superficial.server.reply import Failure, Reply, Request, check_whole, read_reply
 
 POLL_S = 0.1  # between looks at a request that another process has under way
 HOPELESS = 20  # requests in a row without usable answer, after all their tries, before the whole run is given up
@@ -58,6 +58,7 @@ class _Asking:
         self._guard = threading.Lock()
         self._not_before = 0.0  # monotonic seconds: the wait that the server asked of everybody
         self._failed_in_a_row = 0
+        self._started, self._written = time.monotonic(), 0  # completion tokens of this run
         self._reached = False  # whether the server took a connection in this run
 
     def run(self, total: int) -> dict[str, Failure]:
@@ -112,6 +113,8 @@ class _Asking:
             try:
                 body = self._wire.post(request.kind, request.body)
                 reply = read_reply(body)
+                if request.whole:
+                    check_whole(reply)
             except Faulty as fault:
                 self._ledger.fail(key, str(fault), billed=fault.billed)
                 self._reached |= not isinstance(fault, Unreachable)
@@ -134,6 +137,7 @@ class _Asking:
                 usd, tokens = self._budget.bill(request, body, reply.text)
                 self._ledger.answer(key, body, usd=usd, tokens=tokens, seconds=time.monotonic() - started)
                 self._failed_in_a_row, self._reached = 0, True
+                self._written += tokens["completion"]
                 return
 
     def _give_up(self, key: str, request: Request, reason: str, fault: Faulty | None) -> None:
@@ -173,5 +177,6 @@ class _Asking:
 
     def _show(self) -> None:
         with self._guard:
-            self._bar.set_postfix_str(self._budget.so_far(), refresh=False)
+            rate = self._written / (time.monotonic() - self._started)
+            self._bar.set_postfix_str(f"{rate:.1f} tokens/s, {self._budget.so_far()}", refresh=False)
             self._bar.update(1)

@@ -38,7 +38,8 @@ def answer(
 
     Raises UserError when any answer is missing; the others are stored.
     """
-    requests = [Request(key, _body(prompt, decoding, max_new_tokens, server)) for key, prompt in prompts.items()]
+    bodies = {key: _body(prompt, decoding, max_new_tokens, server) for key, prompt in prompts.items()}
+    requests = [Request(key, body, whole=True) for key, body in bodies.items()]
     replies = ask(requests, server, ledger, who="engine openai_server")
     failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
     if failures:
@@ -64,9 +65,11 @@ def _finished(reply: Reply, decoding: DecodingConfig) -> Answer:
     """The answer, cut by the method's stop rule."""
     text, found = reply.text, False
     if decoding.stop == "fence":
-        # vLLM says which stop text it met, null for the end token. Most servers leave the stop text out of the answer.
-        met = reply.body["choices"][0].get("stop_reason", SPARED)
-        if reply.finish_reason == "stop" and met is not None and SPARED not in text:
+        # vLLM and SGLang say what they met: the stop text, or an end token by its id or as null. Most servers leave the
+        # stop text out of the answer.
+        choice = reply.body["choices"][0]
+        met = choice.get("stop_reason", choice.get("matched_stop", SPARED))
+        if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and SPARED not in text:
             text += SPARED
         text, found = cut_answer(text, final=True)
     if found:

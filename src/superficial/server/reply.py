@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from superficial.server.faults import Faulty
+
+WHOLE = ("stop", "length", "eos_token", "stop_sequence")  # finish reasons; the last two are TGI's
 
 
 @dataclass(frozen=True)
 class Request:
-    """One thing to ask: `item` names it in messages, `body` is the whole payload of chat or plain completions."""
+    """One thing to ask: `item` names it in messages, `body` is the whole payload of chat or plain completions.
+
+    `whole`: an answer that does not say that it ended, by itself or at max_tokens, is no usable one.
+    """
 
     item: str
     body: dict[str, Any]
+    whole: bool = False
 
     @property
     def kind(self) -> str:
@@ -59,12 +65,14 @@ class _Answer(BaseModel):
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: NonNegativeInt = 0
+    completion_tokens: NonNegativeInt = 0
 
 
 def read_reply(body: Any) -> Reply:
     """The first choice of an answer. A null content is an empty text: the model may have refused, or run out of length.
+
+    Half a surrogate pair, which JSON can hold and no file can, becomes U+FFFD.
 
     >>> read_reply({"choices": [{"text": "yes", "finish_reason": "stop"}]}).text
     'yes'
@@ -79,7 +87,14 @@ def read_reply(body: Any) -> Reply:
     if choice.message is None and choice.text is None:
         raise Faulty(f"an answer without a message{_said(body)}")
     text = choice.text if choice.message is None else choice.message.content
-    return Reply(text or "", choice.finish_reason or "", body)
+    readable = (text or "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return Reply(readable, choice.finish_reason or "", body)
+
+
+def check_whole(reply: Reply) -> None:
+    """Raise Faulty when the server broke off (abort, content_filter), or does not say why it ended."""
+    if reply.finish_reason not in WHOLE:
+        raise Faulty(f"an answer that was broken off (finish_reason {reply.finish_reason or 'null'})")
 
 
 def usage(body: dict[str, Any]) -> tuple[int, int] | None:

@@ -68,7 +68,7 @@ class Wire:
             raise Faulty("an empty answer")
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter: brackets within brackets, thousands of them
             raise Faulty(f"no JSON but {text.strip()[:40]!r}") from None
 
     def close(self) -> None:
