@@ -7,8 +7,8 @@ read one after the other with the depth of code blocks that are open:
 - a line that starts with a fence and an info string ("```python"), or ends with a fence and one word, opens a block,
   and a line that ends with a fence which has no partner in that line closes the innermost one;
 - inside a block, fences shorter than the one that opened it are text, as in Markdown;
-- outside of blocks, text and then such a fence ("... done.```") closes the answer, unless the text ends in a colon or is
-  the mark of a list;
+- outside of blocks, text and then such a fence ("... done.```") closes the answer, unless the text ends in a colon or
+  is the mark of a list;
 - outside of blocks, a bare fence opens a block if a line of text follows directly; if what follows is a blank line, a
   query header or the end of the text, it closes the answer, and so it does before a further fence or another section of
   the layout ("# Explanation:"), unless a colon announced a block;
