@@ -6,7 +6,7 @@ import pytest
 from answers import Letters, answered
 
 from superficial.responses.failures import MEASURES, echo_run, invents_query, is_echo, measure
-from superficial.responses.stage import beyond
+from superficial.responses.stage import answer_table, beyond
 
 QUERY = "How do I keep a fern alive in a dark room?"
 
@@ -61,6 +61,9 @@ def test_echo_counts_words_in_a_row_at_the_beginning():
         ("Yes.\n\n### Question 2: and ice?", True),
         ("Yes.\n**Query:** and ice?", True),
         ("Yes.\n\n# Query:\n```Is ice cold?", True),  # inside a block that was never closed
+        ("Yes.\n```\n# Question 1:\n```\nIs ice cold?", True),  # as models go on that close their answer: no block
+        ("Yes.\n```python\n# question: is it?\nx = 1\n```\nThat is all.", False),
+        ("# Question:\nIs tea hot?", False),
         ("User: is tea hot?", False),  # the beginning: that is an echo, or none
         ("Yes.\n```yaml\nuser: me\n```\nThat is all.", False),
         ("Yes, every user: all of them.", False),
@@ -75,6 +78,14 @@ def test_a_word_of_the_instruction_opens_no_turn():
     text = "Here they are.\nQuestion 1: Why us?"
     assert invents_query("Is tea hot?", text, "")
     assert not invents_query("Write an interview question.", text, "")
+
+
+def test_the_answer_to_a_conversation_is_measured_against_its_last_query():
+    turns = [["Is tea hot?", QUERY], [QUERY, "Is tea hot, or is it not?"]]
+    data = pd.DataFrame({"id": ["a", "b"], "instruction": [those[0] for those in turns], "category": "regular"})
+    responses = pd.DataFrame([{"id": name, **answered(f"{QUERY} Near it.\n```\n\n")} for name in ("a", "b")])
+    assert answer_table(data.assign(turns=turns), responses, [None, None])["echoes"].tolist() == [1, 0]
+    assert answer_table(data, responses, [None, None])["echoes"].tolist() == [0, 1]
 
 
 def test_what_cannot_be_known_is_blank_and_not_a_failure():

@@ -14,13 +14,22 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from superficial.__main__ import main
 from superficial.config import Experiment
 from superficial.errors import UserError
+from superficial.generate import stage as generate
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
 from superficial.prompts.piece import Piece
 from superficial.prompts.published import SHA256, published_text
 from superficial.prompts.published import run as fetch
-from superficial.schema import ExamplesConfig, NeighboursConfig, PromptConfig, PublishedPromptStage, RuntimeConfig
+from superficial.schema import (
+    DecodingConfig,
+    ExamplesConfig,
+    GenerateStage,
+    NeighboursConfig,
+    PromptConfig,
+    PublishedPromptStage,
+    RuntimeConfig,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -28,7 +37,7 @@ PUBLISHED = ROOT.parent / "shared/published/urial_prompts"
 GEMMA = ROOT / "results/models/gemma3_270m_chat"
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 TEMPLATE = "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
-ZERO_SHOT = PromptConfig(kind="completion", template=TEMPLATE)
+ZERO_SHOT = PromptConfig(kind="completion", template=TEMPLATE, closing="\n```\n\n")
 CHAT = PromptConfig(kind="chat")
 ORDINARY = [
     "How do I keep plants alive?", "  spaces\taround ", "lines\n\nand # Answer:\n", "{braces} {instruction} {}",
@@ -257,6 +266,41 @@ def test_earlier_turns_are_further_examples(pool: Path):
         "<bos><|user|>first?<|end|><|assistant|>One.<|end|><|user|>second?<|end|><|assistant|>Two.<|end|>"
         "<|user|>third?<|end|><|assistant|>"
     )
+
+
+def test_every_method_of_the_base_closes_an_earlier_answer(default: Experiment, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    for name in default.method_names:
+        prompt = default.method(name).prompt
+        if prompt.template == TEMPLATE and not prompt.neighbours:
+            text = build(
+                prompt, "More?", None, [Path(file) for file in default.prompt_files(name)], history=[("a?", "b.")]
+            ).text
+            assert text.endswith(
+                "# Query:\n```a?```\n\n# Answer:\n```\nb.\n```\n\n# Query:\n```More?```\n\n# Answer:\n```\n"
+            ), name
+
+
+def test_a_layout_without_place_for_an_earlier_turn_is_refused_before_a_model_is_loaded(tmp_path: Path):
+    talk = {"id": ["a"], "instruction": ["x"], "turns": [["x", "y"]]}
+    pd.DataFrame(talk).to_parquet(tmp_path / "talk.parquet")
+    files = {
+        "model": tmp_path / "no/model.json",
+        "data": tmp_path / "talk.parquet",
+        "out": tmp_path / "a/b/c/d/out.parquet",
+    }
+    for template, says in (
+        ("{system}\nQ: {instruction}\n", r"prompt\.template: .*one turn"),
+        ("Q: {instruction}\n", "prompt.closing"),
+    ):
+        prompt = PromptConfig(kind="completion", template=template)
+        with pytest.raises(UserError, match=says):
+            build(prompt, "y", None, history=[("x", "z")])
+        with pytest.raises(UserError, match=says):
+            generate.run(GenerateStage(max_new_tokens=1, prompt=prompt, decoding=DecodingConfig()), RUNTIME, **files)
+    with pytest.raises(ValueError, match="closing must say"):
+        PromptConfig(kind="completion", template="Q: {instruction}\n", neighbours=NeighboursConfig(index="i", k=1))
+    PromptConfig(kind="completion", template="\n\nQ: {instruction}\n", neighbours=NeighboursConfig(index="i", k=1))
 
 
 def test_chat_takes_system_text_and_examples_as_messages(pool: Path, tmp_path: Path):
