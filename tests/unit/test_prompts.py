@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from superficial.__main__ import main
+from superficial.artifact import sidecar_of
 from superficial.config import Experiment
 from superficial.errors import UserError
 from superficial.generate import stage as generate
@@ -564,6 +565,14 @@ def test_the_command_shows_ids_where_the_tokenizer_is(
         (["method=zero_sht", "instructions=q.csv"], "did you mean zero_shot?"),
         (["method=zero_shot", "instructions=nowhere.csv"], "no file nowhere.csv"),
         (["method=retrieval_icl", "instructions=q.csv"], "no neighbours yet"),
+        (["method=zero_shot", "instructions=q.csv", "pairs=[qwen2_5_0_5b,gemma3_1b]"], "remedy: pair=qwen2_5_0_5b"),
+        (["method=vicuna_paper", "instructions=q.csv"], "method.NAME.prompt.system=FILE"),
+        (["method=zero_shot", "instructions=q.csv", "out=q.csv/x"], "out: cannot write q.csv/x (File exists)"),
+        (
+            ["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.examples.ids=[]"],
+            "remedy: ids: which examples",
+        ),
+        (["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.template=x"], "prompt: template must hold"),
         (["method=zero_shot", "instructions=q.csv", "sed=1"], "unknown key sed"),
         (["method=urial_k3", "instructions=q.csv", "prompt_source=published", "prompt_dir=empty"], "prompt_dir=FOLDER"),
     ],
@@ -573,6 +582,36 @@ def test_mistakes_end_in_one_line(folder: Path, capsys: pytest.CaptureFixture[st
     assert (code, rows) == (2, [])
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_neighbours_of_another_configuration_are_not_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """What the workflow looked up for k = 3 is not what the model would see with k = 1."""
+    run = Experiment(folder / "config")
+    index, made = (
+        folder / "results/retrieval/index/alignment.faiss",
+        folder / "results/retrieval/demo/retrieval_icl.parquet",
+    )
+    for path, stage, name in ((index, "index", "alignment"), (made, "retrieve", "retrieval_icl")):
+        path.parent.mkdir(parents=True)
+        meta = {
+            "config": json.loads(run.slice(stage, name)),
+            "inputs": {"index": {"path": str(index.relative_to(folder))}},
+        }
+        sidecar_of(path).write_text(json.dumps(meta))
+    found = [{"id": name, "instruction": f"{name}?", "response": f"{name}!", "similarity": 0.5} for name in "abc"]
+    pd.DataFrame({"id": ["demo-1"], "neighbours": [found]}).to_parquet(made)
+    (folder / "results/data").mkdir()
+    pd.DataFrame({"id": ["demo-1"], "instruction": ["<bos>"]}).to_parquet(folder / "results/data/demo.parquet")
+    (folder / "q.jsonl").write_text('{"instruction": "<bos>"}')
+    words = ("method=retrieval_icl", "instructions=q.jsonl")
+    code, rows, _ = ask(capsys, *words)
+    assert code == 0
+    assert rows[0]["text"].count("# Query:") == 4
+    code, rows, error = ask(capsys, *words, "method.retrieval_icl.prompt.neighbours.k=1")
+    assert (code, rows) == (2, [])
+    assert "looked up for another configuration" in error
+    sidecar_of(index).write_text(json.dumps({"config": {"corpus": "another"}}))
+    assert "looked up for another configuration" in ask(capsys, *words)[2]
 
 
 @needs_published
