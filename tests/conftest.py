@@ -55,12 +55,6 @@ def stages(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def cold_project(tmp_path: Path, tiny_models: Path) -> Project:
-    """Its stages are processes of their own, which a kill of the workflow reaches."""
-    return Project(tmp_path / "project", tiny_models, cold=True)
-
-
-@pytest.fixture
 def project(tmp_path: Path, tiny_models: Path) -> Project:
     return Project(tmp_path / "project", tiny_models)
 

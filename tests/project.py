@@ -17,16 +17,16 @@ WORDS = ["How", "do", "I", "keep", "a", "plant", "alive", "in", "a", "dark", "ro
 
 
 class Project:
-    """A folder to run the workflow in. Stages start from `warm` processes where there is one, unless it is `cold`."""
+    """A folder to run the workflow in. Stages start from `warm` processes where there is one."""
 
     warm: str | None = None  # what stands for `python -m superficial`; set by the fixture of that name
 
-    def __init__(self, folder: Path, models: Path, *, cold: bool = False) -> None:
+    def __init__(self, folder: Path, models: Path) -> None:
         self.folder = folder
         for name in ("config", "workflow", "profiles", "resources"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("adapters", ".snakemake"))
         shutil.copy(ROOT / "Snakefile", folder)
-        if self.warm and not cold:
+        if self.warm:
             self.start_stages(self.warm)
         self.add_model("tiny_base", {"kind": "local", "path": str(models / "base")})
         self.add_model("tiny_aligned", {"kind": "local", "path": str(models / "aligned")})
@@ -43,9 +43,9 @@ class Project:
     def start_stages(self, command: str) -> None:
         """Let jobs start a stage by `command`."""
         jobs = self.folder / "workflow/rules/jobs.smk"
-        text = jobs.read_text()
-        assert "{sys.executable} -m superficial" in text
-        jobs.write_text(text.replace("{sys.executable} -m superficial", command))
+        text, found = re.subn("^STAGE = .*$", lambda _: f"STAGE = {command!r}", jobs.read_text(), flags=re.MULTILINE)
+        assert found == 1
+        jobs.write_text(text)
 
     @classmethod
     def at(cls, folder: Path) -> "Project":

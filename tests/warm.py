@@ -1,7 +1,6 @@
 """Stages in forks of one process that has imported everything: a job then costs a tenth of a second, not four.
 
-Only how a stage's process starts is another. A kill of the workflow does not reach such a fork, so that tests of
-interrupts use `Project(..., cold=True)`.
+Only how a stage's process starts is another. When what stands for it in the workflow is killed, a fork is killed, too.
 """
 
 import importlib
@@ -11,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +75,7 @@ def answer(connection: socket.socket) -> None:
         while len(message) < size:
             message += connection.recv(size - len(message))
         folder, environment, words = json.loads(message)
+        threading.Thread(target=die_with, args=[connection], daemon=True).start()
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
@@ -93,6 +94,12 @@ def answer(connection: socket.socket) -> None:
         with suppress(OSError):
             connection.sendall(str(code).encode())
         os._exit(code)
+
+
+def die_with(client: socket.socket) -> None:
+    """Wait until the client is gone, killed or done, and end as it did."""
+    client.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The workflow sees builtins only: a slice is one canonical JSON string, because S
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -148,9 +149,6 @@ class Experiment:
         """The judge of this run, or else the one in config/judge/{name}.yaml."""
         where, found = f"config/judge/{name}.yaml", self.settings.judge
         if name != found.name:
-            valid = sorted(file.stem for file in (self._folder / "judge").glob("*.yaml"))
-            if name not in valid:
-                raise UserError(f"no judge named {name!r}", where="config/judge/", remedy=nearest(name, valid, "names"))
             found = self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=where).judge
         return with_source(found, self.settings.published_dir)
 
@@ -162,7 +160,7 @@ class Experiment:
                 return method
         self._require_method(name, "config/method/")
         where = f"config/method/{name}.yaml"
-        changes = placed(self._changes.get(name, ()), "chosen")
+        changes = placed(self._changes.get(name, ()), "method")
         found = self._valid(MethodConfig, self._choose("method", name, changes), where=where)
         if found.name != name:
             raise UserError(f"it names itself {found.name!r}", where=where, remedy=f"write name: {name}")
@@ -198,11 +196,16 @@ class Experiment:
         return {}
 
     def _choose(self, group: str, name: str, changes: Sequence[str] = ()) -> Any:
-        """One file of a group with `changes` to it, composed once: rules ask for it again and again."""
-        choice = f"+{group}@chosen={name}"
-        if choice not in self._chosen:
-            self._chosen[choice] = _compose(self._folder, [choice, *changes])["chosen"]
-        return self._chosen[choice]
+        """One file of a group with `changes` to it, composed alone, and once: rules ask for it again and again."""
+        file = f"{group}/{name}"
+        if file not in self._chosen:
+            valid = sorted(one.stem for one in (self._folder / group).glob("*.yaml"))
+            if name not in valid:
+                raise UserError(
+                    f"no {group} named {name!r}", where=f"config/{group}/", remedy=nearest(name, valid, "names")
+                )
+            self._chosen[file] = _compose(self._folder, changes, file)[group]
+        return self._chosen[file]
 
     def index(self, name: str) -> IndexConfig:
         """The index in config/index/{name}.yaml."""
@@ -242,11 +245,13 @@ OmegaConf.register_new_resolver("model_name", model_name, replace=True)
 OmegaConf.register_new_resolver("pair_name", pair_name, replace=True)
 
 
-def _compose(folder: Path, overrides: Sequence[str]) -> Any:
+def _compose(folder: Path, overrides: Sequence[str], file: str = "config") -> Any:
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(folder.resolve())):
-            return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+        with initialize_config_dir(version_base="1.3", config_dir=str(folder.resolve())), warnings.catch_warnings():
+            # A file of a group may leave out `_self_`, which comes last then; Hydra asks for it in the first file.
+            warnings.filterwarnings("ignore", message=".*Defaults list is missing `_self_`")
+            return OmegaConf.to_container(compose(file, overrides=list(overrides)), resolve=True)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{mark.name}, line {mark.line + 1}" if mark else str(folder)
@@ -261,6 +266,9 @@ def _compose(folder: Path, overrides: Sequence[str]) -> Any:
 
 def _explain(folder: Path, overrides: Sequence[str], error: Exception) -> UserError:
     """Find which override Hydra stumbled over, and say what would have been right."""
+    if isinstance(error, OverrideParseException):
+        remedy = 'write KEY=VALUE, and KEY="VALUE" where the value holds a space, a comma, =, [ or {'
+        return UserError(f"cannot read {error.override}", where="--config hydra", remedy=remedy)
     for entry in overrides:
         key, _, value = entry.lstrip("+~").partition("=")
         group = folder / key.split("@")[0]
@@ -270,7 +278,9 @@ def _explain(folder: Path, overrides: Sequence[str], error: Exception) -> UserEr
                 f"no {key} named {value!r}", where=f"config/{group.name}/", remedy=nearest(value, valid, "names")
             )
         path = key.split(".")
+        if path[0] == "method":
+            path[0] = "response"  # any method has the keys of this one
         valid = keys_beside(Settings, path) or sorted(Settings.model_fields)
-        if value and not group.is_dir() and path[-1] not in valid:
+        if (value or entry.startswith("~")) and not group.is_dir() and path[-1] not in valid:
             return UserError(f"unknown key {key}", where="--config hydra", remedy=nearest(path[-1], valid, "keys"))
     return UserError(str(error).split("\n")[0], where="config", remedy="see config/config.yaml for the keys")

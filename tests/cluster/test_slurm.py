@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 SMALL = ("methods=[zero_shot]", "pairwise.systems=[{a:base.zero_shot,b:aligned}]", "runtime.generate_batch=2")
 QUICK = (
     "--slurm-init-seconds-before-status-checks", "1", "--slurm-status-command", "squeue", "--seconds-between-status-checks",
-    "1", "--latency-wait", "5",
+    "1", "--latency-wait", "5", "--max-jobs-per-timespan", "1000/1s",
 )  # fmt: skip
 
 

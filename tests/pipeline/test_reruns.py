@@ -118,7 +118,7 @@ EDITS: dict[str, set[str]] = {
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished run of stubs, with sources of its own that may be edited."""
     models = tmp_path_factory.mktemp("no_models")
-    project = Project(tmp_path_factory.mktemp("planned") / "project", models, cold=True)
+    project = Project(tmp_path_factory.mktemp("planned") / "project", models)
     project.add_pair("again", "tiny_base", "tiny_aligned")
     shutil.copytree(ROOT / "src", project.folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     project.start_stages(f"{sys.executable} {STUB}")

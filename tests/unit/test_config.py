@@ -1,5 +1,6 @@
 """The configuration: every file composes, slices are canonical, and the tree keeps its own rules."""
 
+import ast
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 from superficial.config import Experiment
 from superficial.errors import UserError
-from superficial.stages import STAGES, code_of
+from superficial.stages import PACKAGE, STAGES, code_of, imported
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -54,6 +55,27 @@ def test_an_unknown_key_inside_a_union_is_named():
         Experiment(CONFIG, ["+pair.base.source.membrs=[x]"])
 
 
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("figure.dpi={x", r"cannot read figure\.dpi=\{x .*write KEY=VALUE"),
+        ("~figure.dpx", r"unknown key figure\.dpx .*did you mean dpi"),
+        ("~method.urial_k3.prompt.exampels", r"unknown key method\.prompt\.exampels .*did you mean examples"),
+        ("method.urial_k3.prompt.sytem=null", r"config/method/urial_k3\.yaml: unknown key prompt\.sytem .*system"),
+        ("pair=gema3_270m", r"no pair named 'gema3_270m' .*did you mean gemma3_270m"),
+    ],
+)
+def test_an_override_that_cannot_be_is_named_with_what_would_be_right(entry: str, said: str):
+    with pytest.raises(UserError, match=said):
+        Experiment(CONFIG, [entry]).slice("generate", "urial_k3")
+
+
+def test_a_judge_s_model_that_is_not_there_is_named():
+    run = Experiment(CONFIG, ["judge.model=smollm2"])
+    with pytest.raises(UserError, match=r"config/model/: no model named 'smollm2'"):
+        run.check_files()
+
+
 def test_stages_name_real_code():
     for name in STAGES:
         assert callable(STAGES[name].run)
@@ -65,6 +87,17 @@ def test_stages_name_real_code():
 
 def test_code_of_a_stage_leaves_out_other_stages():
     assert not any("figures" in file or "align" in file for file in code_of("score"))
+
+
+def test_what_a_file_imports_is_what_python_s_parser_finds():
+    for file in PACKAGE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                modules |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        assert {name for name in modules if name.split(".")[0] == "superficial"} <= imported(file), file
 
 
 def test_versions_stand_in_three_places_and_agree():

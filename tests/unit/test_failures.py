@@ -61,9 +61,6 @@ def test_echo_counts_words_in_a_row_at_the_beginning():
         ("Yes.\n\n### Question 2: and ice?", True),
         ("Yes.\n**Query:** and ice?", True),
         ("Yes.\n\n# Query:\n```Is ice cold?", True),  # inside a block that was never closed
-        ("Yes.\n```\n# Question 1:\n```\nIs ice cold?", True),  # as models go on that close their answer: no block
-        ("Yes.\n```python\n# question: is it?\nx = 1\n```\nThat is all.", False),
-        ("# Question:\nIs tea hot?", False),
         ("User: is tea hot?", False),  # the beginning: that is an echo, or none
         ("Yes.\n```yaml\nuser: me\n```\nThat is all.", False),
         ("Yes, every user: all of them.", False),

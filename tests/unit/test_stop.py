@@ -35,6 +35,14 @@ CLOSED = {
     "nothing": ("", "```" + NEXT),
     "nothing but a header": ("", "# Query:\n"),
     "blank lines before": ("Done.", "\n\n\n```\n\n"),
+    "section after the fence": ("It is so.", "\n```\n# Explanation:\nBecause.\n```\n\n"),
+    "numbered section": ("It is so.", "\n```\n### Question 1:\n```\nWhat?\n```\n\n"),
+    "two fences": ("It is so.", "\n```\n```\nMore.\n```\n\n"),
+    "code after the fence": ("It is so.", "\n```\n```python\nx = 1\n```\n\n"),
+    "code that begins as a section": ("Do this:\n\n```\n# Install:\npip install x\n```\nDone.", "\n```\n\n"),
+    "code with a comment": ("Do this.\n```\n# install it\npip install x\n```\nDone.", "\n```\n\n"),
+    "an empty block": ("It prints:\n```\n```\nDone.", "\n```\n\n"),
+    "a block at first": ("```\n# Install:\npip install x\n```\nDone.", "\n```\n\n"),
     "single backticks": ("`x` and ``y``", "\n```\n\n"),
 }
 
@@ -47,7 +55,13 @@ def test_the_end_is_found(name: str):
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [("Done.\n```", "Done."), ("Done.```", "Done."), ("Done.\n```\n", "Done."), ("Done.\n```\n# Qu", "Done.")],
+    [
+        ("Done.\n```", "Done."),
+        ("Done.```", "Done."),
+        ("Done.\n```\n", "Done."),
+        ("Done.\n```\n# Qu", "Done."),
+        ("Done.\n```\n# Expl", "Done."),
+    ],
 )
 def test_an_open_fence_closes_when_nothing_follows(text: str, answer: str):
     assert cut_answer(text) == (text, False)
@@ -61,7 +75,7 @@ def test_a_text_without_an_end_stays_whole(text: str):
     assert cut_answer(text) == cut_answer(text, final=True) == (text, False)
 
 
-PARTS = ["```", "```python", "\n", "\n\n", "# Query:", "# Quer", "# ", "#", " ", "x", "every", "x = 1\n", "`", "``", ":", "é", "\r\n", "\t", "```\n"]  # fmt: skip
+PARTS = ["```", "```python", "\n", "\n\n", "# Query:", "# Next:\n", "# Quer", "# ", "#", " ", "x", "every", "x = 1\n", "`", "``", ":", "é", "\r\n", "\t", "```\n"]  # fmt: skip
 
 
 def texts(count: int) -> list[str]:

@@ -8,7 +8,8 @@ read one after the other with the depth of code blocks that are open:
   and a line that ends with a fence which has no partner in that line closes the innermost one;
 - outside of blocks, text and then such a fence ("... done.```") closes the answer;
 - outside of blocks, a bare fence line opens a block if a line of text follows directly; if what follows is a blank
-  line, a query header or the end of the text, it closes the answer;
+  line, a query header or the end of the text, it closes the answer, and so it does before a further fence or another
+  section of the layout ("# Explanation:"), unless a colon announced a block;
 - outside of blocks, a line that starts with "# Query:" ends the answer.
 
 A decision is made when no continuation of the text can change it, so that reading a text in pieces gives the same cut.
@@ -16,13 +17,14 @@ A decision is made when no continuation of the text can change it, so that readi
 
 import re
 
-VERSION = 1  # part of the key of every stored answer: raise it when a rule changes
+VERSION = 2  # part of the key of every stored answer: raise it when a rule changes
 HEADER = "# Query:"
 DECISIVE = ("\n", ":")  # every decision falls with one of these: the end of a line, or of the header
 
 _FENCE = re.compile(r"`{3,}")
 _LAST = re.compile(r"`{3,}\s*$")
 _OPENS = re.compile(r"^\s*`{3,}[^`]*$|`{3,}[\w+#.-]+\s*$")
+_SECTION = re.compile(r"#+ [A-Z][\w ]*:\s*$")
 
 
 def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
@@ -35,6 +37,8 @@ def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:
     ('Sure.\\n```python\\n# Query: no\\n```\\nThat is every line.', True)
     >>> cut_answer("Sure.\\n```\\nx = 1\\n```\\nDone.```\\n\\n")  # a bare fence with text below it opens a block
     ('Sure.\\n```\\nx = 1\\n```\\nDone.', True)
+    >>> cut_answer("Sure.\\n```\\n# Explanation:\\nIt is sure.")  # so it does before a further section of the layout
+    ('Sure.', True)
     >>> cut_answer("Sure.\\n```")  # the next line will tell ...
     ('Sure.\\n```', False)
     >>> cut_answer("Sure.\\n```", final=True)  # ... unless there is none
@@ -66,7 +70,8 @@ def _find_end(text: str, final: bool) -> int | None:
             elif line[: last.start()].strip():
                 return start + last.start()
             else:
-                closes = _closes(text, following, final)
+                before = text[:start].rstrip()
+                closes = _closes(text, following, final, announced=not before or before.endswith(":"))
                 if closes is None:
                     return None
                 if closes:
@@ -78,14 +83,17 @@ def _find_end(text: str, final: bool) -> int | None:
     return None
 
 
-def _closes(text: str, start: int, final: bool) -> bool | None:
+def _closes(text: str, start: int, final: bool, *, announced: bool) -> bool | None:
     """Whether a bare fence closes the answer, by the line after it at `start`; None while that is open."""
     line, ended, _ = _line(text, start)
     if line.startswith(HEADER):
         return True
-    if line.strip() and (ended or not HEADER.startswith(line)):
-        return False
-    return True if ended or final else None
+    if not ended and not final:
+        return None
+    if not line.strip() or (not ended and HEADER.startswith(line)):
+        return True
+    whole = line if ended or ":" in line else f"{line}:"
+    return not announced and bool(_FENCE.match(line) or _SECTION.match(whole))
 
 
 def _line(text: str, start: int) -> tuple[str, bool, int]:

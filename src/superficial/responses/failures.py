@@ -26,9 +26,7 @@ LEAD, SHARE, LONG, LEAST = 10, 0.8, 20, 3
 
 _WORD = re.compile(r"\w+")
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)  # a key "user:" in a block of code is nobody's turn
-_WHO = r"(?P<who>query|user|human|instruction|question|q)[ \t]*\d*[ \t*]*:"
-_TURN = re.compile(rf"^[ \t>#*]*{_WHO}", re.I | re.M)
-_HEADER = re.compile(rf"^#+[ \t]*{_WHO}[ \t*]*$", re.I | re.M)  # a line as the template has it
+_TURN = re.compile(r"^[ \t>#*]*(?P<who>query|user|human|instruction|question|q)[ \t]*\d*[ \t*]*:", re.I | re.M)
 
 
 def measure(
@@ -89,21 +87,21 @@ def is_echo(run: int, queried: int) -> bool:
 def invents_query(instruction: str, text: str, rest: str | None) -> bool:
     """Whether the answer goes on to a further query that nobody asked.
 
-    That is the template's header where no fence had closed the answer or, below the answer's beginning and outside of
-    code, a line that opens a turn ("User:", "### Question 2: and ice?"). A header like the template's, on a line of its
-    own, opens one wherever it stands: after a fence nobody can tell code from what the model goes on to. A word that
-    the instruction holds too opens no turn: whoever asks for interview questions gets "Question 1:".
+    That is the template's header where no fence had closed the answer, or a line that opens a turn ("User:",
+    "### Question 2:"), outside of code and below the answer's beginning or right behind the fence; there the template's
+    own header is only the layout. A word that the instruction holds too opens no turn: whoever asks for interview
+    questions gets "Question 1:".
 
     >>> invents_query("Is tea hot?", "Yes.", "\\n\\n# Query:"), invents_query("Is tea hot?", "Yes.", "\\n```\\n\\n")
     (True, False)
+    >>> [invents_query("Is tea hot?", "Yes.", f"\\n```\\n# {word}:\\n") for word in ("Query", "Question 1", "Tip")]
+    [False, True, False]
     >>> invents_query("Is tea hot?", "Yes.\\nUser: And ice?", None), invents_query("Is tea hot?", "Q: is it?", "")
     (True, False)
     """
     if rest is not None and rest.lstrip().startswith(HEADER):
         return True
     prose, asked = _BLOCK.sub("", text), instruction.lower()
-    return any(
-        within[: turn.start()].strip() and turn["who"].lower() not in asked
-        for within, opens in ((prose, _TURN), (text, _HEADER))
-        for turn in opens.finditer(within)
-    )
+    turns = [turn for turn in _TURN.finditer(prose) if prose[: turn.start()].strip()]
+    turns += [turn for turn in _TURN.finditer(rest or "") if turn[0] != HEADER]
+    return any(turn["who"].lower() not in asked for turn in turns)
