@@ -39,7 +39,9 @@ def validate(kind: type[Model], value: Any, *, where: str) -> Model:
         if first["type"] != "extra_forbidden":
             shown = f" (it is {first['input']!r})" if not isinstance(first["input"], dict) else ""
             what = first["msg"].removeprefix("Value error, ") + shown
-            raise UserError(what, where=f"{where}, key {key}", remedy=_choice(first) or meaning(kind, path)) from error
+            raise UserError(
+                what, where=f"{where}, key {key}" if key else where, remedy=_choice(first) or meaning(kind, path)
+            ) from error
         valid = keys_beside(kind, path)
         raise UserError(f"unknown key {key}", where=where, remedy=nearest(path[-1], valid, "keys")) from error
 

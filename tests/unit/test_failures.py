@@ -43,6 +43,11 @@ def test_an_answer_that_closes_its_fence_made_up_nothing_whatever_comes_after():
     assert measured("# Query:")["empty"] == 1
 
 
+def test_a_query_made_up_under_any_template_counts():
+    assert invents_query("Is tea hot?", "Yes.", "\n\nFrage:")
+    assert not invents_query("Is tea hot?", "Yes.", "\n ```\n")
+
+
 def test_echo_counts_words_in_a_row_at_the_beginning():
     assert echo_run(QUERY, "HOW do I keep -- a fern? No idea.") == (6, 11)
     assert echo_run(QUERY, "Sure! You asked: how do I keep a fern alive in a dark room? Well.")[0] == 11

@@ -68,7 +68,9 @@ class DecodingConfig(Strict):
 
     repetition_penalty: float = Field(default=1.0, ge=1.0, description="as in transformers, over prompt and answer")
     stop: Literal["end_of_turn", "fence"] = Field(
-        default="end_of_turn", description="fence: also at the fence that closes the answer, or at the next query"
+        default="end_of_turn",
+        description="fence: also at the fence that closes the answer, or at the next query; where the template opens "
+        "no fence, at a line that begins as its queries do",
     )
 
 
