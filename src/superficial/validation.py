@@ -38,7 +38,10 @@ def validate(kind: type[Model], value: Any, *, where: str) -> Model:
         key = ".".join(path)
         if first["type"] != "extra_forbidden":
             shown = f" (it is {first['input']!r})" if not isinstance(first["input"], dict) else ""
-            raise UserError(f"{first['msg']}{shown}", where=f"{where}, key {key}", remedy=_choice(first)) from error
+            what = first["msg"].removeprefix("Value error, ") + shown
+            raise UserError(
+                what, where=f"{where}, key {key}" if key else where, remedy=_choice(first) or meaning(kind, path)
+            ) from error
         valid = keys_beside(kind, path)
         raise UserError(f"unknown key {key}", where=where, remedy=nearest(path[-1], valid, "keys")) from error
 
@@ -50,13 +53,27 @@ def _choice(error: Any) -> str:
     return nearest(error["input"], re.findall("'([^']+)'", error["ctx"]["expected"]), "values")
 
 
+def meaning(kind: type[BaseModel], path: Sequence[str]) -> str:
+    """What the schema says about the key at `path`, or the nearest one above it that it describes."""
+    for end in range(len(path), 0, -1):
+        for model in _models_beside(kind, path[:end]):
+            field = model.model_fields.get(path[end - 1])
+            if field and field.description:
+                return f"{path[end - 1]}: {field.description}"
+    return ""
+
+
 def keys_beside(kind: type[BaseModel], path: Sequence[str]) -> list[str]:
     """All keys that are valid at the last step of `path`, over every member of a union on the way."""
+    return sorted({name for model in _models_beside(kind, path) for name in model.model_fields})
+
+
+def _models_beside(kind: type[BaseModel], path: Sequence[str]) -> list[type[BaseModel]]:
     level: list[type[BaseModel]] = [kind]
     for step in path[:-1]:
         annotations = [model.model_fields[step].annotation for model in level if step in model.model_fields]
         level = [model for annotation in annotations for model in _models_of(annotation)]
-    return sorted({name for model in level for name in model.model_fields})
+    return level
 
 
 def _models_of(annotation: Any) -> list[type[BaseModel]]:

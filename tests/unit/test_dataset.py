@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 from superficial.dataset import hub, stage
+from superficial.dataset.dialogue import asked_of
 from superficial.dataset.hub import content_digest
 from superficial.dataset.readers import read_instructions
 from superficial.errors import UserError
+from superficial.judge.pairwise import both_orders
+from superficial.judge.stage import score_items
 from superficial.models.hub import Snapshot
 from superficial.schema import DatasetConfig, DatasetHub, RuntimeConfig
 
@@ -85,6 +88,18 @@ def test_turns_are_kept(tmp_path: Path):
     path = tmp_path / "data.csv"
     path.write_text('instruction,turns\nA?,"[""A?"", ""B?""]"\n')
     assert read_instructions(path)[0].turns == ["A?", "B?"]
+
+
+def test_a_response_answers_the_last_query_and_a_judge_is_told_of_those_before():
+    rows = {"id": ["a", "b"], "instruction": ["One?", "Two?"], "turns": [[], ["Two?", "And so?"]]}
+    data = pd.DataFrame(rows).assign(category="regular")
+    assert asked_of(data).to_dict() == {"a": "One?", "b": "And so?"}
+    items = score_items(data, {"a": "x", "b": "y"})
+    (one, two) = (item.slots["instruction"] for item in items)
+    assert one == "One?"
+    assert two.index("Two?") < two.index("Now the user asks:\n\nAnd so?")
+    pairs = both_orders(data, {"a": "x", "b": "y"}, {"a": "v", "b": "w"})
+    assert {item.slots["instruction"] for item in pairs.values()} == {one, two}
 
 
 GOOD = '{"instruction": "a"}\n'

@@ -6,7 +6,7 @@ import pytest
 from answers import Letters, answered
 
 from superficial.responses.failures import MEASURES, echo_run, invents_query, is_echo, measure
-from superficial.responses.stage import beyond
+from superficial.responses.stage import answer_table, beyond
 
 QUERY = "How do I keep a fern alive in a dark room?"
 
@@ -43,6 +43,11 @@ def test_an_answer_that_closes_its_fence_made_up_nothing_whatever_comes_after():
     assert measured("# Query:")["empty"] == 1
 
 
+def test_a_query_made_up_under_any_template_counts():
+    assert invents_query("Is tea hot?", "Yes.", "\n\nFrage:")
+    assert not invents_query("Is tea hot?", "Yes.", "\n ```\n")
+
+
 def test_echo_counts_words_in_a_row_at_the_beginning():
     assert echo_run(QUERY, "HOW do I keep -- a fern? No idea.") == (6, 11)
     assert echo_run(QUERY, "Sure! You asked: how do I keep a fern alive in a dark room? Well.")[0] == 11
@@ -75,6 +80,14 @@ def test_a_word_of_the_instruction_opens_no_turn():
     text = "Here they are.\nQuestion 1: Why us?"
     assert invents_query("Is tea hot?", text, "")
     assert not invents_query("Write an interview question.", text, "")
+
+
+def test_the_answer_to_a_conversation_is_measured_against_its_last_query():
+    turns = [["Is tea hot?", QUERY], [QUERY, "Is tea hot, or is it not?"]]
+    data = pd.DataFrame({"id": ["a", "b"], "instruction": [those[0] for those in turns], "category": "regular"})
+    responses = pd.DataFrame([{"id": name, **answered(f"{QUERY} Near it.\n```\n\n")} for name in ("a", "b")])
+    assert answer_table(data.assign(turns=turns), responses, [None, None])["echoes"].tolist() == [1, 0]
+    assert answer_table(data, responses, [None, None])["echoes"].tolist() == [0, 1]
 
 
 def test_what_cannot_be_known_is_blank_and_not_a_failure():

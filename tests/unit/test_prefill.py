@@ -38,7 +38,7 @@ PREFIXES = [0, 1, 2, 6]
 WINDOW = 7
 METHODS = {
     "base": {
-        "prompt": PromptConfig(kind="completion", template="Q: {instruction}\nA: "),
+        "prompt": PromptConfig(kind="completion", template="Q: {instruction}\nA: ", closing="\n\n"),
         "decoding": DecodingConfig(repetition_penalty=1.1, stop="fence"),
     },
     "aligned": {"prompt": PromptConfig(kind="chat"), "decoding": DecodingConfig()},

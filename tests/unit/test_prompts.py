@@ -12,15 +12,25 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from superficial.__main__ import main
+from superficial.artifact import sidecar_of
 from superficial.config import Experiment
 from superficial.errors import UserError
+from superficial.generate import stage as generate
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
 from superficial.prompts.piece import Piece
 from superficial.prompts.published import SHA256, published_text
 from superficial.prompts.published import run as fetch
-from superficial.schema import ExamplesConfig, NeighboursConfig, PromptConfig, PublishedPromptStage, RuntimeConfig
+from superficial.schema import (
+    DecodingConfig,
+    ExamplesConfig,
+    GenerateStage,
+    NeighboursConfig,
+    PromptConfig,
+    PublishedPromptStage,
+    RuntimeConfig,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -28,7 +38,7 @@ PUBLISHED = ROOT.parent / "shared/published/urial_prompts"
 GEMMA = ROOT / "results/models/gemma3_270m_chat"
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 TEMPLATE = "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
-ZERO_SHOT = PromptConfig(kind="completion", template=TEMPLATE)
+ZERO_SHOT = PromptConfig(kind="completion", template=TEMPLATE, closing="\n```\n\n")
 CHAT = PromptConfig(kind="chat")
 ORDINARY = [
     "How do I keep plants alive?", "  spaces\taround ", "lines\n\nand # Answer:\n", "{braces} {instruction} {}",
@@ -257,6 +267,41 @@ def test_earlier_turns_are_further_examples(pool: Path):
         "<bos><|user|>first?<|end|><|assistant|>One.<|end|><|user|>second?<|end|><|assistant|>Two.<|end|>"
         "<|user|>third?<|end|><|assistant|>"
     )
+
+
+def test_every_method_of_the_base_closes_an_earlier_answer(default: Experiment, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    for name in default.method_names:
+        prompt = default.method(name).prompt
+        if prompt.template == TEMPLATE and not prompt.neighbours:
+            text = build(
+                prompt, "More?", None, [Path(file) for file in default.prompt_files(name)], history=[("a?", "b.")]
+            ).text
+            assert text.endswith(
+                "# Query:\n```a?```\n\n# Answer:\n```\nb.\n```\n\n# Query:\n```More?```\n\n# Answer:\n```\n"
+            ), name
+
+
+def test_a_layout_without_place_for_an_earlier_turn_is_refused_before_a_model_is_loaded(tmp_path: Path):
+    talk = {"id": ["a"], "instruction": ["x"], "turns": [["x", "y"]]}
+    pd.DataFrame(talk).to_parquet(tmp_path / "talk.parquet")
+    files = {
+        "model": tmp_path / "no/model.json",
+        "data": tmp_path / "talk.parquet",
+        "out": tmp_path / "a/b/c/d/out.parquet",
+    }
+    for template, says in (
+        ("{system}\nQ: {instruction}\n", r"prompt\.template: .*one turn"),
+        ("Q: {instruction}\n", "prompt.closing"),
+    ):
+        prompt = PromptConfig(kind="completion", template=template)
+        with pytest.raises(UserError, match=says):
+            build(prompt, "y", None, history=[("x", "z")])
+        with pytest.raises(UserError, match=says):
+            generate.run(GenerateStage(max_new_tokens=1, prompt=prompt, decoding=DecodingConfig()), RUNTIME, **files)
+    with pytest.raises(ValueError, match="closing must say"):
+        PromptConfig(kind="completion", template="Q: {instruction}\n", neighbours=NeighboursConfig(index="i", k=1))
+    PromptConfig(kind="completion", template="\n\nQ: {instruction}\n", neighbours=NeighboursConfig(index="i", k=1))
 
 
 def test_chat_takes_system_text_and_examples_as_messages(pool: Path, tmp_path: Path):
@@ -520,6 +565,14 @@ def test_the_command_shows_ids_where_the_tokenizer_is(
         (["method=zero_sht", "instructions=q.csv"], "did you mean zero_shot?"),
         (["method=zero_shot", "instructions=nowhere.csv"], "no file nowhere.csv"),
         (["method=retrieval_icl", "instructions=q.csv"], "no neighbours yet"),
+        (["method=zero_shot", "instructions=q.csv", "pairs=[qwen2_5_0_5b,gemma3_1b]"], "remedy: pair=qwen2_5_0_5b"),
+        (["method=vicuna_paper", "instructions=q.csv"], "method.NAME.prompt.system=FILE"),
+        (["method=zero_shot", "instructions=q.csv", "out=q.csv/x"], "out: cannot write q.csv/x (File exists)"),
+        (
+            ["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.examples.ids=[]"],
+            "remedy: ids: which examples",
+        ),
+        (["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.template=x"], "prompt: template must hold"),
         (["method=zero_shot", "instructions=q.csv", "sed=1"], "unknown key sed"),
         (["method=urial_k3", "instructions=q.csv", "prompt_source=published", "prompt_dir=empty"], "prompt_dir=FOLDER"),
     ],
@@ -529,6 +582,36 @@ def test_mistakes_end_in_one_line(folder: Path, capsys: pytest.CaptureFixture[st
     assert (code, rows) == (2, [])
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_neighbours_of_another_configuration_are_not_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """What the workflow looked up for k = 3 is not what the model would see with k = 1."""
+    run = Experiment(folder / "config")
+    index, made = (
+        folder / "results/retrieval/index/alignment.faiss",
+        folder / "results/retrieval/demo/retrieval_icl.parquet",
+    )
+    for path, stage, name in ((index, "index", "alignment"), (made, "retrieve", "retrieval_icl")):
+        path.parent.mkdir(parents=True)
+        meta = {
+            "config": json.loads(run.slice(stage, name)),
+            "inputs": {"index": {"path": str(index.relative_to(folder))}},
+        }
+        sidecar_of(path).write_text(json.dumps(meta))
+    found = [{"id": name, "instruction": f"{name}?", "response": f"{name}!", "similarity": 0.5} for name in "abc"]
+    pd.DataFrame({"id": ["demo-1"], "neighbours": [found]}).to_parquet(made)
+    (folder / "results/data").mkdir()
+    pd.DataFrame({"id": ["demo-1"], "instruction": ["<bos>"]}).to_parquet(folder / "results/data/demo.parquet")
+    (folder / "q.jsonl").write_text('{"instruction": "<bos>"}')
+    words = ("method=retrieval_icl", "instructions=q.jsonl")
+    code, rows, _ = ask(capsys, *words)
+    assert code == 0
+    assert rows[0]["text"].count("# Query:") == 4
+    code, rows, error = ask(capsys, *words, "method.retrieval_icl.prompt.neighbours.k=1")
+    assert (code, rows) == (2, [])
+    assert "looked up for another configuration" in error
+    sidecar_of(index).write_text(json.dumps({"config": {"corpus": "another"}}))
+    assert "looked up for another configuration" in ask(capsys, *words)[2]
 
 
 @needs_published

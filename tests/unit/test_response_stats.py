@@ -184,8 +184,10 @@ def test_the_example_is_the_first_regular_one_that_tells_something():
         for system in NAMES
         for name in "abcd"
     ]
-    table = pd.DataFrame(rows, columns=["id", "system", "category", "fails"])
+    table = pd.DataFrame(rows, columns=["id", "system", "category", "fails"]).assign(empty=0.0)
     assert pick(table, example())[0] == "c"  # a is no regular one, on b URIAL fails too
+    silent = table.assign(empty=((table["id"] == "c") & (table["system"] == NAMES[1])).astype(float))
+    assert pick(silent, example())[0] == "d"  # no answer is no good answer
     assert pick(table, example(urial=None))[0] == "b"
     assert pick(table, example(zero_shot=None))[0] == "b"
     assert pick(table.assign(category="safety"), example())[0] == "a"

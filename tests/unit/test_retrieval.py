@@ -170,6 +170,15 @@ def test_the_search_goes_deeper_than_any_number_of_duplicates(model: Path, tmp_p
         made(tmp_path, model, SIMILAR, {"q": QUERY}, 4, DuplicatesConfig())
 
 
+def test_no_example_is_shown_twice(model: Path, tmp_path: Path):
+    copies = {f"copy-{at}": SIMILAR["similar-1"].upper() + "!" * at for at in range(40)}
+    near = neighbours_of(made(tmp_path, model, {**copies, **OTHER}, {"q": QUERY}, 3, DuplicatesConfig()))["q"]
+    assert near[-1].id.startswith("copy-")
+    assert {one.id for one in near[:-1]} < set(OTHER)
+    with pytest.raises(UserError, match=r"instruction q: only 1 of 2 .* or of each other"):
+        made(tmp_path, model, copies, {"q": QUERY}, 2, DuplicatesConfig())
+
+
 def test_vectors_are_unit_float32_and_equal_one_by_one(model: Path):
     embed = load_embedder(model.parent, "cpu")
     texts = list(TEXTS.values())
@@ -183,11 +192,12 @@ def test_vectors_are_unit_float32_and_equal_one_by_one(model: Path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"row 2: no JSON"),
-        ('{"id": "b", "instruction": "x"}', r"row 2: no text in field 'response'"),
-        ('{"id": "b", "instruction": " ", "response": "y"}', r"row 2: no text in field 'instruction'"),
-        ('{"id": "a", "instruction": "x", "response": "y"}', r"row 2: id 'a' came before"),
-        ("[]", r"row 2: no text in field 'id'"),
+        ("{", r"line 2: no JSON"),
+        ('{"id": "b", "instruction": "x"}', r"line 2: no field 'response' .*name one of id, instruction in"),
+        ('{"id": "b", "instruction": 5, "response": "y"}', r"line 2, key instruction: 5 is no text"),
+        ('{"id": "b", "instruction": "\\ud83d", "response": "y"}', r"line 2, key instruction: a lone surrogate"),
+        ('{"id": "a", "instruction": "x", "response": "y"}', r"line 2: id 'a' came before"),
+        ("[]", r"line 2: list is no JSON object"),
     ],
 )
 def test_a_bad_corpus_is_named_in_one_line(tmp_path: Path, line: str, message: str):
@@ -200,11 +210,37 @@ def test_a_bad_corpus_is_named_in_one_line(tmp_path: Path, line: str, message: s
 def test_a_parquet_corpus_is_read_like_jsonl(tmp_path: Path):
     columns = write_corpus(tmp_path / "corpus.jsonl", SIMILAR)
     pd.read_json(tmp_path / "corpus.jsonl", lines=True).to_parquet(tmp_path / "corpus.parquet")
-    expected = read_corpus(tmp_path / "corpus.jsonl", columns)
-    pd.testing.assert_frame_equal(read_corpus(tmp_path / "corpus.parquet", columns), expected)
-    numbered = read_corpus(tmp_path / "corpus.parquet", columns.model_copy(update={"id": None}))
+    expected, _ = read_corpus(tmp_path / "corpus.jsonl", columns)
+    pd.testing.assert_frame_equal(read_corpus(tmp_path / "corpus.parquet", columns)[0], expected)
+    numbered, _ = read_corpus(tmp_path / "corpus.parquet", columns.model_copy(update={"id": None}))
     assert numbered["id"].tolist() == ["1", "2", "3"]
     pd.read_json(tmp_path / "corpus.jsonl", lines=True).assign(name=[7, 8, 9]).to_parquet(tmp_path / "integers.parquet")
-    assert read_corpus(tmp_path / "integers.parquet", columns)["id"].tolist() == ["7", "8", "9"]
+    assert read_corpus(tmp_path / "integers.parquet", columns)[0]["id"].tolist() == ["7", "8", "9"]
     with pytest.raises(UserError, match=r"no column 'answer' .*name one of name, ask, say"):
         read_corpus(tmp_path / "corpus.parquet", columns.model_copy(update={"response": "answer"}))
+
+
+def test_what_datasets_of_the_hub_hold_is_read(tmp_path: Path):
+    """A byte order mark, lists, CSV, and blank rows, which are no examples and counted."""
+    path, columns = tmp_path / "corpus.jsonl", LocalCorpus(kind="local", path="")
+    row, blank = {"instruction": "x", "response": "y"}, {"instruction": "z", "response": None}
+    path.write_text(f"{json.dumps(row)}\r\n{json.dumps(blank)}\n", encoding="utf-8-sig")
+    expected, left_out = read_corpus(path, columns)
+    assert expected.to_dict("records") == [{"id": "1", **row}]
+    assert left_out == 1
+    (tmp_path / "corpus.json").write_text(json.dumps([row, blank]))
+    (tmp_path / "corpus.csv").write_text("instruction,response\nx,y\nz,\n")
+    pd.DataFrame([row, blank]).to_parquet(tmp_path / "corpus.parquet")
+    for suffix in ("json", "csv", "parquet"):
+        found, left_out = read_corpus(tmp_path / f"corpus.{suffix}", columns)
+        pd.testing.assert_frame_equal(found, expected)
+        assert left_out == 1
+    path.write_text(json.dumps(blank))
+    with pytest.raises(UserError, match="all 1 rows are blank"):
+        read_corpus(path, columns)
+    path.write_bytes("Ä".encode("latin-1"))
+    with pytest.raises(UserError, match="line 1: not UTF-8"):
+        read_corpus(path, columns)
+    (tmp_path / "broken.parquet").write_text("PAR")
+    with pytest.raises(UserError, match="no Parquet"):
+        read_corpus(tmp_path / "broken.parquet", columns)

@@ -7,7 +7,8 @@ from tiny import make_tokenizer
 
 from superficial.finish import EOS, LENGTH, STOP
 from superficial.generate.answer import Answer, Draft, Greedy
-from superficial.generate.stop import cut_answer
+from superficial.generate.stop import cut, cut_answer, rule_of
+from superficial.schema import DecodingConfig, PromptConfig
 
 NEXT = "\n\n# Query:\n```And then?```\n\n# Answer:\n```\nMore"
 CODE = "```python\nfor x in y:\n    # Query: not one\n\n    print(x)\n```"
@@ -118,9 +119,9 @@ class Words:
     end_ids = (1,)
 
 
-def drafted(tokens: list[int], limit: int = 1000) -> tuple[Answer | None, int]:
+def drafted(tokens: list[int], limit: int = 1000, rule: str = "fence") -> tuple[Answer | None, int]:
     """The answer that a draft makes of `tokens`, and after how many of them it was there."""
-    draft = Draft(Words, Greedy(limit, stop="fence"))
+    draft = Draft(Words, Greedy(limit, stop=rule))
     for at, token in enumerate(tokens, start=1):
         answer = draft.add(token, False)
         if answer:
@@ -160,3 +161,30 @@ def test_without_the_fence_rule_the_text_is_whole():
     assert found[:-1] == [None] * (len(found) - 1)
     assert found[-1]
     assert (found[-1].text, found[-1].finish_reason) == ("a\n```\n\n# Query:\n", EOS)
+
+
+@pytest.mark.parametrize(
+    ("template", "rule"),
+    [
+        ("# Query:\n```{instruction}```\n\n# Answer:\n```\n", "fence"),
+        ("Q: {instruction}\nA: ", "Q:"),
+        ("Below is a task.\n\n### Instruction:\n{instruction}\n\n### Response:\n", "### Instruction:"),
+        ('Frage é\n"{instruction}"\n', "Frage é"),
+        ("{instruction}\n", "end_of_turn"),
+    ],
+)
+def test_answers_under_another_template_end_at_its_own_next_query(template: str, rule: str):
+    """A template that opens no fence has none that closes; a base model goes on with what its examples begin with."""
+    prompt = PromptConfig(kind="completion", template=template)
+    assert rule_of(prompt, DecodingConfig(stop="fence")) == rule
+    assert rule_of(prompt, DecodingConfig()) == "end_of_turn"
+    decoded = f"One {rule} in a line.\nTwo.\n\n{rule} Next?"
+    ended = rule not in ("fence", "end_of_turn")
+    expected = f"One {rule} in a line.\nTwo." if ended else decoded
+    assert cut(decoded, rule) == (expected, ended)
+    tokens = encoded(decoded)
+    answer, used = drafted(tokens, rule=rule)
+    assert (answer is not None) == ended
+    if answer:
+        assert (answer.text, answer.finish_reason) == (expected, STOP)
+        assert not cut(Words.tokenizer.decode(tokens[: used - 1]), rule)[1]  # no token too many

@@ -16,7 +16,7 @@ from superficial.causal.answer import Answering
 from superficial.causal.lockstep import Swapped, Task
 from superficial.causal.rule import NONE, SHIFTED, Rule, Side, at_random, rules
 from superficial.context import check_length
-from superficial.dataset.dialogue import last_turns
+from superficial.dataset.dialogue import asked_of, last_turns
 from superficial.finish import EOS
 from superficial.handoff import agreeing, rouge_l
 from superficial.models.load import Loaded, load_model
@@ -64,8 +64,8 @@ def run(
         ends = {end for loaded in models.values() for end in loaded.end_ids}
         row = {"example_id": example, "variant": variant, "window": cfg.max_new_tokens}
         rows.append(row | measured(models["aligned"], one, reference, own, ends))
-    asked = chosen.rename(columns={"id": "example_id"})[["example_id", "category", "instruction"]]
-    table = pd.DataFrame(rows).merge(asked)
+    queries = chosen.assign(example_id=chosen["id"], instruction=asked_of(chosen, in_full=True).to_numpy())
+    table = pd.DataFrame(rows).merge(queries[["example_id", "category", "instruction"]])
     table.insert(0, "id", table["example_id"] + "#" + table["variant"])
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}

@@ -1,6 +1,6 @@
 """Dialogues: several queries of one user, each answered with what came before it (paper, appendix B.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -11,6 +11,27 @@ def queries_of(data: pd.DataFrame) -> dict[str, list[str]]:
         str(example): [str(turn) for turn in turns] or [str(instruction)]
         for example, instruction, turns in zip(data["id"], data["instruction"], data["turns"], strict=True)
     }
+
+
+def asked_of(data: pd.DataFrame, *, in_full: bool = False) -> "pd.Series[str]":
+    """What each response answers, by id: the last query; `in_full`, for a judge, with the user's earlier ones before.
+
+    A table without the column `turns` holds no dialogues.
+    """
+    queries = queries_of(data) if "turns" in data else {name: [query] for name, query in _single(data)}
+    told = {name: _told(those) if in_full else those[-1] for name, those in queries.items()}
+    return pd.Series(told, dtype=object)
+
+
+def _single(data: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    return zip(data["id"].astype(str), data["instruction"].astype(str), strict=True)
+
+
+def _told(queries: Sequence[str]) -> str:
+    *earlier, last = queries
+    if not earlier:
+        return last
+    return "\n\n".join(["Earlier in this conversation the user asked:", *earlier, "Now the user asks:", last])
 
 
 def last_turns(data: pd.DataFrame, responses: pd.DataFrame) -> dict[str, tuple[str, list[tuple[str, str]]]]:

@@ -48,18 +48,18 @@ def make_instruction(raw: Mapping[str, Any], number: int, where: str) -> Instruc
             known[name] = None if _is_missing(value) else value
         elif near := difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8):
             raise UserError(f"unknown key {key!r}", where=where, remedy=f"did you mean {near[0]}?")
-    turns = [_text(turn, f"{where}, key turns") for turn in _list(known.get("turns"), where, "turns", split="")]
+    turns = [checked_text(turn, f"{where}, key turns") for turn in _list(known.get("turns"), where, "turns", split="")]
     query = known.get("instruction")
     if query is None and turns:
         query = turns[0]
-    text = _text(query, f"{where}, key instruction")
+    text = checked_text(query, f"{where}, key instruction")
     if turns and turns[0] != text:
         raise UserError("differs from instruction", where=f"{where}, key turns", remedy="the first turn repeats it")
     return Instruction(
-        id=_id(known.get("id"), number, where),
+        id=checked_id(known.get("id"), number, where),
         instruction=text,
         category=_category(known.get("category"), where),
-        subset=_text(known["subset"], f"{where}, key subset") if known.get("subset") is not None else "",
+        subset=checked_text(known["subset"], f"{where}, key subset") if known.get("subset") is not None else "",
         tasks=_tags(known.get("tasks"), TASKS, where, "tasks"),
         topics=_tags(known.get("topics"), TOPICS, where, "topics"),
         turns=turns if len(turns) > 1 else [],
@@ -70,7 +70,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
-def _text(value: Any, where: str) -> str:
+def checked_text(value: Any, where: str) -> str:
     """Text that can be tokenized and stored; a UserError says what is wrong with it."""
     if not isinstance(value, str) or not value.strip():
         found = "no text" if value is None else f"{value!r} is no text" if not isinstance(value, str) else "empty text"
@@ -83,7 +83,7 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
-def _id(value: Any, number: int, where: str) -> str:
+def checked_id(value: Any, number: int, where: str) -> str:
     """Ids are text: 7, 7.0 and "7" are the same id."""
     if value is None:
         return str(number)
@@ -91,7 +91,7 @@ def _id(value: Any, number: int, where: str) -> str:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise UserError(f"{value!r} is no id", where=f"{where}, key id", remedy="text or a whole number")
-    return _text(str(value), f"{where}, key id")
+    return checked_text(str(value), f"{where}, key id")
 
 
 def _category(value: Any, where: str) -> Category:

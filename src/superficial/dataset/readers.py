@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,9 @@ Row = tuple[str, dict[str, Any]]  # where it stands ("line 7", "row 3") and what
 
 def read_instructions(path: Path) -> list[Instruction]:
     """Every instruction of `path`, checked; a UserError names file and row of the first mistake."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(f"unknown format {path.suffix!r}", where=str(path), remedy=f"one of {', '.join(READERS)}")
     records: list[Instruction] = []
     places: dict[str, str] = {}
-    for number, (place, raw) in enumerate(reader(path), start=1):
+    for number, (place, raw) in enumerate(rows_of(path), start=1):
         where = f"{path}, {place}"
         record = make_instruction(raw, number, where)
         if record.id in places:
@@ -38,6 +35,17 @@ def read_instructions(path: Path) -> list[Instruction]:
     if not records:
         raise UserError("the dataset is empty", where=str(path), remedy="one object a row, with an instruction")
     return records
+
+
+def rows_of(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Every row of a file, and where it stands; of a wide Parquet file only `columns`, which it must have."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _parquet(path, columns)
+    if suffix not in READERS:
+        formats = ", ".join([*READERS, ".parquet"])
+        raise UserError(f"unknown format {path.suffix!r}", where=str(path), remedy=f"one of {formats}")
+    return READERS[suffix](path)
 
 
 def read_json_list(path: Path) -> list[Any]:
@@ -108,9 +116,13 @@ def _csv(path: Path) -> Iterator[Row]:
         raise UserError(f"no CSV ({error})", where=f"{path}, row {number + 1}", remedy="mend the quotes") from error
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
+        held = pyarrow.parquet.read_schema(path).names
+        missing = next((name for name in columns or () if name not in held), None)
+        if missing is not None:
+            raise UserError(f"no column {missing!r}", where=str(path), remedy=f"name one of {', '.join(held)}")
+        rows = pyarrow.parquet.read_table(path, columns=columns).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         what = str(error).split("\n")[0]
         raise UserError(f"no Parquet ({what})", where=str(path), remedy="give a Parquet file") from error
@@ -118,6 +130,4 @@ def _parquet(path: Path) -> Iterator[Row]:
         yield f"row {number}", row
 
 
-READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
-    ".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet,
-}  # fmt: skip
+READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from superficial.dataset.dialogue import asked_of
 from superficial.figures.prose import FAMILY, drawable, lines
 from superficial.figures.style import WIDTH, save, set_style, shorten
 from superficial.finish import EOS, LENGTH, STOP
@@ -41,7 +42,7 @@ def run(
         system.name: read_table(path).set_index("id").loc[example, "text"]
         for system, path in zip(cfg.systems, files, strict=True)
     }
-    instruction = str(read_table(data).set_index("id").loc[example, "instruction"])
+    instruction = str(asked_of(read_table(data))[example])
     columns = min(len(cfg.systems), 2 if len(cfg.systems) in (2, 4) else 3)
     width = (WIDTH - GAP * (columns - 1)) / columns
     table = _table(cfg, facts[facts["id"] == example].set_index("system"), texts, width - 2 * PAD)
@@ -117,7 +118,10 @@ def _panel(axis: Axes, row: dict[str, str], cfg: MethodsExample, width: float, h
     cut, found = row["finish_reason"] == LENGTH, row["failures"]
     below = (
         (row["model"], GREY),
-        (f"{row['words']} words, {ENDS[row['finish_reason']]}", cfg.shifted if cut else GREY),
+        (
+            f"{row['words']} word{'s' * (row['words'] != '1')}, {ENDS[row['finish_reason']]}",
+            cfg.shifted if cut else GREY,
+        ),
         # That it does not stop is said by how it ended.
         (
             found.replace(DOES_NOT_STOP, "").strip("; ") if found else "none of the four failures",

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from superficial.category import CATEGORIES
+from superficial.dataset.dialogue import asked_of
 from superficial.errors import UserError
 from superficial.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
 from superficial.kinds.classify import KINDS
@@ -71,7 +72,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     for cell in cells:
         _draw_cell(axis, cell, colours(cfg)[cell.category])
     _draw_list(_inches(figure, text_width + 0.14, 0.98 * WIDTH - text_width, height), cfg, frequent)
-    _draw_head(figure, cfg, data.loc[example, "instruction"], response, len(cells), ratios)
+    _draw_head(figure, cfg, asked_of(data.reset_index())[example], response, len(cells), ratios)
     _draw_legends(figure, cfg, response, ratios, height)
     shown = pd.DataFrame([vars(cell) for cell in cells]).assign(position=response["position"].to_numpy()[: len(cells)])
     overall = ratios.reset_index()[["category", "share", "low", "high", "tokens", "examples"]].assign(

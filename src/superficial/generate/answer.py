@@ -1,10 +1,9 @@
 """One answer: how it is decoded, when it has ended, and what is kept of it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from superficial.finish import EOS, LENGTH, STOP
-from superficial.generate.stop import DECISIVE, cut_answer
+from superficial.generate.stop import cut, may_end
 from superficial.models.load import Loaded
 
 
@@ -14,7 +13,7 @@ class Greedy:
 
     max_new_tokens: int
     repetition_penalty: float = 1.0
-    stop: Literal["end_of_turn", "fence"] = "end_of_turn"
+    stop: str = "end_of_turn"  # what stop.rule_of gives
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Draft:
             return Answer(self.tokens, text, EOS, self.near_ties)
         last = len(self.tokens) == self.greedy.max_new_tokens
         # Decoding and reading everything again at each token would take quadratic time for nothing.
-        if last or (self.greedy.stop == "fence" and any(mark in self._decode([token]) for mark in DECISIVE)):
+        if last or may_end(self._decode([token]), self.greedy.stop):
             text, stopped = self._read(self.tokens, final=last)
             if stopped or last:
                 return Answer(self.tokens, text, STOP if stopped else LENGTH, self.near_ties)
@@ -53,7 +52,7 @@ class Draft:
 
     def _read(self, tokens: list[int], *, final: bool) -> tuple[str, bool]:
         text = self._decode(tokens)
-        return cut_answer(text, final=final) if self.greedy.stop == "fence" else (text, False)
+        return cut(text, self.greedy.stop, final=final)
 
     def _decode(self, tokens: list[int]) -> str:
         return str(self.loaded.tokenizer.decode(tokens))

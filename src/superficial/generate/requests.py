@@ -27,7 +27,7 @@ class Request:
 
 def request(loaded: Loaded, greedy: Greedy, example: str, prompt: list[int]) -> Request:
     """A request whose key holds everything that decides its answer."""
-    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS[greedy.stop]]))
+    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS.get(greedy.stop, 1)]))
 
 
 def open_store(loaded: Loaded, greedy: Greedy, results: Path) -> Store:

@@ -12,8 +12,10 @@ from superficial.artifact import digest, write_sidecar
 from superficial.dataset.dialogue import history, queries_of
 from superficial.generate.answer import Answer, Greedy
 from superficial.generate.engine import Engine, LocalEngine, RemoteEngine
+from superficial.generate.stop import rule_of
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
+from superficial.prompts.files import check_turns
 from superficial.schema import GenerateStage, Runtime, ServerEngine
 from superficial.shard import Shard
 from superficial.table import read_table, write_table
@@ -44,9 +46,10 @@ def run(
     finished, so that a killed run goes on where it was.
     """
     started = time.monotonic()
+    queries = askable(cfg, data)
     engine = open_engine(cfg, runtime, model, out.parents[3])
     builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
-    dialogues = converse(queries_of(read_table(data)), builder, engine)
+    dialogues = converse(queries, builder, engine)
     write_table(pd.DataFrame([_row(example, one) for example, one in dialogues.items()]), out)
     inputs = {"model": model, "data": data, **builder.files}
     config = cfg.model_dump(mode="json")
@@ -64,18 +67,27 @@ def share(
     out: Path,
 ) -> None:
     """Answer a shard of the first queries; `run` finds them answered, and goes on with further turns of dialogues."""
+    queries = askable(cfg, data)
     engine = open_engine(cfg, runtime, model, out.parents[3])
     builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
-    queries = queries_of(read_table(data))
     engine.share({example: builder.build(turns[0], example=example) for example, turns in queries.items()}, shard)
+
+
+def askable(cfg: GenerateStage, data: Path) -> dict[str, list[str]]:
+    """All queries by instruction; a UserError, before a model is loaded, where the prompt has no place for them."""
+    queries = queries_of(read_table(data))
+    if any(len(those) > 1 for those in queries.values()):
+        check_turns(cfg.prompt)
+    return queries
 
 
 def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path) -> Engine:
     """The engine of the run; a server does without the weights here."""
+    decoding = cfg.decoding.model_copy(update={"stop": rule_of(cfg.prompt, cfg.decoding)})
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
-        return RemoteEngine(server, model, cfg.decoding, cfg.max_new_tokens, results)
-    greedy = Greedy(max_new_tokens=cfg.max_new_tokens, **dict(cfg.decoding))
+        return RemoteEngine(server, model, decoding, cfg.max_new_tokens, results)
+    greedy = Greedy(max_new_tokens=cfg.max_new_tokens, **dict(decoding))
     return LocalEngine(load_model(model, runtime.device), greedy, runtime.generate_batch, results)
 
 

@@ -19,7 +19,10 @@ A decision is made when no continuation of the text can change it, so that readi
 
 import re
 
-VERSIONS = {"end_of_turn": 1, "fence": 2}  # part of the key of every stored answer: raise one when its rule changes
+from superficial.prompts.layout import SLOT
+from superficial.schema import DecodingConfig, PromptConfig
+
+VERSIONS = {"fence": 2}  # 1 where none is told; part of the key of every stored answer: raise one when its rule changes
 HEADER = "# Query:"
 DECISIVE = ("\n", ":")  # every decision falls with one of these: the end of a line, or of the header
 
@@ -28,6 +31,37 @@ _LAST = re.compile(r"`{3,}\s*$")
 _OPENS = re.compile(r"^\s*`{3,}[^`]*$|`{3,}[\w+#.-]+\s*$")
 _BULLET = re.compile(r"[-*+]|\d+[.)]")
 _SECTION = re.compile(r"#+ [A-Z][\w ]*:\s*$")
+
+
+def rule_of(prompt: PromptConfig, decoding: DecodingConfig) -> str:
+    """What ends answers to `prompt` beside an end token: "end_of_turn" (nothing), "fence", or how its queries begin.
+
+    A template that opens no fence has none that could close; its answers end at a line that begins like the last one
+    with a word before {instruction} ("Q:").
+    """
+    before, _, after = (prompt.template or "").partition(SLOT)
+    if decoding.stop == "end_of_turn" or after.rstrip().endswith("```"):
+        return decoding.stop
+    return next((line.strip() for line in reversed(before.splitlines()) if re.search(r"\w", line)), "end_of_turn")
+
+
+def cut(text: str, rule: str, *, final: bool = False) -> tuple[str, bool]:
+    """As `cut_answer`, by what `rule_of` gave.
+
+    >>> cut("Sure.\\n\\nQ: Next?", "Q:"), cut("Sure, Q: no", "Q:"), cut("Sure.\\n```\\n\\n", "end_of_turn")
+    (('Sure.', True), ('Sure, Q: no', False), ('Sure.\\n```\\n\\n', False))
+    """
+    if rule == "fence":
+        return cut_answer(text, final=final)
+    found = None if rule == "end_of_turn" else re.search(f"^{re.escape(rule)}", text, re.MULTILINE)
+    return (text[: found.start()].rstrip("\n"), True) if found else (text, False)
+
+
+def may_end(piece: str, rule: str) -> bool:
+    """Whether an answer can have met `rule` with this piece of text; half a character may be any."""
+    if rule == "end_of_turn":
+        return False
+    return any(mark in piece for mark in (DECISIVE if rule == "fence" else (rule[-1], "\ufffd")))
 
 
 def cut_answer(text: str, *, final: bool = False) -> tuple[str, bool]:

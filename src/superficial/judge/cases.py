@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import whole_file, write_sidecar
+from superficial.dataset.dialogue import asked_of
 from superficial.judge.judgment import Judgment, by_aspect
 from superficial.markup import markdown_text, minus, visible
 from superficial.schema import RuntimeConfig
@@ -60,7 +61,7 @@ def run(cfg: CasesTable, runtime: RuntimeConfig, *, data: Path, results: Path, o
 
 def all_cases(cfg: CasesTable, data: pd.DataFrame, results: Path) -> Iterator[tuple[Comparison, list[Case]]]:
     """The cases of each comparison, the largest gap first."""
-    instructions = data.set_index("id")["instruction"]
+    instructions = asked_of(data, in_full=True)
     for comparison in cfg.comparisons:
         sides = (comparison.a, comparison.b)
         names = [one.name.replace(".", "/", 1) + ".parquet" for one in sides]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import write_sidecar
+from superficial.dataset.dialogue import asked_of
 from superficial.errors import UserError
 from superficial.judge.canaries import drawn
 from superficial.judge.choices import Choice
@@ -63,7 +64,7 @@ def run(
 def both_orders(data: pd.DataFrame, a: Mapping[str, str], b: Mapping[str, str]) -> dict[tuple[str, str], Item]:
     """Two items an instruction, by id and order."""
     items = {}
-    for name, category, instruction in zip(data["id"], data["category"], data["instruction"], strict=True):
+    for name, category, instruction in zip(data["id"], data["category"], asked_of(data, in_full=True), strict=True):
         for order, (first, second) in ((GIVEN, (a[name], b[name])), (SWAPPED, (b[name], a[name]))):
             slots = {"instruction": instruction, "response_a": first, "response_b": second}
             items[name, order] = Item(f"{name}#{order}", category, slots)

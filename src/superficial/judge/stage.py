@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifact import write_sidecar
+from superficial.dataset.dialogue import asked_of
 from superficial.errors import UserError
 from superficial.judge.imported import imported_scores
 from superficial.judge.item import Item, Judged
@@ -77,7 +78,7 @@ def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
     """One item an instruction that was answered, in the order of the dataset."""
     return [
         Item(name, category, {"instruction": instruction, "response": texts[name]})
-        for name, category, instruction in zip(data["id"], data["category"], data["instruction"], strict=True)
+        for name, category, instruction in zip(data["id"], data["category"], asked_of(data, in_full=True), strict=True)
         if name in texts
     ]
 

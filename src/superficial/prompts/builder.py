@@ -11,6 +11,7 @@ from superficial.errors import UserError
 from superficial.models.load import Loaded
 from superficial.prompts.chat import Message, chat_pieces
 from superficial.prompts.encoder import Encoder
+from superficial.prompts.files import check_turns
 from superficial.prompts.layout import SYSTEM_SLOT, block, turn
 from superficial.prompts.piece import Piece
 from superficial.prompts.pool import Example
@@ -75,6 +76,8 @@ class PromptBuilder:
             where = f"instruction {example}".strip()
             raise UserError("the instruction is empty", where=where, remedy="write one, or take the line out")
         found = self._sources.neighbours(example)
+        if history:
+            check_turns(self._prompt)
         shown = [*self._sources.examples, *found, *(Example("", query, answer) for query, answer in history)]
         names, messages = [one.id for one in found], self._messages(shown, instruction)
         pieces = self._chat(messages) if messages else self._completion(shown, instruction)
@@ -88,12 +91,6 @@ class PromptBuilder:
         pieces = [Piece(block(self._sources.text))] if self._sources.text else []
         before, slot, after = template.partition(SYSTEM_SLOT)
         if slot:
-            if shown:
-                raise UserError(
-                    "a template with {system} is one turn, and there are earlier ones",
-                    where="config, key prompt.template",
-                    remedy="ask for one turn, or use a chat method",
-                )
             template, pieces = after, [Piece(before, plain=False), Piece(self._sources.text.strip())]
         for one in shown:
             pieces += [*turn(template, one.instruction), Piece(one.response), closing]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from superficial.artifact import whole_file
+from superficial.artifact import sidecar_of, whole_file
 from superficial.config import Experiment
 from superficial.context import require_room
 from superficial.dataset.instruction import Instruction
@@ -20,6 +20,7 @@ from superficial.dataset.readers import read_instructions
 from superficial.errors import UserError
 from superficial.models.load import load_tokenizer, positions
 from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.files import check_prompt
 from superficial.prompts.published import published_path
 from superficial.prompts.published import run as fetch
 from superficial.schema import MethodConfig, PublishedPromptStage
@@ -32,20 +33,26 @@ RESULTS = Path("results")
 def main(words: Sequence[str]) -> None:
     """Write a line of JSON for each instruction: id, text, and token_ids where the tokenizer is at hand.
 
-    A chat method is shown for the aligned model of the pair, a completion method for the base. Of a conversation it is
-    the first turn: the later ones hang on the answers. The configuration is the one in the current folder.
+    A chat method, and the one of `method@response=`, is shown for the aligned model of the pair, another for the base.
+    Of a conversation it is the first turn: the later ones hang on the answers. The configuration is the one in the
+    current folder.
     """
     own, overrides = split_words(words)
     run = Experiment(Path("config"), overrides)
     method = run.method(own["method"])
-    (pair,) = run.pairs.values() if len(run.pairs) == 1 else (run.settings.pair,)
-    model = (pair.aligned if method.prompt.kind == "chat" else pair.base).name
+    check_prompt(method.prompt)
+    if len(run.pairs) > 1:
+        raise UserError(
+            f"{len(run.pairs)} pairs, and one is shown", where="prompt", remedy=f"pair={next(iter(run.pairs))}"
+        )
+    (pair,) = run.pairs.values()
+    of_aligned = method.prompt.kind == "chat" or method.name == run.settings.response.name
+    model = (pair.aligned if of_aligned else pair.base).name
     instructions = read_instructions(_existing(own["instructions"]))
     lines = [json.dumps(row, ensure_ascii=False) for row in prompts(run, method, model, instructions)]
     text = "".join(line + "\n" for line in lines)
     if "out" in own:
-        with whole_file(Path(own["out"])) as partial:
-            partial.write_text(text, encoding="utf-8")
+        _write(Path(own["out"]), text)
     else:
         sys.stdout.write(text)
 
@@ -80,7 +87,7 @@ def prompts(
     builder = PromptBuilder(
         method.prompt, tokenizer, [Path(file) for file in run.prompt_files(method.name)], model=model
     )
-    known = _dataset_ids(run) if method.prompt.neighbours else {}
+    known = _looked_up(run, method.name) if method.prompt.neighbours else {}
     for one in instructions:
         if method.prompt.neighbours and one.instruction not in known:
             raise UserError(
@@ -113,10 +120,30 @@ def _fetch_published(run: Experiment, file: str) -> None:
         fetch(PublishedPromptStage(file=file), run.settings.runtime, folder=folder[0] if folder else [], out=path)
 
 
-def _dataset_ids(run: Experiment) -> dict[str, str]:
+def _looked_up(run: Experiment, method: str) -> dict[str, str]:
+    """Ids by instruction of the dataset; a UserError when its neighbours are not those that the method asks for now."""
+    made = RESULTS / "retrieval" / run.settings.dataset.name / f"{method}.parquet"
+    name = run.index(run.neighbours(method).index).name
+    index = RESULTS / "retrieval" / "index" / f"{name}.faiss"
+    found, searched = (json.loads(sidecar_of(path).read_text(encoding="utf-8")) for path in (made, index))
+    asked = [json.loads(run.slice(stage, about)) for stage, about in (("retrieve", method), ("index", name))]
+    if [found["config"], searched["config"]] != asked or found["inputs"]["index"]["path"] != str(index):
+        raise UserError(
+            "its neighbours were looked up for another configuration",
+            where=str(made),
+            remedy=f"look them up with the same overrides: snakemake --cores 2 {made} --config 'hydra=[...]'",
+        )
     data = RESULTS / "data" / f"{run.settings.dataset.name}.parquet"
     table: pd.DataFrame = read_table(data) if data.is_file() else pd.DataFrame({"instruction": [], "id": []})
     return dict(zip(table["instruction"], table["id"], strict=True))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with whole_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror})", where="out", remedy="name a new file") from error
 
 
 def _existing(name: str) -> Path:

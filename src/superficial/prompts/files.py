@@ -7,6 +7,7 @@ from superficial.prompts.layout import SYSTEM_SLOT
 from superficial.prompts.pool import chosen_examples, read_text
 from superficial.prompts.published import published_path, sha256_of
 from superficial.schema import PromptConfig
+from superficial.schema.method import separates
 
 PARTS = ("system", "examples", "neighbours", "published")  # those that lie in files of their own
 
@@ -41,3 +42,21 @@ def check_prompt(prompt: PromptConfig) -> None:
         chosen_examples(prompt.examples, Path(prompt.examples.file))
     if prompt.published is not None:
         sha256_of(prompt.published)
+
+
+def check_turns(prompt: PromptConfig) -> None:
+    """Refuse a layout that has no place for the earlier turns of a conversation."""
+    if prompt.template is None:
+        return
+    if SYSTEM_SLOT in prompt.template:
+        raise UserError(
+            "a template with {system} is one turn, and the dataset holds conversations",
+            where="config, key prompt.template",
+            remedy="take their `turns` out of the dataset, or use a chat method",
+        )
+    if not separates(prompt):
+        raise UserError(
+            "nothing would stand between an earlier answer and the next query, and the dataset holds conversations",
+            where="config, key prompt.closing",
+            remedy="say what ends an answer: method.NAME.prompt.closing=TEXT",
+        )

@@ -24,7 +24,8 @@ def pick(answers: pd.DataFrame, cfg: MethodsExample) -> tuple[str, str]:
     ids = list(dict.fromkeys(regular["id"]))
     failing = regular[regular["fails"] == 1]
     failed = set(failing.loc[failing["system"] == cfg.zero_shot, "id"])
-    fine = set(regular.loc[(regular["system"] == cfg.urial) & (regular["fails"] == 0), "id"])
+    good = (regular["fails"] == 0) & (regular["empty"] == 0)  # an empty answer has none of the four, and shows nothing
+    fine = set(regular.loc[(regular["system"] == cfg.urial) & good, "id"])
     for wanted, why in (
         (failed & fine, "the first regular one on which zero-shot fails and URIAL does not"),
         (failed, "the first regular one on which zero-shot fails"),

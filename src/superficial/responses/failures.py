@@ -101,7 +101,8 @@ def invents_query(instruction: str, text: str, rest: str | None) -> bool:
     >>> invents_query("Is tea hot?", "Yes.\\nUser: And ice?", None), invents_query("Is tea hot?", "Q: is it?", "")
     (True, False)
     """
-    if rest is not None and rest.lstrip().startswith(HEADER):
+    following = (rest or "").lstrip()
+    if following and not following.startswith("```"):  # the stop rule met the next query, and no fence before it
         return True
     prose, asked = _BLOCK.sub("", text), instruction.lower()
     turns = [turn for turn in _TURN.finditer(prose) if prose[: turn.start()].strip()]

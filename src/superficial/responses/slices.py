@@ -72,7 +72,9 @@ def systems_of(run: Experiment, pair: str) -> list[tuple[str, str]]:
 
 def cut_models(run: Experiment) -> list[str]:
     """Models whose answers a stop rule may have cut: their tokenizers say what came after the cut."""
-    return list(dict.fromkeys(model for model, method in run.systems if run.method(method).decoding.stop == "fence"))
+    return list(
+        dict.fromkeys(model for model, method in run.systems if run.method(method).decoding.stop != "end_of_turn")
+    )
 
 
 def _view(run: Experiment, systems: list[tuple[str, str]]) -> ResponsesView:

@@ -8,6 +8,7 @@ import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifact import write_sidecar
+from superficial.dataset.dialogue import asked_of
 from superficial.finish import STOP
 from superficial.models.load import load_tokenizer
 from superficial.responses.failures import measure
@@ -50,12 +51,13 @@ def answer_table(instructions: pd.DataFrame, responses: pd.DataFrame, rests: lis
 
     Raises KeyError when a response is of no instruction of the data.
     """
-    asked = instructions.set_index("id").loc[responses["id"]]
+    categories = instructions.set_index("id")["category"]
+    queries = asked_of(instructions).loc[responses["id"]]
     told = (responses[name] for name in ("text", "token_ids", "finish_reason", "near_ties"))
-    columns = zip(asked["instruction"], *told, rests, strict=True)
+    columns = zip(queries, *told, rests, strict=True)
     found = pd.DataFrame([measure(*row) for row in columns], index=responses["id"])
     found.insert(0, "finish_reason", responses["finish_reason"].to_numpy())
-    found.insert(0, "category", asked["category"].to_numpy())
+    found.insert(0, "category", categories.loc[responses["id"]].to_numpy())
     return found.loc[[name for name in instructions["id"] if name in found.index]].rename_axis("id").reset_index()
 
 

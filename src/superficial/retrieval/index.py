@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import faiss
 
@@ -25,7 +26,7 @@ def run(cfg: IndexStage, runtime: RuntimeConfig, *, embedding: Path, out: list[P
     manifest = read_manifest(embedding)
     vectors_out, corpus_out = out
     file = _corpus_file(cfg.corpus)
-    corpus = read_corpus(file, cfg.corpus)
+    corpus, left_out = read_corpus(file, cfg.corpus)
     vectors = load_embedder(embedding.parent, runtime.device)(corpus["instruction"].tolist())
     # Exact search: a corpus that fits an example-picking task (up to a few million rows) needs no approximation.
     index = faiss.IndexFlatIP(vectors.shape[1])
@@ -33,7 +34,8 @@ def run(cfg: IndexStage, runtime: RuntimeConfig, *, embedding: Path, out: list[P
     with whole_file(vectors_out) as partial:
         faiss.write_index(index, str(partial))
     write_table(corpus, corpus_out)
-    facts = {"examples": len(corpus), "dimensions": vectors.shape[1], "licence": manifest["licence"]}
+    facts: dict[str, Any] = {"examples": len(corpus), "left_out": left_out, "dimensions": vectors.shape[1]}
+    facts["licence"] = manifest["licence"]
     facts["libraries"] = {"faiss": faiss.__version__}
     inputs = {"embedding": embedding, "corpus": file}
     config = cfg.model_dump(mode="json")
@@ -47,7 +49,7 @@ def _corpus_file(corpus: LocalCorpus | HubCorpus) -> Path:
             raise UserError(
                 f"no file {corpus.path}",
                 where="config/index, key corpus.path",
-                remedy="give a .jsonl or .parquet file of examples",
+                remedy="give a file of examples: .jsonl, .json, .csv or .parquet",
             )
         return Path(corpus.path)
     return snapshot(corpus.repository, corpus.revision, kind="dataset", patterns=[corpus.file]).folder / corpus.file

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from superficial.artifact import write_sidecar
 from superficial.errors import UserError
-from superficial.retrieval.duplicates import is_duplicate
+from superficial.retrieval.duplicates import is_duplicate, plain
 from superficial.retrieval.embed import load_embedder
 from superficial.schema import RetrieveStage, RuntimeConfig
 from superficial.table import read_table, write_table
@@ -69,7 +69,7 @@ class Search:
                 return kept[::-1], excluded
             if depth >= len(self._rows):
                 raise UserError(
-                    f"only {len(kept)} of {self._cfg.k} neighbours are no near-duplicates of it",
+                    f"only {len(kept)} of {self._cfg.k} neighbours are no near-duplicates of it or of each other",
                     where=f"instruction {name}",
                     remedy="lower prompt.neighbours.k of the method, or give a larger corpus",
                 )
@@ -81,11 +81,17 @@ class Search:
         ranked = sorted(zip(-scores[0].astype(float).round(DECIMALS), rows[0].tolist(), strict=True))
         kept: list[dict[str, Any]] = []
         excluded: list[str] = []
+        shown: set[str] = (
+            set()
+        )  # a corpus may hold an instruction many times; k copies of it would teach no more than one
         for negative, row in ranked:
             example, similarity = self._rows[row], -float(negative)
             if is_duplicate(query, example["instruction"], similarity, self._cfg.duplicates):
                 excluded.append(example["id"])
                 continue
+            if (words := plain(example["instruction"])) in shown:
+                continue
+            shown.add(words)
             kept.append({**example, "similarity": similarity})
             if len(kept) == self._cfg.k:
                 break

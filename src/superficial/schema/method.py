@@ -30,7 +30,9 @@ class PromptConfig(Strict):
         default=None,
         description="completion only: text with {instruction} in it; {system}: where the system text goes, else first",
     )
-    closing: str = Field(default="", description="completion only: text after the response of an example")
+    closing: str = Field(
+        default="", description="completion only: text after the response of an example or an earlier turn"
+    )
     system: str | None = Field(default=None, description="text file that comes first, or is the chat's system message")
     examples: ExamplesConfig | None = None
     neighbours: NeighboursConfig | None = None
@@ -49,9 +51,16 @@ class PromptConfig(Strict):
                 raise ValueError("template must hold {system} once, before {instruction}")
             if self.examples is not None or self.neighbours is not None:
                 raise ValueError("a template with {system} is one turn: it has no room for examples or neighbours")
+        if (self.examples or self.neighbours) and self.template is not None and not separates(self):
+            raise ValueError("closing must say what ends the response of an example, or the next query is glued to it")
         if self.examples is not None and self.neighbours is not None:
             raise ValueError("examples are fixed or neighbours, not both")
         return self
+
+
+def separates(prompt: PromptConfig) -> bool:
+    """Whether something stands between a response that is shown and the next query."""
+    return bool(prompt.closing or (prompt.template or "")[:1].isspace())
 
 
 class DecodingConfig(Strict):
@@ -59,7 +68,9 @@ class DecodingConfig(Strict):
 
     repetition_penalty: float = Field(default=1.0, ge=1.0, description="as in transformers, over prompt and answer")
     stop: Literal["end_of_turn", "fence"] = Field(
-        default="end_of_turn", description="fence: also at the fence that closes the answer, or at the next query"
+        default="end_of_turn",
+        description="fence: also at the fence that closes the answer, or at the next query; where the template opens "
+        "no fence, at a line that begins as its queries do",
     )
 
 

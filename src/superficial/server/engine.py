@@ -6,7 +6,7 @@ from typing import Any
 
 from superficial.errors import UserError
 from superficial.finish import EOS, LENGTH, STOP
-from superficial.generate.stop import HEADER, cut_answer
+from superficial.generate.stop import HEADER, cut
 from superficial.schema import DecodingConfig
 from superficial.schema.server import ServerEngine
 from superficial.server.client import ask
@@ -53,25 +53,29 @@ def answer(
 def _body(prompt: Prompt, decoding: DecodingConfig, max_new_tokens: int, server: ServerEngine) -> dict[str, Any]:
     body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": max_new_tokens}
     body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
-    if decoding.stop == "fence":
-        body["stop"] = [SPARED]
+    if spared := _spared(decoding):
+        body["stop"] = [spared]
     if decoding.repetition_penalty != 1.0:
         excess = server.penalty_field == "frequency_penalty"
         body[server.penalty_field] = round(decoding.repetition_penalty - excess, 6)
     return body
 
 
+def _spared(decoding: DecodingConfig) -> str:
+    return {"fence": SPARED, "end_of_turn": ""}.get(decoding.stop, f"\n{decoding.stop}")
+
+
 def _finished(reply: Reply, decoding: DecodingConfig) -> Answer:
     """The answer, cut by the method's stop rule."""
     text, found = reply.text, False
-    if decoding.stop == "fence":
+    if spared := _spared(decoding):
         # vLLM and SGLang say what they met: the stop text, or an end token by its id or as null. Most servers leave the
         # stop text out of the answer.
         choice = reply.body["choices"][0]
-        met = choice.get("stop_reason", choice.get("matched_stop", SPARED))
-        if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and SPARED not in text:
-            text += SPARED
-        text, found = cut_answer(text, final=True)
+        met = choice.get("stop_reason", choice.get("matched_stop", spared))
+        if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and spared not in text:
+            text += spared
+        text, found = cut(text, decoding.stop, final=True)
     if found:
         return Answer(text, STOP)
     return Answer(text, LENGTH if reply.finish_reason == "length" else EOS)
