@@ -22,7 +22,7 @@ from superficial.errors import UserError
 from superficial.judge.slices import check_judges, with_source
 from superficial.lock import NAME as LOCK
 from superficial.lock import Lock, Section
-from superficial.methods import placed, split_changes, with_prompt_source
+from superficial.methods import check_changes, placed, split_changes, with_prompt_source
 from superficial.pair.custom import check_custom, model_name, pair_name
 from superficial.pins import tell_unlocked
 from superficial.prompts.files import check_prompt, prompt_files
@@ -55,6 +55,8 @@ class Experiment:
         for name in self._changes:
             self._require_method(name, "--config hydra")
         self.settings: Settings = self._settings()
+        for name, changes in self._changes.items():
+            check_changes(name, changes, self.method(name), self.settings.prompt_source)
 
     def _valid(self, kind: type[Section], value: Any, *, where: str) -> Section:
         found = validate(kind, value, where=where)

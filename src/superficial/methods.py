@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from superficial.errors import UserError
 from superficial.schema import MethodConfig
 
 CHANGE = re.compile(r"(?P<delete>~)?\+*method\.(?P<name>\w+)\.(?P<change>.+)", re.DOTALL)
@@ -39,3 +40,16 @@ def with_prompt_source(method: MethodConfig, source: Literal["ours", "published"
     """`method` with one source of its prompt left: our files, or the paper's own text where it has one."""
     dropped = ("system", "examples") if source == "published" and method.prompt.published else ("published",)
     return method.model_copy(update={"prompt": method.prompt.model_copy(update=dict.fromkeys(dropped))})
+
+
+def check_changes(
+    name: str, changes: Sequence[str], method: MethodConfig, source: Literal["ours", "published"]
+) -> None:
+    """Refuse changes to parts of the prompt that the paper's own text stands for."""
+    lost = [change for change in changes if re.match(r"[~+]*prompt\.(system|examples)\b", change)]
+    if lost and source == "published" and method.prompt.published:
+        raise UserError(
+            f"{lost[0]} changes nothing: {method.prompt.published} has the whole prompt",
+            where=f"--config hydra, method {name}",
+            remedy=f"add method.{name}.prompt.published=null, or take our own prompts, prompt_source=ours",
+        )

@@ -70,6 +70,15 @@ def test_an_override_that_cannot_be_is_named_with_what_would_be_right(entry: str
         Experiment(CONFIG, [entry]).slice("generate", "urial_k3")
 
 
+def test_a_change_to_what_the_paper_s_text_replaces_is_refused():
+    change = "method.urial_k3.prompt.examples.ids=[clouds]"
+    with pytest.raises(UserError, match=r"changes nothing: inst_1k\.txt .*prompt_source=ours"):
+        Experiment(CONFIG, ["prompt_source=published", change])
+    run = Experiment(CONFIG, ["prompt_source=published", change, "method.urial_k3.prompt.published=null"])
+    assert run.method("urial_k3").prompt.examples.ids == ["clouds"]
+    assert run.method("urial_k1").prompt.examples is None
+
+
 def test_a_judge_s_model_that_is_not_there_is_named():
     run = Experiment(CONFIG, ["judge.model=smollm2"])
     with pytest.raises(UserError, match=r"config/model/: no model named 'smollm2'"):
