@@ -16,7 +16,7 @@ from superficial.server.reply import Failure, Reply, Request
 Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
 
 # Where a server may end already: the closing fence and the query that a base model makes up next. It spares tokens, and
-# the stop rule decides as if the text went on, but for such lines inside two or more nested code blocks.
+# the stop rule decides as if the text went on, but for such lines inside nested code blocks or longer fences.
 SPARED = f"```\n\n{HEADER}"
 
 
