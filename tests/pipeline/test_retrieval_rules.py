@@ -24,7 +24,8 @@ def retrieved(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Pr
     project.add("embedding/words", {"name": "words", "licence": "none", "source": source})
     set_value(project, "index/alignment", "embedding", "words")
     template = "Q: {instruction}\nA: "
-    prompt = {"kind": "completion", "template": template, "neighbours": {"index": "alignment", "k": 2}}
+    prompt = {"kind": "completion", "template": template, "closing": "\n\n"}
+    prompt["neighbours"] = {"index": "alignment", "k": 2}
     project.add("method/near", {"name": "near", "title": "Near", "prompt": prompt})
     return project.made(NEAR)
 

@@ -29,6 +29,7 @@ RUNTIME = Runtime(device="cpu", generate_batch=2, score_tokens=150, position_chu
 PROMPT = {
     "kind": "completion",
     "template": "Here is a list of the things.\n# Query:\n```{instruction}```\n\n# Answer:\n",
+    "closing": "\n\n",
 }
 GENERATE = GenerateStage.model_validate({"max_new_tokens": 8, "prompt": PROMPT, "decoding": {}})
 SCORE = ScoreStage(context=PromptConfig.model_validate(PROMPT))
