@@ -1,6 +1,6 @@
 """Dialogues: several queries of one user, each answered with what came before it (paper, appendix B.3)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -18,13 +18,12 @@ def asked_of(data: pd.DataFrame, *, in_full: bool = False) -> "pd.Series[str]":
 
     A table without the column `turns` holds no dialogues.
     """
-    queries = queries_of(data) if "turns" in data else {name: [query] for name, query in _single(data)}
+    if "turns" in data:
+        queries = queries_of(data)
+    else:
+        queries = {str(name): [str(query)] for name, query in zip(data["id"], data["instruction"], strict=True)}
     told = {name: _told(those) if in_full else those[-1] for name, those in queries.items()}
     return pd.Series(told, dtype=object)
-
-
-def _single(data: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    return zip(data["id"].astype(str), data["instruction"].astype(str), strict=True)
 
 
 def _told(queries: Sequence[str]) -> str:

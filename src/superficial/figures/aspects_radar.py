@@ -1,6 +1,5 @@
 """Figure 1 of the paper: mean scores of every system on the six aspects; a panel a pair."""
 
-import textwrap
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from superficial.figures.radar import draw_radar, grouped, handles
-from superficial.figures.style import WIDTH, interval, save, set_style, shorten
+from superficial.figures.style import WIDTH, interval, save, set_style, shorten, wrap
 from superficial.schema import JudgedFigure, RuntimeConfig
 from superficial.scores.statistics import AVERAGE, SIX, WORDS
 from superficial.scores.table import judge_note, measured
@@ -39,7 +38,7 @@ def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -
         f"Data: {cfg.dataset}. {judge_note(cfg)} Scores 1..5; whiskers: {interval(cfg)}, bootstrap over instructions; "
         f"hollow: fewer than {cfg.min_examples} instructions. Unscored answers count nowhere."
     )
-    figure.text(0.01, -0.1 / sum(heights), "\n".join(textwrap.wrap(note, 135)), fontsize=6.8, va="top")
+    figure.text(0.01, -0.1 / sum(heights), "\n".join(wrap(note, 135)), fontsize=6.8, va="top")
     figure.suptitle("Mean score by aspect (instructions scored)", x=0.01, y=1.0, ha="left", va="top", fontsize=8.5)
     save(figure, table, out, cfg, started)
 

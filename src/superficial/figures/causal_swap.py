@@ -1,6 +1,5 @@
 """Does the shift matter? What the base writes when some of its tokens are the aligned model's, and the reverse."""
 
-import textwrap
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from superficial.causal.quality import SCORES
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style, wrap
 from superficial.schema import CausalFigure, RuntimeConfig
 from superficial.stats.of_pairs import of_pairs
 
@@ -59,7 +58,7 @@ def run(cfg: CausalFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
             _say(above[0], f"Too few examples to draw:\nfewer than {cfg.min_examples}.")
         _quality(below, mine, drawn, cfg)
         below[0].set_ylabel("judged score, 1 to 5")
-    figure.suptitle("\n".join(textwrap.wrap(_title(cfg, table), 114)), x=0.01, ha="left", fontsize=8.5)
+    figure.suptitle("\n".join(wrap(_title(cfg, table), 114)), x=0.01, ha="left", fontsize=8.5)
     handles = {
         label: handle for axis in grid.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }

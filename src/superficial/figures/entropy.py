@@ -1,6 +1,5 @@
 """How sure the base is: its entropy along the response in every context, shifts by entropy, and its calibration."""
 
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from superficial.contexts.entropy import EDGES, SURE, TENTHS
 from superficial.contexts.grouping import WIDTH as BIN
 from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
-from superficial.figures.style import WIDTH, interval, percent, save, set_style
+from superficial.figures.style import WIDTH, interval, percent, save, set_style, wrap
 from superficial.schema import ContextsFigure, RuntimeConfig
 from superficial.stats.of_pairs import of_pairs
 
@@ -144,7 +143,7 @@ def _title(cfg: ContextsFigure, table: pd.DataFrame) -> list[str]:
         "responses: a grey count, no point. Branching factor: exp(mean entropy). Responses are greedy: a first choice "
         "may well be taken more often than its probability says."
     )
-    return [part for line in lines for part in textwrap.wrap(line, LINE)]
+    return [part for line in lines for part in wrap(line, LINE)]
 
 
 def _share(row: "pd.Series[float]") -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style, shorten
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style, shorten, wrap
 from superficial.markup import minus
 from superficial.schema import RuntimeConfig, TrustFigure
 from superficial.table import read_table
@@ -41,7 +41,7 @@ def run(cfg: TrustFigure, runtime: RuntimeConfig, *, trust: Path, out: Path) -> 
     _draw_shifts(left, shifts, table[table["measure"] == "moved"].set_index("variant"))
     _draw_shares(right, shares)
     figure.suptitle(f"How far to trust the judge: {cfg.judge.title}", x=0.01, y=0.995, ha="left", fontsize=8.5)
-    figure.text(0.01, -0.01, "\n".join(textwrap.wrap(_note(cfg), 135)), fontsize=6.8, va="top")
+    figure.text(0.01, -0.01, "\n".join(wrap(_note(cfg), 135)), fontsize=6.8, va="top")
     save(figure, table, out, cfg, started)
 
 

@@ -1,6 +1,5 @@
 """The four failures of section 3.1 of the paper, by method: how often, and with which interval."""
 
-import textwrap
 import time
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.figures.style import WIDTH, interval, pair_colour, save, set_style, shorten
+from superficial.figures.style import WIDTH, interval, pair_colour, save, set_style, shorten, wrap
 from superficial.responses.failures import FAILURES
 from superficial.responses.notes import TITLES, decoding, failures, instructions
 from superficial.responses.table import titled
@@ -45,7 +44,7 @@ def run(cfg: FailuresFigure, runtime: RuntimeConfig, *, stats: Path, out: Path) 
     title = f"How methods fail before anybody judges what they say. Data: {cfg.dataset}, {instructions(table)}."
     figure.text(0.0, 1.0, title, va="top", fontsize=8.5)
     note = f"{failures(cfg)} {decoding(cfg)} Brackets and whiskers: {interval(cfg)}s, bootstrap over instructions."
-    figure.text(0.0, -0.02, "\n".join(textwrap.wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
+    figure.text(0.0, -0.02, "\n".join(wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
     save(figure, table, out, cfg, started)
 
 
@@ -88,7 +87,7 @@ def _label(axis: Axes, cfg: FailuresFigure, rows: dict[str, float]) -> None:
     """Methods left of the first panel, models in bold above theirs."""
     for name, place in rows.items():
         if name.startswith("title:"):
-            # Nothing is drawn in this row, so that the title may go on into the panels.
+            # Nothing is drawn in this row, so that the title may go on into the panels, over their lines.
             text, weight, line = shorten(name.removeprefix("title:"), 44), "bold", place + 0.5
         else:
             text = next(system.method for system in cfg.systems if system.name == name)
@@ -96,4 +95,5 @@ def _label(axis: Axes, cfg: FailuresFigure, rows: dict[str, float]) -> None:
         axis.annotate(
             text, (-LABELS * 72, line), xycoords=("axes points", "data"), va="center", ha="left",
             fontsize=7.2, weight=weight, annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip

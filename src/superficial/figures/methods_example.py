@@ -1,7 +1,6 @@
 """One instruction, every method side by side (Figure 5 and appendix B of the paper)."""
 
 import re
-import textwrap
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 
 from superficial.dataset.dialogue import asked_of
 from superficial.figures.prose import FAMILY, drawable, lines
-from superficial.figures.style import WIDTH, save, set_style, shorten
+from superficial.figures.style import WIDTH, save, set_style, shorten, wrap
 from superficial.finish import EOS, LENGTH, STOP
 from superficial.responses.example import pick
 from superficial.responses.failures import FAILURES
@@ -99,7 +98,7 @@ def _draw(
         if place == columns - 1:
             edge += height + GAP
     note = f"{why} Data: {cfg.dataset}. Shown: at most {WORDS} words and {LINES} lines. {decoding(cfg)}"
-    figure.text(0, -0.06 / total, "\n".join(textwrap.wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
+    figure.text(0, -0.06 / total, "\n".join(wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
     save(figure, table, out, cfg, started)
 
 

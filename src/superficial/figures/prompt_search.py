@@ -1,6 +1,5 @@
 """Which examples bring the base nearest to the aligned model: the search step by step, and what it is worth."""
 
-import textwrap
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from superficial.figures.style import LINES, WIDTH, interval, save, set_style
+from superficial.figures.style import LINES, WIDTH, interval, save, set_style, wrap
 from superficial.schema import RuntimeConfig, SearchFigure
 from superficial.search.sentence import cost, counted, sentences
 from superficial.stats.of_pairs import of_pairs
@@ -99,7 +98,7 @@ def _title(cfg: SearchFigure, gains: pd.DataFrame) -> list[str]:
         told = " ".join(sentences(rows, cfg.method, cfg.min_examples, cfg.confidence))
         lines.append(f"{pair.title}. {told} Cost: {cost(rows)}.")
     lines.append(_how(cfg))
-    return [part for line in lines for part in textwrap.wrap(line, LINE)]
+    return [part for line in lines for part in wrap(line, LINE)]
 
 
 def _how(cfg: SearchFigure) -> str:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from superficial.category import CATEGORIES
 from superficial.contexts.sentence import TOO_FEW
 from superficial.figures.contexts import Part, percent_axis, percent_frame, percent_numbers, rows_of
-from superficial.figures.style import LINES, WIDTH, colours, interval, save, set_style
+from superficial.figures.style import LINES, WIDTH, colours, interval, save, set_style, wrap
 from superficial.kinds.classify import KINDS
 from superficial.ladder.rung import BASE
 from superficial.schema import Ladder, LadderFigure, RuntimeConfig
@@ -176,4 +176,4 @@ def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
         "tokens that a share is of. Settled: unshifted at that rung and at all above it. "
         f"{TOO_FEW.capitalize()}: fewer than {cfg.min_examples} responses."
     )
-    return [part for line in lines for part in textwrap.wrap(line, LINE)]
+    return [part for line in lines for part in wrap(line, LINE)]

@@ -1,6 +1,7 @@
 """One look for all figures, and one way to save."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def percent(value: float, low: float, high: float) -> str:
 def interval(cfg: FigureStage | JudgedView | ResponsesView) -> str:
     """What brackets, bands and whiskers are: "95 % interval"."""
     return f"{100 * cfg.confidence:g} % interval"
+
+
+def wrap(text: str, limit: int) -> list[str]:
+    """Lines of at most `limit` letters, none of which begins with a percent sign.
+
+    >>> wrap("no more than 50 % of them", 16)
+    ['no more than', '50\xa0% of them']
+    """
+    return textwrap.wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), limit)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -1,6 +1,5 @@
 """Figure 7 of the paper: mean scores of every system by task and by topic; every tag of an instruction counts."""
 
-import textwrap
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 
 from superficial.dataset.instruction import TASKS, TOPICS
 from superficial.figures.radar import draw_radar, grouped, handles
-from superficial.figures.style import WIDTH, interval, save, set_style, shorten
+from superficial.figures.style import WIDTH, interval, save, set_style, shorten, wrap
 from superficial.judge.aspects import ASPECTS
 from superficial.schema import JudgedFigure, RuntimeConfig
 from superficial.scores.statistics import AVERAGE
@@ -44,7 +43,7 @@ def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -
         f"fewer than {cfg.min_examples} instructions. Unscored: {everything.loc[five, 'unscored'].sum():.0f} of "
         f"{everything.loc[five, ['n', 'unscored']].sum().sum():.0f} scores."
     )
-    figure.text(0.01, -0.05 / sum(heights), "\n".join(textwrap.wrap(note, 135)), fontsize=6.8, va="top")
+    figure.text(0.01, -0.05 / sum(heights), "\n".join(wrap(note, 135)), fontsize=6.8, va="top")
     save(figure, table, out, cfg, started)
 
 

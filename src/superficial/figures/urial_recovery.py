@@ -1,6 +1,5 @@
 """How much of the shift in-context examples take back: the aligned responses under further contexts of the base."""
 
-import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from superficial.contexts.grouping import WIDTH as BIN
 from superficial.contexts.sentence import TOO_FEW, sentences
 from superficial.figures.contexts import Part, colours, legend, names, parts_of, percent_frame, percent_numbers, rows_of
-from superficial.figures.style import WIDTH, interval, save, set_style
+from superficial.figures.style import WIDTH, interval, save, set_style, wrap
 from superficial.kinds.classify import KINDS
 from superficial.schema import ContextsFigure, RuntimeConfig
 from superficial.stats.of_pairs import of_pairs
@@ -142,4 +141,4 @@ def _title(cfg: ContextsFigure, table: pd.DataFrame) -> Sequence[str]:
         f"tokens. {TOO_FEW.capitalize()}: fewer than {cfg.min_examples} responses. "
         "Dotted: the aligned model in the base's place, 100 %."
     )
-    return [part for line in lines for part in textwrap.wrap(line, LINE)]
+    return [part for line in lines for part in wrap(line, LINE)]

@@ -81,9 +81,7 @@ class Search:
         ranked = sorted(zip(-scores[0].astype(float).round(DECIMALS), rows[0].tolist(), strict=True))
         kept: list[dict[str, Any]] = []
         excluded: list[str] = []
-        shown: set[str] = (
-            set()
-        )  # a corpus may hold an instruction many times; k copies of it would teach no more than one
+        shown: set[str] = set()  # a corpus may hold an instruction often; k copies would teach no more than one
         for negative, row in ranked:
             example, similarity = self._rows[row], -float(negative)
             if is_duplicate(query, example["instruction"], similarity, self._cfg.duplicates):
