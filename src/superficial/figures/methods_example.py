@@ -97,7 +97,8 @@ def _draw(
         _panel(axis, {str(key): str(value) for key, value in row.items()}, cfg, width, height)
         if place == columns - 1:
             edge += height + GAP
-    note = f"{why} Data: {cfg.dataset}. Shown: at most {WORDS} words and {LINES} lines. {decoding(cfg)}"
+    shown = f"Shown: at most {WORDS} words and {LINES} lines, without what a stop rule cut off."
+    note = f"{why} Data: {cfg.dataset}. {shown} {decoding(cfg)}"
     figure.text(0, -0.06 / total, "\n".join(wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
     save(figure, table, out, cfg, started)
 

@@ -115,12 +115,13 @@ def interval(cfg: FigureStage | JudgedView | ResponsesView) -> str:
 
 
 def wrap(text: str, limit: int) -> list[str]:
-    """Lines of at most `limit` letters, none of which begins with a percent sign.
+    """Lines of at most `limit` letters; a percent sign stays with its number, an interval in one piece.
 
-    >>> wrap("no more than 50 % of them", 16)
-    ['no more than', '50\xa0% of them']
+    >>> wrap("more than 50 % [40, 60] of them", 16)
+    ['more than 50\xa0%', '[40,\xa060] of them']
     """
-    return textwrap.wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), limit)
+    together = re.sub(r" %|\[[^\[\]]{,30}\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return textwrap.wrap(together, limit)
 
 
 def shorten(text: str, limit: int) -> str:

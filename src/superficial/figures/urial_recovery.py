@@ -78,9 +78,7 @@ def _overall(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, further: list
         row = rows.loc[name]
         _point(axis, row, place, colours(cfg)[name], 4.5)
         text = TOO_FEW if np.isnan(row["value"]) else percent_numbers(row)
-        axis.annotate(
-            text, (0.99, place - 0.3), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=6.5
-        )
+        axis.text(0.97, place - 0.3, text, ha="right", va="center", fontsize=6.5)
     axis.set_yticks(range(len(further)), [names(cfg)[name] for name in further])
     axis.set_ylim(max(len(further), 1) - 0.5, -0.75)
     axis.set_xlim(min(-0.02, np.nanmin([0, *rows.loc[further, "low"]]) * 1.1), 1.02)

@@ -43,7 +43,7 @@ def failures(cfg: ResponsesView) -> str:
         f"Does not stop: cut at the limit of {cfg.max_new_tokens:,} tokens. Repeats itself: more than "
         f"{100 * LOOP:.0f} % of its 8-grams of tokens occurred before in it. Echoes the query: {100 * SHARE:.0f} % of "
         f"the query's words (or {LONG} of them) in one run, within as many first words of the answer and {LEAD} more. "
-        "Makes up queries: goes on to a further query header or turn that nobody asked for."
+        "Makes up queries: goes on, cut off by the stop rule or not, to a query header or turn that nobody asked for."
     )
 
 
