@@ -17,7 +17,6 @@ from superficial.dataset.dialogue import last_turns
 from superficial.errors import UserError
 from superficial.generate.answer import Answer, Greedy
 from superficial.generate.requests import Request, answer, open_store, request
-from superficial.generate.stop import rule_of
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.schema import PrefillStage, RuntimeConfig
@@ -54,7 +53,7 @@ def run(
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.prompt, prompt_files)
-    greedy = Greedy(cfg.max_new_tokens, cfg.decoding.repetition_penalty, rule_of(cfg.prompt, cfg.decoding))
+    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     prefills = build_prefills(loaded, cfg, greedy, prompts, read_table(data), read_table(responses))
     store = open_store(loaded, greedy, out.parents[3])
     found = answer(loaded, greedy, [one.request for one in prefills], runtime.generate_batch, store)

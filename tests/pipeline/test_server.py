@@ -10,7 +10,7 @@ from faulty import Faulty
 from killed import Watch, answers_in, kill_often
 from serving import serve
 
-from superficial.schema import DecodingConfig
+from superficial.generate.answer import Greedy
 from superficial.schema.server import ServerEngine
 from superficial.server.client import ask
 from superficial.server.engine import answer
@@ -55,9 +55,8 @@ def test_answers_are_those_of_the_model_itself(served: Served, tmp_path: Path) -
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(served.model), AutoTokenizer.from_pretrained(served.model)
     chat = [{"role": "user", "content": "How do I keep a plant alive?"}]
-    decoding = DecodingConfig(repetition_penalty=1.3)
     answers = answer(
-        {"plain": "How do I keep", "chat": chat}, decoding, 12, served.engine(), Ledger(tmp_path / "l.jsonl")
+        {"plain": "How do I keep", "chat": chat}, Greedy(12, 1.3), served.engine(), Ledger(tmp_path / "l.jsonl")
     )
     templated = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
     ids = {

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 from tiny import END, make_model
 
 from superficial.errors import UserError
+from superficial.generate.answer import Greedy
 from superficial.generate.engine import RemoteEngine
 from superficial.models.manifest import write_manifest
 from superficial.prompts.builder import Prompt
-from superficial.schema import DecodingConfig, ModelConfig
+from superficial.schema import ModelConfig
 from superficial.schema.server import EngineConfig, ServerEngine, TransformersEngine
 from superficial.server import faults
 from superficial.server.engine import Answer, answer
@@ -39,7 +40,7 @@ def test_base_models_complete_and_aligned_ones_chat(ledger: Ledger) -> None:
     seen: dict[str, dict[str, Any]] = {}
     chat = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}]
     with Faulty(before=lambda path, body: seen.update({path: body})) as server:
-        answers = answer({"a": "text", "b": chat}, DecodingConfig(), 7, engine(server), ledger)
+        answers = answer({"a": "text", "b": chat}, Greedy(7), engine(server), ledger)
     assert answers == {"a": Answer("answer to text", "eos"), "b": Answer("answer to hello", "eos")}
     common = {"model": "m", "temperature": 0, "max_tokens": 7}
     assert seen == {"/v1/completions": common | {"prompt": "text"}, "/v1/chat/completions": common | {"messages": chat}}
@@ -53,7 +54,7 @@ def test_the_repetition_penalty_as_the_server_names_it(
 ) -> None:
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
-        answer({"a": "text"}, DecodingConfig(repetition_penalty=1.1), 7, engine(server, **changes), ledger)
+        answer({"a": "text"}, Greedy(7, 1.1), engine(server, **changes), ledger)
     assert {name: seen[0][name] for name in seen[0] if name.endswith("penalty")} == field
 
 
@@ -77,22 +78,22 @@ def test_the_repetition_penalty_as_the_server_names_it(
 )
 def test_why_and_where_an_answer_ended(text: str, reason: str, met: str | None, expected: Answer) -> None:
     choice = {"text": text, "finish_reason": reason} | ({} if met == "unknown" else {"stop_reason": met})
-    assert finished(read_reply({"choices": [choice]}), DecodingConfig(stop="fence")) == expected
+    assert finished(read_reply({"choices": [choice]}), Greedy(7, stop="fence")) == expected
     choice["matched_stop"] = choice.pop("stop_reason", "```\n\n# Query:")  # as SGLang names it
-    assert finished(read_reply({"choices": [choice]}), DecodingConfig(stop="fence")) == expected
+    assert finished(read_reply({"choices": [choice]}), Greedy(7, stop="fence")) == expected
 
 
 def test_without_a_stop_rule_nothing_is_cut() -> None:
     text = "Sure.\n```\n\n# Query:"
     for reason, expected in (("stop", "eos"), ("length", "length")):
         reply = read_reply({"choices": [{"message": {"content": text}, "finish_reason": reason}]})
-        assert finished(reply, DecodingConfig()) == Answer(text, expected)
+        assert finished(reply, Greedy(7)) == Answer(text, expected)
 
 
 def test_the_stop_text_is_sent_for_the_fence_rule_only(ledger: Ledger) -> None:
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
-        answer({"a": "text"}, DecodingConfig(stop="fence"), 7, engine(server), ledger)
+        answer({"a": "text"}, Greedy(7, stop="fence"), engine(server), ledger)
     assert seen[0]["stop"] == ["```\n\n# Query:"]
 
 
@@ -100,8 +101,8 @@ def test_a_missing_answer_is_one_line_and_the_others_are_kept(ledger: Ledger) ->
     prompts = {f"i{n}": f"text {n}" for n in range(5)}
     with Faulty(["500"]) as server:
         with pytest.raises(UserError, match=r"1 of 5 answers are missing.*item i0.*status 500.*same command again"):
-            answer(prompts, DecodingConfig(), 7, engine(server, concurrency=1), ledger)
-        assert len(answer(prompts, DecodingConfig(), 7, engine(server), ledger)) == 5
+            answer(prompts, Greedy(7), engine(server, concurrency=1), ledger)
+        assert len(answer(prompts, Greedy(7), engine(server), ledger)) == 5
     assert sum(server.asked.values()) == 6
 
 
@@ -112,15 +113,15 @@ def test_a_broken_off_answer_is_asked_for_again_and_never_kept(
     monkeypatch.setattr(faults, "FIRST_WAIT_S", 0.002)
     with Faulty([f"finish {reason}"] * 3) as server:
         with pytest.raises(UserError, match=r"1 of 1 answers are missing.*broken off \(finish_reason"):
-            answer({"a": "text"}, DecodingConfig(), 7, engine(server, retries=1), ledger)
-        found = answer({"a": "text"}, DecodingConfig(), 7, engine(server, retries=1), ledger)
+            answer({"a": "text"}, Greedy(7), engine(server, retries=1), ledger)
+        found = answer({"a": "text"}, Greedy(7), engine(server, retries=1), ledger)
     assert found == {"a": Answer("answer to text", "eos")}
     assert sum(server.asked.values()) == 4
 
 
 def test_half_a_surrogate_pair_can_be_written(ledger: Ledger) -> None:
     reply = read_reply({"choices": [{"text": "so \ud83d", "finish_reason": "stop"}]})
-    assert finished(reply, DecodingConfig()) == Answer("so \ufffd", "eos")
+    assert finished(reply, Greedy(7)) == Answer("so \ufffd", "eos")
     assert read_reply({"choices": [{"text": "so \U0001f600"}]}).text == "so \U0001f600"
 
 
@@ -134,7 +135,7 @@ def test_an_answer_ends_with_the_token_that_ends_it_there(tmp_path: Path) -> Non
         "text": Prompt("<bos>Hello", [], []),
     }
     with Faulty() as server:
-        remote = RemoteEngine(engine(server), model / "manifest.json", DecodingConfig(), 7, tmp_path)
+        remote = RemoteEngine(engine(server), model / "manifest.json", Greedy(7), tmp_path)
         found = remote.answer(prompts)
     assert found["chat"].token_ids[-1] == END
     assert found["text"].token_ids[-1] == remote.tokenizer.eos_token_id != END

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from superficial.finish import EOS, LENGTH, STOP
-from superficial.generate.stop import cut, may_end
+from superficial.generate.stop import cut, may_end, rule_of
 from superficial.models.load import Loaded
+from superficial.schema import DecodingConfig, PromptConfig
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,11 @@ class Greedy:
     max_new_tokens: int
     repetition_penalty: float = 1.0
     stop: str = "end_of_turn"  # what stop.rule_of gives
+
+    @classmethod
+    def of(cls, prompt: PromptConfig, decoding: DecodingConfig, max_new_tokens: int) -> "Greedy":
+        """How a method decodes."""
+        return cls(max_new_tokens, decoding.repetition_penalty, rule_of(prompt, decoding))
 
 
 @dataclass(frozen=True)

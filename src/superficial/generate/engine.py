@@ -13,7 +13,6 @@ from superficial.generate.requests import Request, answer, open_store, part_of, 
 from superficial.models.load import Loaded, load_end_ids, load_tokenizer
 from superficial.prompts.builder import Prompt
 from superficial.prompts.chat import Message
-from superficial.schema import DecodingConfig
 from superficial.schema.server import ServerEngine
 from superficial.server.engine import answer as ask_server
 from superficial.server.ledger import open_ledger
@@ -70,10 +69,10 @@ class LocalEngine:
 class RemoteEngine:
     """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
 
-    def __init__(self, server: ServerEngine, model: Path, decoding: DecodingConfig, length: int, results: Path) -> None:
+    def __init__(self, server: ServerEngine, model: Path, greedy: Greedy, results: Path) -> None:
         self.tokenizer = load_tokenizer(model)
         self._ends = load_end_ids(model, self.tokenizer)
-        self._server, self._decoding, self._length = server, decoding, length
+        self._server, self._greedy = server, greedy
         self._ledger = open_ledger(server, results)
         self._asked = 0
 
@@ -81,7 +80,7 @@ class RemoteEngine:
         """Token ids are the tokenizer's own for the answer's text; a server does not tell which it decoded."""
         texts = {example: self._prompt(prompt) for example, prompt in prompts.items()}
         self._asked += len(texts)
-        found = ask_server(texts, self._decoding, self._length, self._server, self._ledger)
+        found = ask_server(texts, self._greedy, self._server, self._ledger)
         answers = {}
         for example, one in found.items():
             ids: list[int] = self.tokenizer(one.text, add_special_tokens=False).input_ids
@@ -92,7 +91,7 @@ class RemoteEngine:
     def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
         """The ledger keeps the answers."""
         texts = {example: self._prompt(prompts[example]) for example in shard.of(list(prompts))}
-        ask_server(texts, self._decoding, self._length, self._server, self._ledger)
+        ask_server(texts, self._greedy, self._server, self._ledger)
 
     def _prompt(self, prompt: Prompt) -> str | Sequence[Mapping[str, str]]:
         bos = str(self.tokenizer.bos_token or "")

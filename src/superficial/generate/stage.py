@@ -12,7 +12,6 @@ from superficial.artifact import digest, write_sidecar
 from superficial.dataset.dialogue import history, queries_of
 from superficial.generate.answer import Answer, Greedy
 from superficial.generate.engine import Engine, LocalEngine, RemoteEngine
-from superficial.generate.stop import rule_of
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.prompts.files import check_turns
@@ -83,11 +82,10 @@ def askable(cfg: GenerateStage, data: Path) -> dict[str, list[str]]:
 
 def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path) -> Engine:
     """The engine of the run; a server does without the weights here."""
-    decoding = cfg.decoding.model_copy(update={"stop": rule_of(cfg.prompt, cfg.decoding)})
+    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
-        return RemoteEngine(server, model, decoding, cfg.max_new_tokens, results)
-    greedy = Greedy(max_new_tokens=cfg.max_new_tokens, **dict(decoding))
+        return RemoteEngine(server, model, greedy, results)
     return LocalEngine(load_model(model, runtime.device), greedy, runtime.generate_batch, results)
 
 
