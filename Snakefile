@@ -3,11 +3,11 @@ import atexit
 import sys
 from pathlib import Path
 
-from superficial.config import Experiment
-from superficial.errors import UserError
-from superficial.locks import enter
-from superficial.overrides import split_overrides
-from superficial.stages import code_of
+from superficial.artifacts.errors import UserError
+from superficial.config.experiment import Experiment
+from superficial.config.overrides import split_overrides
+from superficial.pipeline.stages import code_of
+from superficial.pipeline.stale_lock import enter
 
 try:
     RUN = Experiment(Path("config"), split_overrides(config.get("hydra")))

@@ -11,15 +11,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "passive"  # read when torch is imported: workers share the cores
 
-from project import Project, make_models
-from warm import warm
+from support.project import Project, make_models
+from support.warm import warm
+
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The folder of a test is its tier."""
     for item in items:
-        tier = Path(item.path).parent.name
-        if Path(__file__).parent in Path(item.path).parents and tier in ("pipeline", "models", "browser", "cluster"):
+        tier = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else None
+        if tier in ("pipeline", "models", "browser", "cluster"):
             item.add_marker(tier)
 
 
@@ -68,7 +70,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Pro
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    from chromium import start
+    from support.chromium import start
 
     driver = start(tmp_path_factory.mktemp("profile"))
     yield driver
@@ -78,7 +80,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 @pytest.fixture
 def page(chromium: object, site: Path) -> Iterator[object]:
     """The pages of the module's `site`; whatever the browser logs fails the test."""
-    from browser.page import Page
+    from support.page import Page
 
     chromium.get_log("browser")
     yield Page(chromium, site)

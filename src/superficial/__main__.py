@@ -10,18 +10,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from superficial.errors import UserError
-from superficial.job import doing
-from superficial.schema import Runtime
-from superficial.shard import Shard
-from superficial.stages import STAGES, code_of
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.job import doing
+from superficial.artifacts.shard import Shard
+from superficial.config.schema import Runtime
+from superficial.pipeline.stages import STAGES, code_of
 
 COMMANDS = {
-    "prompt": "superficial.prompts.command",
-    "lock": "superficial.pins",
-    "why": "superficial.why",
-    "plan": "superficial.plan.command",
-    "verify": "superficial.provenance.command",
+    "prompt": "superficial.pipeline.prompt",
+    "lock": "superficial.pipeline.pins",
+    "why": "superficial.pipeline.why",
+    "plan": "superficial.pipeline.plan.command",
+    "verify": "superficial.pipeline.provenance.command",
 }
 ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from browser.page import Page
-from browser.synthetic import HOSTILE, LONG, Made, example, stage
-from chromium import needs_chromium
 from selenium.common.exceptions import JavascriptException
 from selenium.webdriver.common.keys import Keys
+from support.chromium import needs_chromium
+from support.page import Page
+from support.synthetic import HOSTILE, LONG, Made, example, stage
 
-from superficial.browser.site import write_site
-from superficial.markup import visible
+from superficial.artifacts.markup import visible
+from superficial.views.browser.site import write_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

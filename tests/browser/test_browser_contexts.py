@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from browser.page import Page
-from browser.synthetic import HOSTILE, LONG, Made, example, further, stage
-from chromium import needs_chromium
+from support.chromium import needs_chromium
+from support.page import Page
+from support.synthetic import HOSTILE, LONG, Made, example, further, stage
 
-from superficial.browser.payload import Example
-from superficial.browser.site import write_site
-from superficial.judge.judgment import Judgment
-from superficial.markup import visible
-from superficial.schema import JudgeTitle
+from superficial.artifacts.markup import visible
+from superficial.config.schema import JudgeTitle
+from superficial.judging.judges.judgment import Judgment
+from superficial.views.browser.payload import Example
+from superficial.views.browser.site import write_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

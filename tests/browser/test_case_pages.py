@@ -5,16 +5,16 @@ from math import nan
 from pathlib import Path
 
 import pytest
-from browser.page import Page
-from browser.synthetic import HOSTILE, LONG
-from chromium import needs_chromium
+from support.chromium import needs_chromium
+from support.page import Page
+from support.synthetic import HOSTILE, LONG
 
-from superficial.cases.stage import write_pages
-from superficial.judge.cases import Answer, Case, markdown
-from superficial.judge.judgment import Judgment
-from superficial.markup import visible
-from superficial.schema.judge import CasesTable, Comparison
-from superficial.schema.scores import JudgeTitle, SystemTitle
+from superficial.artifacts.markup import visible
+from superficial.config.schema.judge import CasesTable, Comparison
+from superficial.config.schema.scores import JudgeTitle, SystemTitle
+from superficial.judging.judges.judgment import Judgment
+from superficial.views.cases.stage import write_pages
+from superficial.views.tables.cases import Answer, Case, markdown
 
 pytestmark = pytest.mark.browser
 ALL = "\n".join(HOSTILE)

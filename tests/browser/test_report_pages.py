@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from browser.synthetic import HOSTILE, LONG
-from chromium import asked_for, errors, needs_chromium, show, start
+from support.chromium import asked_for, errors, needs_chromium, show, start
+from support.synthetic import HOSTILE, LONG
 
-from superficial.report.grid import Grid
-from superficial.report.pages import page
+from superficial.views.report.grid import Grid
+from superficial.views.report.pages import page
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

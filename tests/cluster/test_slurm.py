@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.slurm import Slurm, missing
-from project import Project
+from support.project import Project
+from support.slurm import Slurm, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 

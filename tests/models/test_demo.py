@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from project import ROOT
+from support.project import ROOT
 
-from superficial.head import Head
+from superficial.config.schema import PromptConfig
+from superficial.inference.teacher_forcing import Sequence
+from superficial.models.head import Head
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.schema import PromptConfig
-from superficial.score import build_sequences, read_states
-from superficial.scorer import Sequence
-from superficial.stats.summary import LOOP, repeated_ngrams
+from superficial.shift.score import build_sequences, read_states
+from superficial.shift.statistics.summary import LOOP, repeated_ngrams
 
 RESULTS = ROOT / "results"
 PAIR = "gemma3_270m"
@@ -184,8 +184,8 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
 
 def test_the_small_judge_can_be_fetched_and_speaks():
     """The other packaged model: its own chat template, its own end of turn."""
-    from reference import alone
-    from tiny import context_ids
+    from support.reference import alone
+    from support.tiny import context_ids
 
     target = "results/models/smollm2_135m_instruct/manifest.json"
     result = workflow(target)

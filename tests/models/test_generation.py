@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from project import ROOT
-from reference import alone
+from support.project import ROOT
+from support.reference import alone
 
-from superficial.generate.answer import Greedy
-from superficial.generate.decode import Decoder
-from superficial.generate.rows import Rows
+from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.decode import Decoder
+from superficial.inference.generate.rows import Rows
 from superficial.models.load import Loaded, load_model
 
 MANIFEST = ROOT / "results/models/gemma3_270m/manifest.json"

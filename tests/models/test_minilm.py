@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from project import ROOT
+from support.project import ROOT
 
-from superficial.config import Experiment
-from superficial.retrieval import embedding_model, index, retrieve
-from superficial.retrieval.embed import Embedder, load_embedder
-from superficial.retrieval.neighbours import neighbours_of
-from superficial.schema import DuplicatesConfig, IndexStage, LocalCorpus, RetrieveStage, RuntimeConfig
+from superficial.config.experiment import Experiment
+from superficial.config.schema import DuplicatesConfig, IndexStage, LocalCorpus, RetrieveStage, RuntimeConfig
+from superficial.prompts.retrieval import embedding_model, index, retrieve
+from superficial.prompts.retrieval.embed import Embedder, load_embedder
+from superficial.prompts.retrieval.neighbours import neighbours_of
 
 RUNTIME = RuntimeConfig.model_construct(device="cpu")
 CORPUS = {

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project import ROOT, Project
-from tiny import make_model
+from support.project import ROOT, Project
+from support.tiny import make_model
 
 
 def fails(project: Project, *hydra: str, says: list[str], target: str = "figures/all") -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from plans import plans
-from project import Project
+from support.plans import plans
+from support.project import Project
 
-from superficial.config import Experiment
-from superficial.plan.command import Planner
-from superficial.plan.machine import machine
+from superficial.config.experiment import Experiment
+from superficial.pipeline.plan.command import Planner
+from superficial.pipeline.plan.machine import machine
 
 
 def texts_judged(results: Path) -> set[tuple[str, str]]:

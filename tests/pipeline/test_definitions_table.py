@@ -1,9 +1,9 @@
 """`tables/definitions` on tiny models, from the command line to the three files."""
 
 import pandas as pd
-from project import Project
+from support.project import Project
 
-from superficial.definitions.variants import VARIANTS
+from superficial.shift.definitions.variants import VARIANTS
 
 
 def test_the_table_of_definitions(project: Project):

@@ -3,8 +3,8 @@
 import json
 
 import pandas as pd
-from project import Project
-from tiny import make_tokenizer
+from support.project import Project
+from support.tiny import make_tokenizer
 
 FIRST, SECOND, THIRD = "How do I keep a plant alive?", "Is much water good?", "And a list of the things?"
 DIALOGUES = [

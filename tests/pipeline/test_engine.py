@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import Project
-from serving import serve
-from tiny import SPECIAL
+from support.project import Project
+from support.serving import serve
+from support.tiny import SPECIAL
 
 ANSWERS = {
     "tiny_base": "results/responses/tiny/tiny_base/zero_shot.parquet",

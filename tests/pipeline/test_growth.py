@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from project import Project
+from support.project import Project
 
 SMALL = ("dataset.limit=4", "methods=[zero_shot]")
 GROWN = ("methods=[zero_shot,system_only]", "pairs=[tiny,second]", "trust.beside=[strict]")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hub_server import COMMIT, HubServer
-from project import Project
+from support.hub_server import COMMIT, HubServer
+from support.project import Project
 
-from superficial.pair.custom import model_name, pair_name
+from superficial.config.custom_pair import model_name, pair_name
 
 
 def test_a_custom_pair_runs_from_the_hub(

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from project import Project
+from support.project import Project
 
 SEED = 6  # of the moments at which a run is killed
 

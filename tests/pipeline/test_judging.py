@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import Project
+from support.project import Project
 
-from superficial.judge.aspects import ASPECTS
+from superficial.judging.judges.aspects import ASPECTS
 
 SMALL = ("methods=[zero_shot]", "pairwise.systems=[{a:base.zero_shot,b:aligned}]")
 TARGETS = ("figures/judge_trust", "tables/pairwise", "tables/cases")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import yaml
-from project import Project
+from support.project import Project
 
 PAIRS, SHARDS = 20, 50
 METHODS = [

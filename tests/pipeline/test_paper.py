@@ -13,14 +13,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from hub_server import HubServer
-from plans import plans
-from project import ROOT, Project
-from tiny import make_model
-from tiny_embedder import make_embedder
+from support.hub_server import HubServer
+from support.plans import plans
+from support.project import ROOT, Project
+from support.tiny import make_model
+from support.tiny_embedder import make_embedder
 
-from superficial.dataset.hub import content_digest
-from superficial.dataset.readers import read_instructions
+from superficial.data.hub import content_digest
+from superficial.data.readers import read_instructions
 
 PROMPTS = ROOT.parent / "shared/published/urial_prompts"
 BASES = ("meta-llama/Llama-2-7b-hf", "mistralai/Mistral-7B-v0.1")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from plans import plans
-from project import ROOT, Project
+from support.plans import plans
+from support.project import ROOT, Project
 
 FOLDER = ROOT.parent / "shared/published"
 MADE = [

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from plans import plans
-from project import ROOT, Project
+from support.plans import plans
+from support.project import ROOT, Project
 
-STUB = Path(__file__).parents[1] / "stub_stage.py"
+STUB = Path(__file__).parents[1] / "support/stub_stage.py"
 IN_CONTEXT = {"urial_recovery", "entropy"}
 FIGURES = IN_CONTEXT | {
     "shift_example", "shift_ratio", "shift_by_position", "shift_by_topic", "shift_by_kind", "prefix_handoff",
@@ -105,10 +105,10 @@ EDITS: dict[str, set[str]] = {
     "resources/urial/examples.jsonl": {"generate"} | FROM_ANSWERS,
     "resources/safety/refusals.txt": PREFILL - {"prefill"} | {"refusals_agreement"},
     "resources/safety/labelled.csv": {"refusals_agreement", "figures/safety_depth"},
-    "src/superficial/figures/shift_by_topic.py": {"figures/shift_by_topic"},
-    "src/superficial/stats/positions.py": FROM_STATS,
-    "src/superficial/browser/templates/index.html": BROWSER,
-    "src/superficial/browser/assets/recovery.js": BROWSER,
+    "src/superficial/views/figures/shift_by_topic.py": {"figures/shift_by_topic"},
+    "src/superficial/shift/statistics/positions.py": FROM_STATS,
+    "src/superficial/views/browser/templates/index.html": BROWSER,
+    "src/superficial/views/browser/assets/recovery.js": BROWSER,
     "results/judgments/tiny/tiny/tiny_aligned/aligned.parquet": {"canaries"} | FROM_SCORES | BROWSER,
     "results/judgments/tiny/tiny/tiny_base/zero_shot.parquet": FROM_SCORES,
 }

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from chromium import asked_for, errors, needs_chromium, show, start
-from project import Project
+from support.chromium import asked_for, errors, needs_chromium, show, start
+from support.project import Project
 
-from superficial.stages import PACKAGE
+from superficial.pipeline.stages import PACKAGE
 
 
 def verify(project: Project) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from project import WORDS, Project
-from tiny_embedder import make_embedder
+from support.project import WORDS, Project
+from support.tiny_embedder import make_embedder
 
-from superficial.retrieval.neighbours import neighbours_of
+from superficial.prompts.retrieval.neighbours import neighbours_of
 
 NEAR = "results/retrieval/tiny/near.parquet"
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from faulty import Faulty
-from killed import Watch, answers_in, kill_often
-from serving import serve
+from support.faulty import Faulty
+from support.killed import Watch, answers_in, kill_often
+from support.serving import serve
 
-from superficial.generate.answer import Greedy
-from superficial.schema.server import ServerEngine
-from superficial.server.client import ask
-from superficial.server.engine import answer
-from superficial.server.ledger import Ledger
-from superficial.server.reply import Reply, Request
+from superficial.config.schema.server import ServerEngine
+from superficial.inference.generate.answer import Greedy
+from superficial.inference.server.client import ask
+from superficial.inference.server.engine import answer
+from superficial.inference.server.ledger import Ledger
+from superficial.inference.server.reply import Reply, Request
 
 MISSING = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}")
@@ -73,7 +73,7 @@ def test_answers_are_those_of_the_model_itself(served: Served, tmp_path: Path) -
 
 
 def test_a_faulty_proxy_changes_no_answer(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from superficial.server import faults
+    from superficial.inference.server import faults
 
     monkeypatch.setattr(faults, "FIRST_WAIT_S", 0.01)
     plan = ["429", "after 0.1", "500", "cut", "reset", "html", "empty", "schema", "huge", "bomb", "timeout", "trickle"]

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from latex import typeset, with_latex
-from plans import jobs_in, plans
-from project import Project
-from tiny import CHAT
+from support.latex import typeset, with_latex
+from support.plans import jobs_in, plans
+from support.project import Project
+from support.tiny import CHAT
 
-from superficial.config import Experiment
-from superficial.dryrun import planned_jobs
-from superficial.plan.command import Planner
-from superficial.plan.machine import machine
-from superficial.why import causes_of, explain
+from superficial.config.experiment import Experiment
+from superficial.pipeline.dryrun import planned_jobs
+from superficial.pipeline.plan.command import Planner
+from superficial.pipeline.plan.machine import machine
+from superficial.pipeline.why import causes_of, explain
 
 COLUMNS = [
     "example_id",

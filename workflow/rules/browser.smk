@@ -1,6 +1,6 @@
 # The shift browser: static pages that open from disk.
-from superficial.judge.slices import beside_responses
-from superficial.stages import PACKAGE
+from superficial.pipeline.slices.judging import beside_responses
+from superficial.pipeline.stages import PACKAGE
 
 BROWSER = "results/browser/index.html"
 ALIGNED = [f"{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()]
@@ -21,7 +21,11 @@ rule:
     input:
         reads=SHOWN,
         code=code_of("figures/shift_browser"),
-        pages=[str(file) for part in ("assets", "templates") for file in sorted((PACKAGE / "browser" / part).iterdir())],
+        pages=[
+            str(file)
+            for part in ("assets", "templates")
+            for file in sorted((PACKAGE / "views/browser" / part).iterdir())
+        ],
     output:
         BROWSER,
     params:

@@ -1,5 +1,5 @@
 # Causal test: one model decodes, and takes the other one's token at some positions. Both are in memory at once.
-from superficial.judge import slices as judging
+from superficial.pipeline.slices import judging
 
 SWAPPED = "results/causal/{dataset}/{pair}/{context}.parquet"
 

@@ -4,7 +4,7 @@ from math import ceil
 
 from snakemake.io import checkpoint_target
 
-from superficial.artifact import digest
+from superficial.artifacts.files import digest
 
 SMALL = 2  # GB of weights in half precision
 CARD = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists() or sys.platform == "darwin"

@@ -1,5 +1,5 @@
 # Figures: each is a target of its own and reads tidy tables only, so a colour never reruns a model.
-from superficial.report.shown import shown
+from superficial.views.report.shown import shown
 
 SHIFTS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.parquet"
 KINDS = f"results/kinds/{DATASET}/{{pair}}/{CONTEXT}.parquet"

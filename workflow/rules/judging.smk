@@ -1,7 +1,7 @@
 # A judge scores responses, is held against itself and others, and compares systems.
-from superficial.browser.page import SHARED
-from superficial.judge import slices as judging
-from superficial.judge.systems import about_published, judged_systems, scoring
+from superficial.pipeline.slices import judging
+from superficial.pipeline.systems import about_published, judged_systems, scoring
+from superficial.views.browser.page import SHARED
 
 JUDGMENTS = "results/judgments/{dataset}/{judge}/{model}/{method}.parquet"
 COMPARISONS = judging.comparisons(RUN)
@@ -32,9 +32,9 @@ SCORED_ONLY = [*TRUSTED, "results/tables/cases.md", *SCORES] if OWN else []
 CASE_BROWSER = "results/browser/cases/index.html"
 JUDGING = ["results/tables/pairwise.csv", CASE_BROWSER, *SCORED_ONLY]
 CASE_PAGES = [
-    *(file for part in ("assets", "templates") for file in sorted((PACKAGE / "cases" / part).iterdir())),
-    *(PACKAGE / "browser/assets" / name for name in SHARED),
-    PACKAGE / "browser/templates/base.html",
+    *(file for part in ("assets", "templates") for file in sorted((PACKAGE / "views/cases" / part).iterdir())),
+    *(PACKAGE / "views/browser/assets" / name for name in SHARED),
+    PACKAGE / "views/browser/templates/base.html",
 ]
 
 

@@ -1,5 +1,5 @@
 # Scores: a table and figures of what a judge said. experiment=published shows the published judgments in the same way.
-from superficial.slices import judged_view
+from superficial.pipeline.slices.registry import judged_view
 
 JUDGE = judged_view(RUN).judge.name
 JUDGED = f"results/judged/{DATASET}/{JUDGE}.csv"

@@ -1,5 +1,5 @@
 # What each method's answers look like: statistics, a table, and two figures.
-from superficial.responses import slices as answering
+from superficial.pipeline.slices import responses as answering
 
 ANSWERS = f"results/responses_stats/{DATASET}.answers.csv"
 METHODS = ["results/tables/responses.csv", "results/figures/method_failures.pdf", "results/figures/methods_example.pdf"]

@@ -1,5 +1,5 @@
 # Models: fetched and converted once, or trained here.
-from superficial.schema import LoraSource
+from superficial.config.schema import LoraSource
 
 
 def adapter_files(wildcards):

@@ -1,8 +1,8 @@
 # What the paper's authors published, and the dataset that it is about: no model is loaded.
-from superficial.judge.systems import PUBLISHED as BY_OTHERS
-from superficial.judge.systems import published_outputs
-from superficial.published.names import published_files
-from superficial.slices import published_judged
+from superficial.judging.published.names import published_files
+from superficial.pipeline.slices.registry import published_judged
+from superficial.pipeline.systems import PUBLISHED as BY_OTHERS
+from superficial.pipeline.systems import published_outputs
 
 PUBLISHED = f"results/published/{DATASET}"
 # With the judgments of this run's judges, where it has any.

@@ -1,5 +1,5 @@
 # Snakemake's own report, with captions: `make report`.
-from superficial.report.shown import captioned
+from superficial.views.report.shown import captioned
 
 REPORTED = captioned(ALL[RUN.settings.subject])
 
@@ -12,7 +12,7 @@ rule captions:
         manifest=MANIFEST,
         reads=[path.replace(".pdf", ".csv") for path in ALL[RUN.settings.subject]],
         code=code_of("report"),
-        template=str(PACKAGE / "report/templates/page.html"),
+        template=str(PACKAGE / "views/report/templates/page.html"),
     output:
         expand("results/report/{name}.rst", name=["overview", *REPORTED]),
         [in_report(f"results/report/{name}.html", name) for name in REPORTED if name.startswith("tables/")],

@@ -1,6 +1,6 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
-from superficial.contexts.slices import further
-from superficial.kinds.lists import FILES as WORD_LISTS
+from superficial.pipeline.slices.contexts import further
+from superficial.shift.kinds.lists import FILES as WORD_LISTS
 
 CONTEXTS = further(RUN)
 

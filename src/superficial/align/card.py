@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from superficial.align.train import Curve
-from superficial.artifact import file_sha256
+from superficial.artifacts.files import file_sha256
+from superficial.config.schema import AlignConfig
 from superficial.models.manifest import read_manifest
-from superficial.schema import AlignConfig
 
 
 def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: Curve) -> dict[str, Any]:

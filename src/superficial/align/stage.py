@@ -13,11 +13,11 @@ from peft import PeftModel
 from superficial.align.batches import read_examples
 from superficial.align.card import build_card, card_readme, point_card
 from superficial.align.train import put, train_lora
-from superficial.artifact import whole_folder, write_sidecar
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import whole_folder, write_sidecar
+from superficial.config.schema import AlignConfig, RuntimeConfig
 from superficial.models.load import load_model
 from superficial.models.lora import CARD, TEMPLATE
-from superficial.schema import AlignConfig, RuntimeConfig
 
 
 def run(

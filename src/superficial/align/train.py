@@ -12,9 +12,9 @@ from transformers import PreTrainedModel
 
 from superficial.align.batches import Batch, Example, epoch_batches, settling_batches
 from superficial.align.loss import head_cross_entropy
-from superficial.errors import UserError
-from superficial.progress import progress
-from superficial.schema import AlignConfig
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.progress import progress
+from superficial.config.schema import AlignConfig
 
 
 @dataclass

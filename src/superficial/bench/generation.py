@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from superficial.config import Experiment
-from superficial.generate.answer import Greedy
-from superficial.generate.decode import Decoder
+from superficial.config.experiment import Experiment
+from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.decode import Decoder
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 

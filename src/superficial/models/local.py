@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from superficial.errors import UserError
-from superficial.schema import LocalSource
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import LocalSource
 
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 

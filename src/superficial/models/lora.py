@@ -9,9 +9,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import LoraSource
 from superficial.models.manifest import read_manifest
-from superficial.schema import LoraSource
 
 WEIGHTS = "adapter_model.safetensors"
 CARD = "card.json"

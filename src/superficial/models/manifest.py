@@ -6,9 +6,9 @@ from typing import Any
 
 from safetensors import safe_open
 
-from superficial.artifact import digest, file_sha256
-from superficial.errors import UserError
-from superficial.schema import ModelConfig
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import digest, file_sha256
+from superficial.config.schema import ModelConfig
 
 FILE_NAME = "manifest.json"
 

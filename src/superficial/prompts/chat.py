@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.piece import Piece
 

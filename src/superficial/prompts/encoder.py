@@ -6,7 +6,7 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
-from superficial.context import one_bos
+from superficial.prompts.context import one_bos
 from superficial.prompts.piece import Piece
 
 MARKER = re.compile(r"<\S+>|\[\S+\]")

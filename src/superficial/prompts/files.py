@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import PromptConfig
+from superficial.config.schema.method import separates
 from superficial.prompts.layout import SYSTEM_SLOT
 from superficial.prompts.pool import chosen_examples, read_text
 from superficial.prompts.published import published_path, sha256_of
-from superficial.schema import PromptConfig
-from superficial.schema.method import separates
 
 PARTS = ("system", "examples", "neighbours", "published")  # those that lie in files of their own
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from superficial.errors import UserError
-from superficial.schema import ExamplesConfig, Strict
-from superficial.validation import nearest
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import ExamplesConfig, Strict
+from superficial.config.validation import nearest
 
 Text = Annotated[str, Field(pattern=r"\S")]
 

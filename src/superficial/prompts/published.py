@@ -6,10 +6,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from superficial.artifact import whole_file, write_sidecar
-from superficial.errors import UserError
-from superficial.schema import PublishedPromptStage, RuntimeConfig
-from superficial.validation import nearest
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import whole_file, write_sidecar
+from superficial.config.schema import PublishedPromptStage, RuntimeConfig
+from superficial.config.validation import nearest
 
 COMMIT = "127f94ed4a08955a79368355fcd878a2ee8c0e2e"
 SOURCE = f"https://raw.githubusercontent.com/Re-Align/URIAL/{COMMIT}/urial_prompts"

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from superficial.errors import UserError
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import PromptConfig
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import Example, chosen_examples, read_text
 from superficial.prompts.published import published_text
-from superficial.retrieval.neighbours import neighbours_of
-from superficial.schema import PromptConfig
+from superficial.prompts.retrieval.neighbours import neighbours_of
 
 
 class PromptSources:

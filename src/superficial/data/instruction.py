@@ -1,0 +1,131 @@
+"""One instruction with its tags, made from whatever a file says about it (paper, section 4.1)."""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import Strict
+from superficial.config.validation import nearest
+
+Category = Literal["regular", "safety"]
+Task = Literal["info-seek", "reasoning", "procedure", "writing", "role-play", "coding", "math"]
+Topic = Literal["humanities", "finance", "ethics", "lifestyle", "nature", "stem", "medical"]
+TASKS: tuple[str, ...] = get_args(Task)
+TOPICS: tuple[str, ...] = get_args(Topic)
+
+
+class Instruction(Strict):
+    """One user query with its tags; `turns` holds all queries of a dialogue, and is empty where there is only one."""
+
+    id: str
+    instruction: str
+    category: Category
+    subset: str
+    tasks: list[Task]
+    topics: list[Topic]
+    turns: list[str]
+
+
+KEYS = tuple(Instruction.model_fields)
+# just-eval's names for our keys. Its further keys (source_id, difficulty) and its flag "malicious" are not kept.
+ALIASES = {"task": "tasks", "topic": "topics", "dataset": "subset"}
+FLAGS = {"malicious"}
+
+
+def make_instruction(raw: Mapping[str, Any], number: int, where: str) -> Instruction:
+    """Check one row; `number` becomes its id where it has none, `where` names file and row in errors.
+
+    Keys nobody knows are left out, unless they look like a misspelt one.
+    """
+    known: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = ALIASES.get(key, key)
+        if name in KEYS:
+            known[name] = None if _is_missing(value) else value
+        elif near := difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8):
+            raise UserError(f"unknown key {key!r}", where=where, remedy=f"did you mean {near[0]}?")
+    turns = [checked_text(turn, f"{where}, key turns") for turn in _list(known.get("turns"), where, "turns", split="")]
+    query = known.get("instruction")
+    if query is None and turns:
+        query = turns[0]
+    text = checked_text(query, f"{where}, key instruction")
+    if turns and turns[0] != text:
+        raise UserError("differs from instruction", where=f"{where}, key turns", remedy="the first turn repeats it")
+    return Instruction(
+        id=checked_id(known.get("id"), number, where),
+        instruction=text,
+        category=_category(known.get("category"), where),
+        subset=checked_text(known["subset"], f"{where}, key subset") if known.get("subset") is not None else "",
+        tasks=_tags(known.get("tasks"), TASKS, where, "tasks"),
+        topics=_tags(known.get("topics"), TOPICS, where, "topics"),
+        turns=turns if len(turns) > 1 else [],
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def checked_text(value: Any, where: str) -> str:
+    """Text that can be tokenized and stored; a UserError says what is wrong with it."""
+    if not isinstance(value, str) or not value.strip():
+        found = "no text" if value is None else f"{value!r} is no text" if not isinstance(value, str) else "empty text"
+        raise UserError(found, where=where, remedy="every instruction needs text")
+    if half := re.search("[\ud800-\udfff]", value):
+        remedy = "write the whole character: half a pair encodes nothing"
+        raise UserError(f"a lone surrogate (U+{ord(half.group()):04X})", where=where, remedy=remedy)
+    if "\0" in value:
+        raise UserError("a NUL character", where=where, remedy="delete it")
+    return value
+
+
+def checked_id(value: Any, number: int, where: str) -> str:
+    """Ids are text: 7, 7.0 and "7" are the same id."""
+    if value is None:
+        return str(number)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise UserError(f"{value!r} is no id", where=f"{where}, key id", remedy="text or a whole number")
+    return checked_text(str(value), f"{where}, key id")
+
+
+def _category(value: Any, where: str) -> Category:
+    if value is None:
+        return "regular"
+    if value not in ("regular", "safety"):
+        raise UserError(f"{value!r} is no category", where=f"{where}, key category", remedy="regular or safety")
+    return "safety" if value == "safety" else "regular"
+
+
+def _tags(value: Any, valid: tuple[str, ...], where: str, key: str) -> list[Any]:
+    """Tags in their own order, each once, whatever their case and with spaces or underscores for hyphens."""
+    found: dict[str, None] = {}
+    for tag in _list(value, where, key, split="[;,|]"):
+        name = re.sub(r"[\s_]+", "-", str(tag).strip().lower())
+        if name in FLAGS:
+            continue
+        if name not in valid:
+            raise UserError(f"unknown tag {tag!r}", where=f"{where}, key {key}", remedy=nearest(name, valid, "tags"))
+        found[name] = None
+    return list(found)
+
+
+def _list(value: Any, where: str, key: str, *, split: str) -> list[Any]:
+    """A list, or text that holds one: JSON, or (where `split` is given) words between these separators."""
+    if value is None:
+        return []
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise UserError(f"no JSON list ({error.msg})", where=f"{where}, key {key}", remedy='["a", "b"]') from error
+    if isinstance(value, str) and split:
+        value = [part for part in re.split(split, value) if part.strip()]
+    if not isinstance(value, list):
+        raise UserError(f"{value!r} is no list", where=f"{where}, key {key}", remedy='write it as ["a", "b"]')
+    return value

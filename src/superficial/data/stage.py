@@ -1,0 +1,30 @@
+"""The data stage: instructions, checked and in one format."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.table import write_table
+from superficial.config.schema import DatasetConfig, RuntimeConfig
+from superficial.data.hub import check_content, fetch
+from superficial.data.readers import read_instructions
+
+
+def run(cfg: DatasetConfig, runtime: RuntimeConfig, *, source: Path | list[Path], out: Path) -> None:
+    """Check `source`, or without one the file on the hub, and write the first `cfg.limit` instructions to `out`."""
+    started = time.monotonic()
+    if isinstance(source, Path):
+        path = source
+        records = read_instructions(path)
+    else:
+        assert cfg.hub is not None
+        path = fetch(cfg.hub)
+        records = read_instructions(path)
+        check_content(records, cfg.hub)
+    records = records[: cfg.limit]
+    write_table(pd.DataFrame([record.model_dump() for record in records]), out)
+    config = cfg.model_dump(mode="json")
+    facts = {"instructions": len(records)}
+    write_sidecar(out, stage="data", config=config, inputs={"source": path}, started=started, facts=facts)

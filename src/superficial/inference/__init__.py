@@ -1,0 +1,1 @@
+"""Running a model: decoding, teacher forcing, prefixes, servers."""

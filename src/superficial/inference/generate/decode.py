@@ -1,0 +1,97 @@
+"""The decoding loop: token for token what `model.generate` answers to each full prompt alone, many times faster.
+
+What prompts share is read once. Rows that finish leave.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from superficial.inference.generate.answer import Answer, Draft, Greedy
+from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.generate.logits import NextLogits
+from superficial.inference.generate.rows import Rows
+from superficial.inference.prefix import Prefix
+from superficial.models.load import Loaded
+
+
+@dataclass
+class Work:
+    """What was done, in tokens and forward passes."""
+
+    prefix_tokens_prefilled: int = 0
+    suffix_tokens_prefilled: int = 0
+    new_tokens: int = 0
+    forward_passes: int = 0
+
+
+class Decoder:
+    """Answers prompts in batches; `work` counts what that took."""
+
+    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, step: Callable[[], object] = lambda: None) -> None:
+        """`step` is called after every token of a batch."""
+        self.work = Work()
+        self._loaded = loaded
+        self._greedy = greedy
+        self._batch = batch
+        self._tie = tie_of(loaded.dtype)
+        self._step = step
+        self._prefix = Prefix([])
+        self._next_logits: NextLogits
+
+    @torch.inference_mode()
+    def answers(self, prompts: Sequence[list[int]], among: Sequence[list[int]] = ()) -> Iterator[tuple[int, Answer]]:
+        """Answer every prompt; yields (index of the prompt, answer) in the order in which they finish.
+
+        `among` are more prompts, these among them: what all of them share is read once, so that a part of the batches
+        gives the answers that it would give within all.
+        """
+        if not prompts:
+            return  # and leave the weights where they are
+        self._prefix = Prefix.read(self._loaded, among or prompts)
+        self.work.prefix_tokens_prefilled += len(self._prefix.ids)
+        self.work.forward_passes += bool(self._prefix.ids)
+        self._next_logits = NextLogits(self._loaded.model)
+        for rows in batches(prompts, self._batch):
+            yield from self._run(rows, prompts)
+
+    def _run(self, rows: list[int], prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+        """Decode one batch."""
+        asked, device, most = [prompts[row] for row in rows], self._loaded.device, self._greedy.max_new_tokens
+        width = max(map(len, asked))
+        query = width - len(self._prefix.ids)  # columns that are fed first
+        self.work.suffix_tokens_prefilled += sum(min(query, len(prompt)) for prompt in asked)
+        # Tokens of each row that is not finished (B, limit). A pad is not one of them: the row's own first token stands
+        # in its place.
+        padded = [prompt[:1] * (width - len(prompt)) + prompt for prompt in asked]
+        seen = torch.tensor([ids + ids[:1] * most for ids in padded], device=device)
+        drafts = [Draft(self._loaded, self._greedy) for _ in rows]
+        contexts = Rows(self._loaded, self._prefix, self._next_logits, most)
+        logits = contexts.start(asked)
+        while True:
+            self.work.forward_passes += 1
+            tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
+            self.work.new_tokens += len(rows)
+            self._step()
+            ended = [draft.add(token, tie) for draft, token, tie in zip(drafts, tokens, near, strict=True)]
+            yield from ((row, answer) for row, answer in zip(rows, ended, strict=True) if answer)
+            stay = [at for at, answer in enumerate(ended) if answer is None]
+            if not stay:
+                return
+            if len(stay) < len(rows):
+                rows, drafts, seen = [rows[at] for at in stay], [drafts[at] for at in stay], seen[stay]
+            tokens = [tokens[at] for at in stay]
+            seen[:, width] = torch.tensor(tokens, device=device)
+            width += 1
+            logits = contexts.follow(stay, tokens)
+
+
+def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:
+    """Indices of the prompts that are decoded together: those of like length, in whatever order they come.
+
+    >>> batches([[1, 2, 3], [4], [1, 2]], 2)
+    [[1, 2], [0]]
+    """
+    order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,0 +1,88 @@
+"""Prompts to answer, and the store in which their answers survive a kill."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from superficial.artifacts.files import digest
+from superficial.artifacts.progress import progress
+from superficial.artifacts.shard import Shard
+from superficial.artifacts.store import Store
+from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.decode import Decoder, Work, batches
+from superficial.inference.generate.stop import VERSIONS
+from superficial.models.load import Loaded
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt to answer; `key` is the content that decides the answer."""
+
+    example: str
+    prompt: list[int]
+    key: str
+
+
+def request(loaded: Loaded, greedy: Greedy, example: str, prompt: list[int]) -> Request:
+    """A request whose key holds everything that decides its answer."""
+    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS.get(greedy.stop, 1)]))
+
+
+def open_store(loaded: Loaded, greedy: Greedy, results: Path) -> Store:
+    """The store of all answers of one model at one length, shared by the stages that decode."""
+    return Store(results / ".responses" / f"{digest([loaded.key, greedy.max_new_tokens])[:32]}.jsonl")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answers to a list of requests, and what this run did for them."""
+
+    answers: list[Answer]
+    facts: dict[str, Any]  # for the sidecar: counts, rate, near ties
+
+
+def part_of(requests: Sequence[Request], batch: int, shard: Shard) -> list[Request]:
+    """The requests of every so-manieth batch of those that `answer` would decode."""
+    distinct = list({one.key: one for one in requests}.values())
+    rows = shard.of(batches([one.prompt for one in distinct], batch))
+    return [distinct[row] for together in rows for row in together]
+
+
+def answer(
+    loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: int, store: Store, among: Sequence[Request] = ()
+) -> Answered:
+    """Answer all requests, in their order; what `store` holds is not decoded again, and each new answer is put there.
+
+    `facts` names the examples with near ties (see `choose`), of answers of earlier runs too. `among`: the requests that
+    these are a part of.
+    """
+    started = time.monotonic()
+    waiting = list({one.key: one for one in requests if one.key not in store}.values())
+    with progress(f"generating ({loaded.manifest['name']})", len({one.key for one in requests}), "responses") as bar:
+
+        def show_rate() -> None:
+            bar.set_postfix_str(f"{_rate(decoder.work, started)} tokens/s", refresh=False)
+            bar.update(0)
+
+        decoder = Decoder(loaded, greedy, batch, show_rate)
+        bar.update(bar.total - len(waiting))
+        shared = list({one.key: one.prompt for one in among or requests}.values())
+        for index, found in decoder.answers([one.prompt for one in waiting], shared):
+            store.put({waiting[index].key: asdict(found)})
+            bar.update()
+    answers = [Answer(**store[one.key]) for one in requests]
+    ties = {one.example: found.near_ties for one, found in zip(requests, answers, strict=True) if found.near_ties}
+    facts = {
+        "device": str(loaded.device),
+        "dtype": str(loaded.dtype),
+        **asdict(decoder.work),
+        "tokens_per_second": _rate(decoder.work, started),
+        "near_ties": ties,
+    }
+    return Answered(answers, facts)
+
+
+def _rate(work: Work, started: float) -> float:
+    return round(work.new_tokens / (time.monotonic() - started), 2)

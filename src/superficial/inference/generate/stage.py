@@ -1,0 +1,119 @@
+"""The generate stage: a model answers every instruction by greedy decoding."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.files import digest, write_sidecar
+from superficial.artifacts.shard import Shard
+from superficial.artifacts.table import read_table, write_table
+from superficial.config.schema import GenerateStage, Runtime, ServerEngine
+from superficial.data.dialogue import history, queries_of
+from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.engine import Engine, LocalEngine, RemoteEngine
+from superficial.models.load import load_model
+from superficial.prompts.builder import Prompt, PromptBuilder
+from superficial.prompts.files import check_turns
+
+
+@dataclass
+class Dialogue:
+    """What was asked of a model about one instruction, and what it answered, turn by turn."""
+
+    prompts: list[Prompt] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+def run(
+    cfg: GenerateStage,
+    runtime: Runtime,
+    *,
+    model: Path,
+    data: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
+) -> None:
+    """Write one row an instruction, about the last turn where it is a dialogue.
+
+    Columns: id, prompt_ids, prompt_sha256, token_ids, text, finish_reason, neighbours, earlier_answers (of the turns
+    before), near_ties (tokens that rounding may have decided; NaN where a server answered). An end token, when the
+    model emitted it, is the last of token_ids (paper, section 2.2) and no part of `text`. Answers are kept as they are
+    finished, so that a killed run goes on where it was.
+    """
+    started = time.monotonic()
+    queries = askable(cfg, data)
+    engine = open_engine(cfg, runtime, model, out.parents[3])
+    builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
+    dialogues = converse(queries, builder, engine)
+    write_table(pd.DataFrame([_row(example, one) for example, one in dialogues.items()]), out)
+    inputs = {"model": model, "data": data, **builder.files}
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="generate", config=config, inputs=inputs, started=started, facts=engine.facts())
+
+
+def share(
+    cfg: GenerateStage,
+    runtime: Runtime,
+    shard: Shard,
+    *,
+    model: Path,
+    data: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
+) -> None:
+    """Answer a shard of the first queries; `run` finds them answered, and goes on with further turns of dialogues."""
+    queries = askable(cfg, data)
+    engine = open_engine(cfg, runtime, model, out.parents[3])
+    builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
+    engine.share({example: builder.build(turns[0], example=example) for example, turns in queries.items()}, shard)
+
+
+def askable(cfg: GenerateStage, data: Path) -> dict[str, list[str]]:
+    """All queries by instruction; a UserError, before a model is loaded, where the prompt has no place for them."""
+    queries = queries_of(read_table(data))
+    if any(len(those) > 1 for those in queries.values()):
+        check_turns(cfg.prompt)
+    return queries
+
+
+def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path) -> Engine:
+    """The engine of the run; a server does without the weights here."""
+    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
+    if isinstance(runtime.engine, ServerEngine):
+        server = runtime.engine.serving(model.parent.name)
+        return RemoteEngine(server, model, greedy, results)
+    return LocalEngine(load_model(model, runtime.device), greedy, runtime.generate_batch, results)
+
+
+def converse(queries: Mapping[str, Sequence[str]], builder: PromptBuilder, engine: Engine) -> dict[str, Dialogue]:
+    """Answer the queries of each instruction (by id) one after the other, each with what came before it."""
+    found = {example: Dialogue() for example in queries}
+    for turn in range(max(map(len, queries.values()))):
+        asked = {}
+        for example, those in queries.items():
+            if turn < len(those):
+                before = history(those[:turn], [answer.text for answer in found[example].answers])
+                asked[example] = builder.build(those[turn], example=example, history=before)
+        for example, answer in engine.answer(asked).items():
+            found[example].prompts.append(asked[example])
+            found[example].answers.append(answer)
+    return found
+
+
+def _row(example: str, dialogue: Dialogue) -> dict[str, object]:
+    prompt, answer = dialogue.prompts[-1], dialogue.answers[-1]
+    return {
+        "id": example,
+        "prompt_ids": prompt.ids,
+        "prompt_sha256": digest(prompt.ids),
+        "token_ids": answer.token_ids,
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "neighbours": prompt.neighbours,
+        "earlier_answers": [one.text for one in dialogue.answers[:-1]],
+        "near_ties": math.nan if answer.near_ties is None else float(answer.near_ties),
+    }

@@ -1,0 +1,79 @@
+"""The second engine: a server answers the instructions, with the decoding that the first engine does here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from superficial.artifacts.errors import UserError
+from superficial.config.schema.server import ServerEngine
+from superficial.inference.finish import EOS, LENGTH, STOP
+from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.stop import HEADER, cut
+from superficial.inference.server.client import ask
+from superficial.inference.server.ledger import Ledger
+from superficial.inference.server.reply import Failure, Reply, Request
+
+Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
+
+# Where a server may end already: the closing fence and the query that a base model makes up next. It spares tokens, and
+# the stop rule decides as if the text went on, but for such lines inside nested code blocks or longer fences.
+SPARED = f"```\n\n{HEADER}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Text without end token, and why it ended (superficial.inference.finish)."""
+
+    text: str
+    finish_reason: str
+
+
+def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, ledger: Ledger) -> dict[str, Answer]:
+    """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
+
+    A prompt text must not spell out a BOS that the server's tokenizer adds. A server that tells a stop text from an end
+    token nowhere is believed to have met the stop text.
+
+    Raises UserError when any answer is missing; the others are stored.
+    """
+    bodies = {key: _body(prompt, greedy, server) for key, prompt in prompts.items()}
+    requests = [Request(key, body, whole=True) for key, body in bodies.items()]
+    replies = ask(requests, server, ledger, who="engine openai_server")
+    failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
+    if failures:
+        raise UserError(
+            f"{len(failures)} of {len(replies)} answers are missing, the first: {failures[0].reason}",
+            remedy="run the same command again: it asks only for these",
+        )
+    return {key: _finished(reply, greedy) for key, reply in replies.items() if isinstance(reply, Reply)}
+
+
+def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens}
+    body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
+    if spared := _spared(greedy.stop):
+        body["stop"] = [spared]
+    if greedy.repetition_penalty != 1.0:
+        excess = server.penalty_field == "frequency_penalty"
+        body[server.penalty_field] = round(greedy.repetition_penalty - excess, 6)
+    return body
+
+
+def _spared(stop: str) -> str:
+    return {"fence": SPARED, "end_of_turn": ""}.get(stop, f"\n{stop}")
+
+
+def _finished(reply: Reply, greedy: Greedy) -> Answer:
+    """The answer, cut by the method's stop rule."""
+    text, found = reply.text, False
+    if spared := _spared(greedy.stop):
+        # vLLM and SGLang say what they met: the stop text, or an end token by its id or as null. Most servers leave the
+        # stop text out of the answer.
+        choice = reply.body["choices"][0]
+        met = choice.get("stop_reason", choice.get("matched_stop", spared))
+        if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and spared not in text:
+            text += spared
+        text, found = cut(text, greedy.stop, final=True)
+    if found:
+        return Answer(text, STOP)
+    return Answer(text, LENGTH if reply.finish_reason == "length" else EOS)

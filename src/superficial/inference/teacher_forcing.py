@@ -1,0 +1,140 @@
+"""Teacher forcing: the final hidden states that predict each token of a response, one forward pass per batch."""
+
+import threading
+from collections.abc import Iterator
+from collections.abc import Sequence as Several
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from superficial.artifacts.hidden_states import States
+from superficial.artifacts.progress import progress
+from superficial.artifacts.shard import Shard
+from superficial.inference.prefix import Prefix
+from superficial.inference.workers import Workers
+from superficial.models.head import Head, check_head, decoder, states_and_logits
+from superficial.models.load import Loaded
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Context and response of one example, as token ids."""
+
+    context: list[int]
+    response: list[int]
+
+    @property
+    def fed(self) -> list[int]:
+        """What the model reads: the last response token is only predicted."""
+        return (self.context + self.response)[:-1]
+
+
+class Scorer:
+    """Scores responses in batches; `fed_tokens` and `forward_passes` count what that took.
+
+    Batches are cut from all sequences, whoever does them and whatever was done before, and a batch leaves out what is
+    kept already: so a run in shards, or one that was killed, ends with the states of an undisturbed one to the bit.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        batch_tokens: int,
+        kept: States | None = None,
+        *,
+        known: Prefix | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
+        self.fed_tokens = self.forward_passes = 0
+        self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
+        self._workers = Workers(loaded.device)
+        self._guard = threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
+        self._prefix: Prefix | None = None
+        self._known, self._quiet = known, quiet
+
+    def states(self, sequences: Several[Sequence]) -> torch.Tensor:
+        """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
+        found = dict(self._work(sequences, batches(sequences, self._budget)))
+        return torch.cat([found[row] for row in range(len(sequences))])
+
+    def share(self, sequences: Several[Sequence], shard: Shard) -> None:
+        """Do a shard of the batches, and keep their states for `states`."""
+        for _ in self._work(sequences, shard.of(batches(sequences, self._budget))):
+            pass
+
+    def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
+        """The rows of `groups` with their states (T, H)."""
+        total = sum(len(sequences[row].response) for rows in groups for row in rows)
+        label = f"scoring ({self._loaded.manifest['name']})"
+        with progress(label, total, "tokens", shown=not self._quiet) as bar:
+            for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
+                bar.update(sum(map(len, found.values())))
+                yield from found.items()
+
+    def _group(self, sequences: Several[Sequence], rows: list[int]) -> dict[int, torch.Tensor]:
+        """The states of one batch, by row. The first one also checks that head(states) are the model's own logits."""
+        kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
+        missing = [row for row in rows if row not in kept]
+        if missing:
+            with self._guard:
+                first = self._prefix is None
+                if self._prefix is None:  # what all contexts start with is read once
+                    if has_varying_positions(self._loaded.model):
+                        self._turn = threading.Lock()
+                    contexts = [sequence.context for sequence in sequences]
+                    self._prefix = Prefix.read(self._loaded, contexts, self._known)
+                    self.fed_tokens += self._prefix.fed
+                    self.forward_passes += self._prefix.fed > 0
+            new = dict(zip(missing, self._batch([sequences[row] for row in missing], self._prefix, first), strict=True))
+            if self._kept:
+                self._kept.put([sequences[row] for row in new], [*new.values()])
+            kept |= new
+        return kept
+
+    def _found(self, sequence: Sequence) -> torch.Tensor | None:
+        return self._kept.get(sequence) if self._kept else None
+
+    def _batch(self, batch: Several[Sequence], prefix: Prefix, check: bool) -> list[torch.Tensor]:
+        """States (T, H) of each sequence."""
+        model, device = self._loaded.model, self._loaded.device
+        rests = [sequence.fed[len(prefix.ids) :] for sequence in batch]
+        width = max(map(len, rests))
+        pad = self._loaded.end_ids[0]  # never seen: attention is causal, and what lies right of a response is not read
+        ids = torch.tensor([rest + [pad] * (width - len(rest)) for rest in rests], device=device)
+        mask = torch.tensor([[1] * len(rest) + [0] * (width - len(rest)) for rest in rests], device=device)
+        inputs = {"input_ids": ids, **prefix.before(model, mask)}
+        with self._guard:
+            self.forward_passes += 1
+            self.fed_tokens += sum(map(len, rests))
+        with self._turn:
+            if check:
+                hidden, logits = states_and_logits(model, **inputs)
+                check_head(Head.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
+            else:
+                hidden = decoder(model)(**inputs).last_hidden_state
+        starts = [len(sequence.context) - 1 - len(prefix.ids) for sequence in batch]
+        return [
+            row[start : start + len(sequence.response)].cpu()
+            for sequence, row, start in zip(batch, hidden, starts, strict=True)
+        ]
+
+
+def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
+    """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
+    found: list[list[int]] = []
+    for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):
+        # Sorted, so this row is the longest of the batch.
+        if not found or (len(found[-1]) + 1) * len(sequences[row].fed) > budget:
+            found.append([])
+        found[-1].append(row)
+    return found
+
+
+def has_varying_positions(model: Any) -> bool:
+    """Whether a forward pass changes the model: some rotary embeddings are set anew for the length of the input."""
+    kinds = (str(getattr(module, "rope_type", "")) for module in model.modules())
+    return any(word in kind for kind in kinds for word in ("dynamic", "longrope"))

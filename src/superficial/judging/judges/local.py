@@ -1,0 +1,145 @@
+"""A local judge: it does not write its scores, they are read from the probabilities of what it would write next."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from transformers import DynamicCache
+
+from superficial.artifacts.errors import UserError
+from superficial.judging.judges.rubric import Rubric
+from superficial.models.load import Loaded
+from superficial.prompts.context import one_bos, require_chat_template
+
+PROBE = "7"  # fills the slots where the tokens that all prompts of a rubric share are looked for
+
+
+@dataclass(frozen=True)
+class Question:
+    """How the judge's turn begins for one aspect, and the token of each answer that it may go on with."""
+
+    lead: list[int]
+    options: list[int]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the judge would write after one question."""
+
+    shares: list[float]  # of the options among themselves, in their order
+    mass: float  # of the options together, over the whole vocabulary
+
+    @property
+    def best(self) -> int:
+        """Index of the most probable option; of equals the first."""
+        return self.shares.index(max(self.shares))
+
+
+class LocalJudge:
+    """A transformers model that reads one rubric.
+
+    Prompts are read one at a time: a few hundred tokens fill the processor, and without padding or neighbours a reading
+    hangs on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
+    together, each in a row of its own, so that no aspect sees the score of another.
+    """
+
+    def __init__(self, loaded: Loaded, rubric: Rubric) -> None:
+        require_chat_template(loaded.tokenizer, loaded.manifest["name"])
+        self._loaded, self._rubric = loaded, rubric
+        added = loaded.tokenizer.added_tokens_decoder.values()
+        self._specials = sorted(str(token) for token in added if token.special)
+        slots = ("instruction", "response", "response_a", "response_b")
+        probes = [self._ids(dict.fromkeys(slots, text)) for text in ("a", PROBE)]
+        self._shared = _common_start(probes[0], probes[1])
+        self._cache = self._read(self._shared, DynamicCache(config=loaded.model.config)) if self._shared else None
+
+    def prompt(self, values: Mapping[str, str]) -> str:
+        """The filled rubric, as the user's message."""
+        return self._rubric.fill(values, self._specials)
+
+    def readings(self, name: str, values: Mapping[str, str], questions: Sequence[Question]) -> list[Reading]:
+        """One reading a question, of the prompt with `values` in its slots. A UserError if item `name` is too long."""
+        ids = self._ids(values)
+        longest = max(len(question.lead) for question in questions)
+        tokens, most = len(ids) + longest, self._loaded.max_length
+        if tokens > most:
+            raise UserError(
+                f"the prompt has {tokens} tokens, and the judge has positions for {most}",
+                where=f"judge {self._loaded.manifest['name']}, item {name}",
+                remedy="lower generate.max_new_tokens, or take a judge with more positions",
+            )
+        cache = copy.deepcopy(self._cache)
+        start = len(self._shared)
+        if cache is None or ids[:start] != self._shared:
+            cache, start = DynamicCache(config=self._loaded.model.config), 0
+        cache = self._read(ids[start:], cache)
+        cache.batch_repeat_interleave(len(questions))
+        # Right padding is never looked at: what is read stands before it.
+        rows = [question.lead + question.lead[-1:] * (longest - len(question.lead)) for question in questions]
+        with torch.inference_mode():
+            logits = self._loaded.model(input_ids=self._tensor(rows), past_key_values=cache, use_cache=True).logits
+        return [_reading(logits[row, len(question.lead) - 1], question) for row, question in enumerate(questions)]
+
+    def reason(self, values: Mapping[str, str], question: Question, chosen: int, max_tokens: int) -> str:
+        """What the judge goes on to write, greedily, after its answer and "because"."""
+        because = self._loaded.tokenizer(" because", add_special_tokens=False).input_ids
+        prompt = [*self._ids(values), *question.lead, question.options[chosen], *because]
+        ids = self._tensor([prompt])
+        with torch.inference_mode():
+            output = self._loaded.model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_tokens, do_sample=False,
+                num_beams=1, eos_token_id=self._loaded.end_ids, pad_token_id=self._loaded.end_ids[0],
+            )  # fmt: skip
+        text = self._loaded.tokenizer.decode(output[0, len(prompt) :], skip_special_tokens=True)
+        return str(text).strip().split("\n")[0]
+
+    def _ids(self, values: Mapping[str, str]) -> list[int]:
+        tokenizer = self._loaded.tokenizer
+        message = [{"role": "user", "content": self.prompt(values)}]
+        text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        return one_bos(tokenizer, tokenizer(text, add_special_tokens=False).input_ids)
+
+    def _read(self, ids: list[int], cache: Any) -> Any:
+        with torch.inference_mode():
+            self._loaded.model(input_ids=self._tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return cache
+
+    def _tensor(self, rows: list[list[int]]) -> torch.Tensor:
+        return torch.tensor(rows, device=self._loaded.device)
+
+
+def read_questions(path: Path, loaded: Loaded, kind: str, aspects: Sequence[str]) -> list[Question]:
+    """The questions of `kind` ("scores": 1 to 5, "choices": A or B), one an aspect."""
+    leads: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))[kind]
+    options = "12345" if kind == "scores" else "AB"
+    return [_question(loaded, leads[aspect], options, where=f"{path}, key {kind}.{aspect}") for aspect in aspects]
+
+
+def _question(loaded: Loaded, lead: str, options: str, where: str) -> Question:
+    """Refuses a tokenizer that does not write each option as one token after the same others."""
+    written = [loaded.tokenizer(lead + option, add_special_tokens=False).input_ids for option in options]
+    before = {tuple(ids[:-1]) for ids in written}
+    if len(before) != 1 or len({ids[-1] for ids in written}) != len(options):
+        raise UserError(
+            f"the judge {loaded.manifest['name']} does not write each of {', '.join(options)} as one token here",
+            where=where,
+            remedy="end the question with a space, or without one",
+        )
+    return Question(list(before.pop()), [ids[-1] for ids in written])
+
+
+def _reading(logits: torch.Tensor, question: Question) -> Reading:
+    logs = logits.float().log_softmax(dim=-1)[question.options].double()
+    mass = logs.exp().sum()
+    # Six digits: what the last bits of a float say is not the judge's opinion.
+    shares = [round(share, 6) for share in logs.softmax(dim=-1).tolist()]
+    return Reading(shares, round(float(mass), 6))
+
+
+def _common_start(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    length = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    return list(one[:length])

@@ -1,0 +1,104 @@
+"""The judge stage: a judge scores every response of one system, aspect by aspect (paper, section 4.2)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from math import nan
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.shard import Shard
+from superficial.artifacts.table import read_table, write_table
+from superficial.config.schema import Runtime
+from superficial.config.schema.judge import AskedImported, AskedLocal, AskedServer, AskedVotes, JudgeStage
+from superficial.data.dialogue import asked_of
+from superficial.judging.judges.imported import imported_scores
+from superficial.judging.judges.item import Item, Judged
+from superficial.judging.judges.parse import Verdict
+from superficial.judging.judges.who import open_judge
+
+NO_RESPONSE = "there is no response"
+
+
+def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model: Path | list[Path], out: Path) -> None:
+    """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
+
+    `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
+    Instructions without a response stand last; those of a category without any are left out.
+    """
+    started = time.monotonic()
+    instructions, texts = read_table(data), response_texts(responses)
+    if isinstance(cfg.judge, AskedVotes):
+        raise UserError(
+            "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
+            remedy="ask for tables/pairwise, or name it in trust.beside and score with another judge",
+        )  # fmt: skip
+    answered = instructions["id"].isin(texts.keys())
+    items = score_items(instructions, texts)
+    if isinstance(cfg.judge, AskedImported):
+        found = imported_scores(cfg.judge, cfg.system, instructions[answered], texts)
+    else:
+        found = open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
+    left = instructions[~answered & instructions["category"].isin({item.category for item in items})]
+    silent = score_items(left, dict.fromkeys(left["id"], ""))
+    nothing = Judged(Verdict(nan, "", NO_RESPONSE), "")
+    found |= {(item.name, aspect): nothing for item in silent for aspect in item.aspects}
+    table = score_rows([*items, *silent], found)
+    write_table(table, out)
+    inputs = {"data": data, "responses": responses} | ({"model": model} if isinstance(model, Path) else {})
+    facts = {"items": len(items), "unscored": int(table["score"].isna().sum()), "answers": answers_kept(out)}
+    write_sidecar(out, stage="judge", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def share(
+    cfg: JudgeStage,
+    runtime: Runtime,
+    shard: Shard,
+    *,
+    data: Path,
+    responses: Path,
+    model: Path | list[Path],
+    out: Path,
+) -> None:
+    """Judge a shard of the responses; `run` then finds what was said of them. Judgments that exist have no shards."""
+    if isinstance(cfg.judge, AskedLocal | AskedServer):
+        items = shard.of(score_items(read_table(data), response_texts(responses)))
+        open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
+
+
+def response_texts(responses: Path) -> dict[str, str]:
+    """Responses by id."""
+    table = read_table(responses)
+    return dict(zip(table["id"], table["text"], strict=True))
+
+
+def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
+    """One item an instruction that was answered, in the order of the dataset."""
+    return [
+        Item(name, category, {"instruction": instruction, "response": texts[name]})
+        for name, category, instruction in zip(data["id"], data["category"], asked_of(data, in_full=True), strict=True)
+        if name in texts
+    ]
+
+
+def score_rows(items: Sequence[Item], found: Mapping[tuple[str, str], Judged[Verdict]]) -> pd.DataFrame:
+    """The table of judgments: one row an item and aspect."""
+    rows = []
+    for item in items:
+        for aspect in item.aspects:
+            one = found[item.name, aspect]
+            rows.append((item.name, item.category, aspect, one.said.score, one.said.reason, one.said.unscored, one.raw))
+    columns = ["id", "category", "aspect", "score", "reason", "unscored", "raw"]
+    return pd.DataFrame(rows, columns=columns).astype({"score": "float64"})
+
+
+def results_of(out: Path) -> Path:
+    """The results folder that an artifact below `results/KIND/DATASET/JUDGE/` lies in."""
+    return next(folder.parent for folder in out.parents if folder.name in ("judgments", "pairwise"))
+
+
+def answers_kept(out: Path) -> str:
+    """Where the answers are that no later run will ask for again."""
+    return f"{results_of(out)}/.requests, {results_of(out)}/.judgments"

@@ -1,0 +1,135 @@
+"""The LM head on its own: from final hidden states to logits, as the model does it."""
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from superficial.artifacts.errors import UserError
+
+
+@dataclass(frozen=True)
+class Head:
+    """logits = softcap(scale * (states @ weight.T + bias)); weight (V, H), bias (V,) or None.
+
+    `outside` is the head of the rows that a cut left out.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    scale: float
+    softcap: float | None
+    outside: "Head | None" = None
+
+    @classmethod
+    def of(cls, model: Any) -> "Head":
+        """The head of a transformers causal language model, with what its configuration does to the logits."""
+        config = model.config.get_text_config()
+        layer = model.get_output_embeddings()
+        scale = getattr(config, "logit_scale", None) or 1 / (getattr(config, "logits_scaling", None) or 1.0)
+        softcap = getattr(config, "final_logit_softcapping", None)
+        return cls(layer.weight.detach(), getattr(layer, "bias", None), float(scale), softcap)
+
+    @property
+    def vocabulary(self) -> int:
+        """V, the number of tokens that the head scores."""
+        return self.weight.shape[0]
+
+    def fill(self, states: torch.Tensor, logits: torch.Tensor, tokens: slice) -> torch.Tensor:
+        """Write the logits of states (N, H) for a block of `tokens` into those rows of `logits` (V, N), and return it.
+
+        The vocabulary comes first because the product is a third faster so, measured at N = 256.
+        """
+        block = logits[tokens]
+        if self.weight.dtype == torch.float32:
+            torch.mm(self.weight[tokens], states.T, out=block)
+        else:
+            block.copy_(self.weight[tokens] @ states.T)  # logits are float32 whatever the weights are
+        return self._finish(block, None if self.bias is None else self.bias[tokens, None])
+
+    def _finish(self, logits: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """What comes after the product, in place."""
+        if bias is not None:
+            logits.add_(bias)
+        if self.scale != 1.0:
+            logits.mul_(self.scale)
+        if self.softcap is not None:
+            logits.div_(self.softcap).tanh_().mul_(self.softcap)
+        return logits
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """float32 logits (N, V) of states (N, H)."""
+        logits = torch.empty(self.vocabulary, states.shape[0], dtype=torch.float32, device=states.device)
+        return self.fill(states, logits, slice(0, self.vocabulary)).T
+
+    def logit(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 logits (N,) of one token a position: `tokens` (N,) after states (N, H)."""
+        products = torch.bmm(states[:, None, :], self.weight[tokens][:, :, None])[:, 0, 0].float()
+        return self._finish(products, None if self.bias is None else self.bias[tokens])
+
+    def cut(self, rows: torch.Tensor) -> "Head":
+        """The head of some `rows` (S,) in this order, on the same device; what it leaves out is its `outside`."""
+        left_out = torch.ones(self.vocabulary, dtype=torch.bool)
+        left_out[rows] = False
+        others = left_out.nonzero()[:, 0]
+        return replace(self._only(rows), outside=self._only(others) if len(others) else None)
+
+    def _only(self, rows: torch.Tensor) -> "Head":
+        """Leading rows are a view of the weight, not a copy: a head may be half of a small model."""
+        leading = torch.equal(rows, torch.arange(len(rows)))
+        chosen = slice(0, len(rows)) if leading else rows.to(self.weight.device)
+        return replace(self, weight=self.weight[chosen], bias=None if self.bias is None else self.bias[chosen])
+
+
+def decoder(model: Any) -> Any:
+    """The part of a transformers causal language model whose output its head reads."""
+    return model.get_decoder()
+
+
+def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """One forward pass: final hidden states (B, T, H), and the model's own logits (B, 1, V) after the last column.
+
+    Raises UserError when the model has no part that gives such states.
+    """
+    kept: list[torch.Tensor | None] = []
+    me = threading.get_ident()  # other threads may be in the same model
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        if threading.get_ident() == me:
+            kept.append(getattr(output, "last_hidden_state", None))
+
+    hook = decoder(model).register_forward_hook(keep)
+    try:
+        logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
+    finally:
+        hook.remove()
+    if not kept or kept[0] is None:
+        raise _unsupported(f"{type(model).__name__} shows no final hidden states")
+    return kept[0], logits
+
+
+def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
+    """Largest difference of `head` on states (N, H) from the model's own logits (N, V); above 1 it is no rounding.
+
+    The unit is 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
+    """
+    device = head.weight.device  # the last of several, where a model is laid over them
+    own = logits.float().to(device)
+    unit = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
+    return float((head.logits(states.to(device)) - own).abs().max()) / unit
+
+
+def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
+    """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V)."""
+    error = head_error(head, states, logits)
+    if error > 1:
+        raise _unsupported(
+            f"the LM head of {model} does more than weight, bias, scale and soft-capping: "
+            f"recomputed logits differ by {error:.3g} times what rounding allows"
+        )
+
+
+def _unsupported(what: str) -> UserError:
+    remedy = "this architecture is not supported; teach superficial/models/head.py what its head does"
+    return UserError(what, where="score", remedy=remedy)

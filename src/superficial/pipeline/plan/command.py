@@ -1,0 +1,96 @@
+"""The command `plan`: what a run would take. `make plan ARGS="--config 'hydra=[pair=NAME,plan.gpu=a100_80gb]'"`.
+
+Snakemake says which jobs; what each takes follows from the configuration. Nothing is downloaded and no model is loaded.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from superficial.config.experiment import Experiment
+from superficial.config.overrides import overrides_of
+from superficial.config.schema import ServerEngine
+from superficial.pipeline.dryrun import Job, planned_jobs
+from superficial.pipeline.plan.judges import Judges
+from superficial.pipeline.plan.machine import Machine, machine
+from superficial.pipeline.plan.models import Models
+from superficial.pipeline.plan.sizes import Sizes
+from superficial.pipeline.plan.text import assumptions, fits, table
+from superficial.pipeline.plan.work import Work
+
+RESULTS = Path("results")
+SHARD = "_shard"
+OTHERS = "figures and the like"
+TOKENIZER_ONLY = (
+    "pair",
+    "byte_pair",
+    "response_stats",
+    "figures/shift_browser",
+)  # a model is their input, and they do not run it
+LIGHT = Work(seconds=3)  # a job that loads no model
+
+
+def main(words: Sequence[str]) -> None:
+    """Print the work stage by stage, what does not fit into memory, and what is assumed; `words` are snakemake's."""
+    jobs = planned_jobs(words)
+    run = Experiment(Path("config"), overrides_of(words))
+    device = machine(run.settings.plan, run.settings.runtime.device)
+    planner = Planner(run, device, RESULTS)
+    stages = planner.stages(jobs)
+    asks = any(work.requests for work in stages.values())
+    lines = [*table(stages), "", *fits(planner.sizes, planner.models, device)]
+    print("\n".join([*lines, *assumptions(planner.sizes, device, requests=asks)]))
+
+
+class Planner:
+    """The work of jobs, by the rule that they are of."""
+
+    def __init__(self, run: Experiment, device: Machine, results: Path) -> None:
+        self._run = run
+        self.sizes = Sizes(run, results)
+        self.models = Models(self.sizes, device)
+        self._judges = Judges(self.sizes, self.models)
+        self._rules: dict[str, Callable[[dict[str, str]], Work]] = {
+            "model": lambda about: self.models.fetch(about["model"]),
+            "generate": lambda about: self._generate(about["model"], about["method"]),
+            "score": lambda about: self.models.score(about["pair"], about["side"], about["seen"]),
+            "rescore": lambda about: self.models.score(about["pair"], "base", about["seen"]),
+            "compare": lambda about: self.models.compare(about["pair"]),
+            "definitions": lambda about: self.models.compare(about["pair"], contexts=3),
+            "handoff": lambda about: self.models.handoff(about["pair"]),
+            "prefill": lambda about: self.models.prefill(about["pair"], about["side"], about["seen"]),
+            "causal": lambda about: self.models.causal(about["pair"]),
+            "spans": lambda about: self.models.spans(about["pair"]),
+            "prompt_search": lambda about: self.models.prompt_search(about["pair"]),
+            "judge": lambda about: self._judges.judge(about["judge"], about["model"], about["method"]),
+            "judge_swapped": lambda about: self._judges.swapped(about["judge"]),
+            "canaries": lambda about: self._judges.canaries(about["judge"], about["model"], about["method"]),
+            "pairwise": lambda about: self._judges.pairwise(about["judge"], about["comparison"]),
+        }
+
+    def stages(self, jobs: Sequence[Job]) -> dict[str, Work]:
+        """Work by stage; those that neither run nor ask a model are one."""
+        found = dict.fromkeys([*self._rules, OTHERS], Work())
+        for job in jobs:
+            stage = job.rule.removesuffix(SHARD)
+            name = stage if stage in self._rules else OTHERS
+            if (
+                name == OTHERS
+                and job.rule not in TOKENIZER_ONLY
+                and any("results/models/" in one for one in job.inputs)
+            ):
+                name = f"{job.rule} (not planned)"
+            found[name] = found.get(name, Work()) + self.work(job)
+        return {name: work for name, work in found.items() if work.jobs}
+
+    def work(self, job: Job) -> Work:
+        """What one job takes."""
+        if job.rule.endswith(SHARD):
+            return Work(jobs=1)  # what it does is done for the stage, whose work is counted whole
+        rule = self._rules.get(job.rule)
+        return Work(jobs=1) + (rule(job.wildcards) if rule else LIGHT)
+
+    def _generate(self, model: str, method: str) -> Work:
+        engine = self._run.settings.engine
+        if isinstance(engine, ServerEngine):
+            return self._judges.served(model, method, engine.serving(model))
+        return self.models.generate(model, method)

@@ -1,0 +1,215 @@
+"""What the stages of judging read of the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from superficial.artifacts.errors import UserError
+from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
+from superficial.config.schema.judge import (
+    CanariesStage,
+    CasesTable,
+    Comparison,
+    ImportedJudge,
+    JudgeConfig,
+    JudgeStage,
+    LocalJudge,
+    PairwiseStage,
+    PairwiseTable,
+    ServerJudge,
+    TrustStage,
+    VotesJudge,
+)
+from superficial.config.schema.scores import JudgeTitle, SystemTitle
+from superficial.judging.judges.other import require_other
+from superficial.judging.published.names import published_files
+from superficial.pipeline.systems import (
+    about_published,
+    judged_systems,
+    published_outputs,
+    scoring,
+    system_name,
+)
+
+if TYPE_CHECKING:
+    from superficial.config.experiment import Experiment
+
+
+def check_judges(run: Experiment) -> None:
+    """Stop before any work where a judge of the run is one of the judged models, or a file of it is missing."""
+    if about_published(run):
+        judged = {name: [name] for name in published_outputs(run)}
+    else:
+        judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
+    for name in (run.settings.judge.name, *run.settings.trust.beside):
+        judge = run.judge(name)
+        model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
+        require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
+        if isinstance(judge, ImportedJudge) and not judge_files(judge):
+            raise UserError(
+                f"no outputs/*.json or judgments/**/*.json in {judge.source or 'any folder'}",
+                where=f"config, judge {name}, key source", remedy="judge.source=FOLDER or published_dir=FOLDER",
+            )  # fmt: skip
+        for path in [*judge_files(judge), *judge_files(judge, paired=True), *vote_files(judge)]:
+            if not Path(path).is_file():
+                raise UserError(f"no file {path}", where=f"config, judge {name}", remedy="name a file that is there")
+
+
+def _names(run: Experiment, model: ModelConfig) -> list[str]:
+    source = model.source.model_dump(mode="json")
+    engine = run.settings.engine
+    served = engine.models.get(model.name) if isinstance(engine, ServerEngine) else None
+    names = [model.name, model.title, *(str(source[key]) for key in ("repo", "path") if source.get(key))]
+    names += [served.model] if served is not None and served.model else []
+    if isinstance(model.source, LoraSource):
+        names += _names(run, model.source.base)
+    return names
+
+
+def comparisons(run: Experiment) -> dict[str, Comparison]:
+    """The comparisons of this run by name; one whose systems do not both answer in it is left out."""
+    found: dict[str, Comparison] = {}
+    if about_published(run):
+        return found
+    for pair in run.pairs.values():
+        roles = {"base": pair.base.name, "aligned": pair.aligned.name}
+        for one in run.settings.pairwise.systems:
+            a, b = (_system(run, name, roles) for name in (one.a, one.b))
+            if a in run.systems and b in run.systems and a != b:
+                name = f"{'.'.join(a)}--{'.'.join(b)}"
+                found[name] = Comparison(name=name, a=_title(run, *a), b=_title(run, *b))
+    return found
+
+
+def _system(run: Experiment, name: str, roles: dict[str, str]) -> tuple[str, str]:
+    """ROLE.METHOD or MODEL.METHOD; "aligned" alone answers as the run asks it."""
+    model, _, method = name.partition(".")
+    return roles.get(model, model), method or run.settings.response.name
+
+
+def _title(run: Experiment, model: str, method: str) -> SystemTitle:
+    return SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
+
+
+def comparing(run: Experiment) -> list[str]:
+    """Names of the judges that compare systems, the run's own first."""
+    names = dict.fromkeys((run.settings.judge.name, *run.settings.trust.beside))
+    return [name for name in names if not isinstance(run.judge(name), ImportedJudge)]
+
+
+def askable(run: Experiment) -> bool:
+    """Whether the judge of the run is a model that can be asked more."""
+    return not isinstance(run.settings.judge, ImportedJudge | VotesJudge)
+
+
+def beside_responses(run: Experiment) -> JudgeTitle | None:
+    """The judge whose reasons pages show beside an aligned model's response: the run's own, if it gives scores."""
+    own = not about_published(run) and scoring(run, beside=False)
+    return judge_title(run.settings.judge) if own else None
+
+
+def judged_again(run: Experiment) -> list[tuple[str, str]]:
+    """Systems (model, method) whose responses show what moves the judge: aligned models, or a published one."""
+    if not askable(run):
+        return []
+    if about_published(run):
+        return judged_systems(run)[:1]
+    aligned = dict.fromkeys(pair.aligned.name for pair in run.pairs.values())
+    return [(model, run.settings.response.name) for model in aligned]
+
+
+def with_source(judge: JudgeConfig, folder: str | None) -> JudgeConfig:
+    """An imported judge that names no folder is one of `folder`."""
+    if isinstance(judge, ImportedJudge) and judge.source is None:
+        return judge.model_copy(update={"source": folder})
+    return judge
+
+
+def vote_files(judge: JudgeConfig) -> list[str]:
+    """The CSV of a judge that holds votes."""
+    return [judge.source] if isinstance(judge, VotesJudge) else []
+
+
+def judge_model(judge: JudgeConfig) -> list[str]:
+    """Manifest of the model that a judge needs here: one, or none."""
+    return [f"results/models/{judge.model}/manifest.json"] if isinstance(judge, LocalJudge) else []
+
+
+def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
+    """Every file that a judge reads, as inputs of a rule."""
+    if isinstance(judge, ImportedJudge) and judge.source is not None and not paired:
+        return list(map(str, published_files(Path(judge.source))))
+    if not isinstance(judge, LocalJudge | ServerJudge):
+        return []
+    kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")
+    texts = [getattr(judge.prompt_files, kind) for kind in kinds]
+    return sorted({*texts, judge.questions if isinstance(judge, LocalJudge) else judge.repair})
+
+
+def judge_stage(run: Experiment, name: str) -> JudgeStage:
+    """The judge and the system, from JUDGE/MODEL.METHOD."""
+    judge, system = name.split("/")
+    model, _, method = system.partition(".")
+    return JudgeStage(judge=run.judge(judge), system=system_name(model, method))
+
+
+def canaries(run: Experiment, name: str) -> CanariesStage:
+    """The judge, the system, and what is changed about how many of its responses."""
+    stage = judge_stage(run, name)
+    return CanariesStage(**dict(stage), **dict(run.settings.canaries))
+
+
+def pairwise(run: Experiment, name: str) -> PairwiseStage:
+    """The judge and the comparison, from JUDGE/COMPARISON."""
+    judge, comparison = name.split("/")
+    compared = comparisons(run)[comparison]
+    return PairwiseStage(
+        judge=run.judge(judge),
+        a=compared.a.name,
+        b=compared.b.name,
+        examples=run.settings.pairwise.examples,
+        seed=run.settings.pairwise.seed,
+    )
+
+
+def trust(run: Experiment, _: str) -> TrustStage:
+    """Intervals, and whose judgments the files hold."""
+    systems = [system_name(*system) for system in judged_systems(run)]
+    return TrustStage(
+        **run.settings.stats.intervals,
+        judge=run.settings.judge.name,
+        systems=systems,
+        others=scoring(run, beside=True),
+        comparisons=list(comparisons(run)),
+    )
+
+
+def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
+    """Intervals, judges, comparisons, and the paper's rows."""
+    settings = run.settings
+    return PairwiseTable(
+        **settings.stats.intervals,
+        dataset=settings.dataset.name,
+        judge=judge_title(settings.judge),
+        asked=[judge_title(run.judge(name)) for name in comparing(run)],
+        scored=bool(scoring(run, beside=False)),
+        comparisons=list(comparisons(run).values()),
+        published=settings.reference.comparisons,
+    )
+
+
+def cases(run: Experiment, _: str) -> CasesTable:
+    """Which comparisons, and how many instructions of each; none where the judge gives no scores."""
+    settings = run.settings
+    return CasesTable(
+        dataset=settings.dataset.name,
+        judge=judge_title(settings.judge),
+        comparisons=list(comparisons(run).values()) if scoring(run, beside=False) else [],
+        cases=settings.pairwise.cases,
+    )
+
+
+def judge_title(judge: JudgeConfig) -> JudgeTitle:
+    """The judge as tables and figures name it."""
+    return JudgeTitle(name=judge.name, title=judge.title, caveat=judge.caveat)

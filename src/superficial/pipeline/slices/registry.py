@@ -1,0 +1,296 @@
+"""What each stage reads of the configuration: an edit elsewhere must not rerun it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from superficial.artifacts.errors import UserError
+from superficial.config import schema
+from superficial.config.validation import nearest
+from superficial.pipeline.slices import contexts as in_context
+from superficial.pipeline.slices import judging
+from superficial.pipeline.slices import ladder as stage_ladder
+from superficial.pipeline.slices import responses as answering
+from superficial.pipeline.slices import search as searching
+from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
+
+if TYPE_CHECKING:
+    from superficial.config.experiment import Experiment
+
+Slice = Callable[["Experiment", str], BaseModel]
+
+
+def generate(run: Experiment, method: str) -> schema.GenerateStage:
+    """Prompt and decoding of the method, and who answers."""
+    chosen, engine = run.method(method), run.settings.engine
+    server = None
+    if isinstance(engine, schema.ServerEngine):
+        server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
+    return schema.GenerateStage(
+        **dict(run.settings.generate), prompt=chosen.prompt, decoding=chosen.decoding, server=server
+    )
+
+
+def retrieve(run: Experiment, method: str) -> schema.RetrieveStage:
+    """How many neighbours, and which examples are too near."""
+    asked = run.neighbours(method)
+    return schema.RetrieveStage(k=asked.k, duplicates=run.index(asked.index).duplicates)
+
+
+def score(run: Experiment, method: str) -> schema.ScoreStage:
+    """The context under which the responses are scored."""
+    return schema.ScoreStage(context=run.method(method).prompt)
+
+
+def rescore(run: Experiment, change: str) -> schema.RescoreStage:
+    """One change of the base's context."""
+    return schema.RescoreStage(change=change, context=run.settings.context.prompt if change == "two_bos" else None)
+
+
+def handoff(run: Experiment, _: str) -> schema.HandoffStage:
+    """The bounds of the hand-off, and the base's context."""
+    return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context.prompt)
+
+
+def prefill(run: Experiment, method: str) -> schema.PrefillStage:
+    """The openings, and how the model is asked."""
+    chosen = run.method(method)
+    return schema.PrefillStage(**dict(run.settings.prefill), prompt=chosen.prompt, decoding=chosen.decoding)
+
+
+def causal(run: Experiment, _: str) -> schema.CausalStage:
+    """What is swapped, and the base's context."""
+    return schema.CausalStage(**dict(run.settings.causal), context=run.settings.context.prompt)
+
+
+def figure(run: Experiment, _: str) -> schema.FigureStage:
+    """The look of the figures, and which results they show."""
+    settings = run.settings
+    return schema.FigureStage(
+        **dict(settings.figure),
+        dataset=settings.dataset.name,
+        context=settings.context.name,
+        confidence=settings.stats.confidence,
+        pairs=titles(run),
+    )
+
+
+def ratio_figure(run: Experiment, _: str) -> schema.RatioFigure:
+    """The look, and the paper's shares; a pair says by its `reference` which of them are its own."""
+    published = run.settings.reference.token_shift
+    known = {row.title for row in published}
+    repeats = {pair.name: pair.reference for pair in run.pairs.values() if pair.reference is not None}
+    for name, title in repeats.items():
+        if title not in known:
+            raise UserError(
+                f"no published pair {title!r}", where=f"config/pair/{name}.yaml, key reference",
+                remedy=nearest(title, sorted(known), "titles"),
+            )  # fmt: skip
+    return schema.RatioFigure(**dict(figure(run, "")), published=published, repeats=repeats)
+
+
+def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
+    """Intervals, and which results the table shows."""
+    settings = run.settings
+    return schema.DefinitionsTable(
+        **settings.stats.intervals, dataset=settings.dataset.name, context=settings.context.name, pairs=titles(run)
+    )
+
+
+def pairs_table(run: Experiment) -> dict[str, Any]:
+    """Which results a table about pairs shows, and from how many examples on."""
+    settings = run.settings
+    return {
+        "dataset": settings.dataset.name,
+        "context": settings.context.name,
+        "confidence": settings.stats.confidence,
+        "min_examples": settings.figure.min_examples,
+        "pairs": titles(run),
+    }
+
+
+def browser(run: Experiment, _: str) -> schema.BrowserStage:
+    """Which results the pages show, the base's contexts, who judged, and the colours of the figures."""
+    settings, look = run.settings, run.settings.figure
+    return schema.BrowserStage(
+        dataset=settings.dataset.name,
+        response=settings.response.name,
+        contexts=[
+            schema.ShownContext(name=method.name, title=method.title, prompt=method.prompt)
+            for method in map(run.method, [settings.context.name, *in_context.further(run)])
+        ],
+        judge=judging.beside_responses(run),
+        pairs=[
+            schema.ComparedPair(
+                name=pair.name,
+                title=pair.title,
+                base=schema.ModelTitle(name=pair.base.name, title=pair.base.title),
+                aligned=schema.ModelTitle(name=pair.aligned.name, title=pair.aligned.title),
+            )
+            for pair in run.pairs.values()
+        ],
+        unshifted=look.unshifted,
+        marginal=look.marginal,
+        shifted=look.shifted,
+    )
+
+
+def published_table(run: Experiment, _: str) -> schema.PublishedTable:
+    """Intervals, what N/A means, and who judged."""
+    view = judged_view(run)
+    return schema.PublishedTable(**run.settings.stats.intervals, na_as_five=view.na_as_five, judge=view.judge)
+
+
+def published_judged(run: Experiment, _: str = "") -> schema.PublishedJudged:
+    """Judges of this run that are given published responses, and whose responses those are."""
+    return schema.PublishedJudged(
+        judges=all_scoring(run), systems=[system_name(*system) for system in judged_systems(run)]
+    )
+
+
+def published_answers(run: Experiment, _: str) -> schema.PublishedAnswers:
+    """Of a part of the dataset, only what was published about that part counts."""
+    return schema.PublishedAnswers(partly=run.settings.dataset.limit is not None)
+
+
+def trust_figure(run: Experiment, _: str) -> schema.TrustFigure:
+    """The look, and the judge of the run."""
+    view = judged_view(run).model_copy(update={"judge": judging.judge_title(run.settings.judge)})
+    return schema.TrustFigure(**dict(run.settings.figure), **dict(view))
+
+
+def judged(run: Experiment, _: str) -> schema.JudgedStage:
+    """Intervals, what N/A means, and whose judgments are read."""
+    view = judged_view(run)
+    return schema.JudgedStage(
+        **run.settings.stats.intervals,
+        na_as_five=view.na_as_five,
+        judge=view.judge.name,
+        systems=[system.name for system in view.systems],
+    )
+
+
+def judged_view(run: Experiment) -> schema.JudgedView:
+    """Whose scores tables and figures show: those of this run's systems, or the published ones."""
+    settings, asked = run.settings, []
+    if about_published(run):
+        judges = [run.judge(name) for name in published_judged(run).judges]
+        asked, systems = [judge.name for judge in judges], []
+        judge = schema.JudgeTitle(
+            name="published",
+            title="; ".join(["as published", *(f"{judge.name}: {judge.title}" for judge in judges)]),
+            caveat=" ".join(judge.caveat.strip() for judge in judges),
+        )
+    else:
+        judge = judging.judge_title(settings.judge)
+        systems = [
+            schema.SystemTitle(name=f"{model}.{method}", title=f"{run.model(model).title}, {run.method(method).title}")
+            for model, method in run.systems
+        ]
+    return schema.JudgedView(
+        dataset=settings.dataset.name,
+        confidence=settings.stats.confidence,
+        na_as_five=settings.na_as_five,
+        judge=judge,
+        systems=systems,
+        asked=asked,
+    )
+
+
+def judged_figure(run: Experiment, _: str) -> schema.JudgedFigure:
+    """The look, whose scores, and which systems belong to one pair: they are held against each other."""
+    view = judged_view(run)
+    names = {system.name: system.title for system in view.systems}
+    groups = [
+        schema.SystemGroup(
+            title=pair.title, systems=[names[".".join(system)] for system in answering.systems_of(run, pair.name)]
+        )
+        for pair in (run.pairs.values() if names and len(run.pairs) > 1 else ())
+    ]
+    return schema.JudgedFigure(**dict(run.settings.figure), **dict(view), groups=groups)
+
+
+def export(run: Experiment, model: str) -> schema.ExportStage:
+    """The model as the exported file names it."""
+    return schema.ExportStage(generator=run.model(model).title, dataset=run.settings.dataset.name)
+
+
+def report(run: Experiment, _: str) -> schema.ReportStage:
+    """The pairs, and what the paper prints of them."""
+    return schema.ReportStage(
+        pairs=[
+            schema.ReportedPair(title=pair.title, reference=pair.reference)
+            for pair in run.pairs.values()
+            if not about_published(run)
+        ],
+        token_shift=run.settings.reference.token_shift,
+    )
+
+
+def titles(run: Experiment) -> list[schema.PairTitle]:
+    """The pairs of the run, as figures name them."""
+    return [schema.PairTitle(name=pair.name, title=pair.title) for pair in run.pairs.values()]
+
+
+SLICES: Mapping[str, Slice] = {
+    "judge": judging.judge_stage,
+    "canaries": judging.canaries,
+    "pairwise": judging.pairwise,
+    "trust": judging.trust,
+    "trust_figure": trust_figure,
+    "pairwise_table": judging.pairwise_table,
+    "cases": judging.cases,
+    "published": lambda run, _: schema.PublishedStage(
+        **dict(published_answers(run, "")), folder=run.settings.published_dir
+    ),
+    "published_answers": published_answers,
+    "published_judged": published_judged,
+    "published_table": published_table,
+    "export": export,
+    "judged": judged,
+    "judged_figure": judged_figure,
+    "scores_table": lambda run, _: schema.ScoresTable(
+        **dict(judged_view(run)), published=run.settings.reference.scores
+    ),
+    "dataset_figure": lambda run, _: schema.DatasetFigure(
+        **dict(run.settings.figure), dataset=run.settings.dataset.name, shares=run.settings.reference.shares
+    ),
+    "model": lambda run, name: run.model(name),
+    "data": lambda run, _: run.settings.dataset,
+    "pair": lambda run, _: schema.Nothing(),
+    "published_prompt": lambda run, file: schema.PublishedPromptStage(file=file),
+    "generate": generate,
+    "embedding_model": lambda run, name: run.embedding(name),
+    "index": lambda run, name: schema.IndexStage(corpus=run.index(name).corpus),
+    "retrieve": retrieve,
+    "score": score,
+    "rescore": rescore,
+    "compare": lambda run, _: run.settings.compare,
+    "stats": lambda run, _: run.settings.stats,
+    "intervals": lambda run, _: schema.IntervalsConfig(**run.settings.stats.intervals),
+    "handoff": handoff,
+    "prefill": prefill,
+    "causal": causal,
+    "prompt_search": searching.prompt_search,
+    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
+    "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **searching.searched(run)),
+    "align": lambda run, _: run.settings.align,
+    "figure": figure,
+    "ratio_figure": ratio_figure,
+    "ladder_figure": lambda run, _: schema.LadderFigure(**dict(figure(run, "")), ladders=stage_ladder.ladders(run)),
+    "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
+    "causal_figure": lambda run, _: schema.CausalFigure(
+        **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
+    ),
+    "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=in_context.titles(run)),
+    "browser": browser,
+    "report": report,
+    "definitions_table": definitions_table,
+    "response_stats": answering.response_stats,
+    "responses_table": answering.responses_view,
+    "failures_figure": answering.failures_figure,
+    "methods_example": answering.methods_example,
+}

@@ -1,0 +1,1 @@
+"""Analyses past the paper."""

@@ -1,0 +1,40 @@
+"""Responses with swapped tokens, and the store in which they survive a kill."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from superficial.artifacts.files import digest
+from superficial.artifacts.progress import progress
+from superficial.artifacts.store import Store
+from superficial.models.load import Loaded
+from superficial.probes.causal.lockstep import Lockstep, Swapped, Task, Work
+from superficial.probes.causal.rule import SIDES, Side
+from superficial.shift.pair.pairing import Pairing
+
+VERSION = 1  # part of the key of every stored response: raise it when a rule decodes otherwise
+
+
+class Answering:
+    """Both models of a pair, and what they have answered before."""
+
+    def __init__(self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, results: Path) -> None:
+        self._models, self._pairing, self._batch = models, pairing, batch
+        self._about = [models[side].key for side in SIDES]
+        self._store = Store(results / ".causal" / f"{digest(self._about)[:32]}.jsonl")
+        self.work = Work()
+
+    def answer(self, tasks: Sequence[Task]) -> list[Swapped]:
+        """The response to each task; what the store holds is not decoded again, and each new one is put there."""
+        keys = [digest([self._about, asdict(task), VERSION]) for task in tasks]
+        waiting = {key: task for key, task in zip(keys, tasks, strict=True) if key not in self._store}
+        names, missing = list(waiting), list(waiting.values())
+        with progress("swapping tokens", len(set(keys)), "responses") as bar:
+            bar.update(bar.total - len(missing))
+            lockstep = Lockstep(self._models, self._pairing, self._batch, lambda: bar.update(0))
+            for index, found in lockstep.answers(missing, among=tasks):
+                self._store.put({names[index]: asdict(found)})
+                bar.update()
+        self.work.forward_passes += lockstep.work.forward_passes
+        self.work.fed_tokens += lockstep.work.fed_tokens
+        return [Swapped(**self._store[key]) for key in keys]

@@ -1,0 +1,201 @@
+"""Both models decode in lock-step, a token a step, each under its own context.
+
+Neither has a repetition penalty, and only end tokens end a response: the closing fence of the zero-shot template is a
+stop rule for texts that the base wrote alone. Rules that agree so far share a row: it splits where they part. A model
+whose choice can no longer matter to a row leaves it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from superficial.inference.finish import EOS, LENGTH
+from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.generate.logits import NextLogits
+from superficial.inference.generate.rows import Rows
+from superficial.inference.prefix import Prefix
+from superficial.models.load import Loaded
+from superficial.probes.causal.rule import OTHER, SIDES, Rule, Side
+from superficial.probes.causal.vocabulary import Shared
+from superficial.shift.category import CATEGORIES, category_index
+from superficial.shift.pair.pairing import Pairing
+
+
+@dataclass(frozen=True)
+class Task:
+    """One response to decode, of `limit` tokens at most; `prompts` in the order of SIDES."""
+
+    prompts: tuple[tuple[int, ...], tuple[int, ...]]
+    rule: Rule
+    limit: int
+
+
+@dataclass
+class Swapped:
+    """A response, in the making or finished; ids are the aligned model's."""
+
+    token_ids: list[int] = field(default_factory=list)
+    swapped: list[int] = field(default_factory=list)  # positions at which the other model's token was taken
+    changed: list[int] = field(default_factory=list)  # those of them at which the driver would have said another
+    finish_reason: str = ""
+    near_ties: int = 0  # positions at which rounding may have decided
+
+
+@dataclass
+class Work:
+    """What was done by both models together."""
+
+    forward_passes: int = 0
+    fed_tokens: int = 0  # of prompts and responses, a row each
+
+
+@dataclass
+class Choice:
+    """What each model would say after the tokens of a row (places), and the category of what the aligned one would."""
+
+    tokens: dict[Side, int] = field(default_factory=dict)
+    near: dict[Side, bool] = field(default_factory=dict)
+    category: str = CATEGORIES[0]
+
+
+@dataclass
+class Draft:
+    """A task under way."""
+
+    index: int
+    task: Task
+    found: Swapped = field(default_factory=Swapped)
+
+    def add(self, choice: Choice, shared: Shared) -> int:
+        """Append the token (a place) that the rule takes, and return it."""
+        rule, found, position = self.task.rule, self.found, len(self.found.token_ids)
+        swaps = rule.swaps(position, choice.category)
+        token = choice.tokens[OTHER[rule.driver] if swaps else rule.driver]
+        if swaps:
+            found.swapped.append(position)
+            found.changed += [position] if token != choice.tokens[rule.driver] else []
+        found.near_ties += any(near for side, near in choice.near.items() if rule.needs(side, position))
+        found.token_ids.append(shared.id("aligned", token))
+        if token in shared.ends:
+            found.finish_reason = EOS
+        elif len(found.token_ids) == self.task.limit:
+            found.finish_reason = LENGTH
+        return token
+
+
+class Lockstep:
+    """Decodes tasks in batches of about `batch` rows; `work` counts what that took."""
+
+    def __init__(
+        self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, step: Callable[[], object] = lambda: None
+    ) -> None:
+        """`step` is called after every token of a batch."""
+        self.work = Work()
+        self._models, self._batch, self._step = models, batch, step
+        self._shared = Shared(pairing, models)
+        self._prefix: dict[Side, Prefix] = {}
+        self._next: dict[Side, NextLogits] = {}
+
+    @torch.inference_mode()
+    def answers(self, tasks: Sequence[Task], among: Sequence[Task] = ()) -> Iterator[tuple[int, Swapped]]:
+        """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks."""
+        if not tasks:
+            return  # and leave the weights where they are
+        for at, side in enumerate(SIDES):
+            self._prefix[side] = Prefix.read(self._models[side], [list(task.prompts[at]) for task in among or tasks])
+            self._next[side] = NextLogits(self._models[side].model)
+        for together in packed(tasks, self._batch):
+            for draft in self._run([Draft(index, tasks[index]) for index in together]):
+                yield draft.index, draft.found
+
+    def _run(self, drafts: Sequence[Draft]) -> Iterator[Draft]:
+        """Decode one batch. A node is a list of drafts with one prompt and equal tokens so far."""
+        nodes: dict[object, list[Draft]] = {}
+        for draft in drafts:
+            nodes.setdefault(draft.task.prompts, []).append(draft)
+        room = max(draft.task.limit for draft in drafts)
+        rows = {side: Rows(self._models[side], self._prefix[side], self._next[side], room) for side in SIDES}
+        views = {side: self._start(rows[side], side, list(nodes.values())) for side in SIDES}
+        waiting, position = list(nodes.values()), 0
+        while waiting:
+            children: dict[tuple[int, int], list[Draft]] = {}
+            for parent, (node, choice) in enumerate(zip(waiting, self._choices(len(waiting), views), strict=True)):
+                for draft in node:
+                    token = draft.add(choice, self._shared)
+                    if draft.found.finish_reason:
+                        yield draft
+                    else:
+                        children.setdefault((parent, token), []).append(draft)
+            self._step()
+            waiting, position = list(children.values()), position + 1
+            views = {side: self._follow(rows[side], side, children, position, views[side]) for side in SIDES}
+
+    def _start(self, rows: Rows, side: Side, nodes: list[list[Draft]]) -> "View":
+        asked = [at for at, node in enumerate(nodes) if _needed(side, node, 0)]
+        prompts = [list(nodes[at][0].task.prompts[SIDES.index(side)]) for at in asked]
+        self.work.fed_tokens += sum(map(len, prompts))
+        return self._view(side, asked, rows.start(prompts) if asked else None)
+
+    def _follow(
+        self, rows: Rows, side: Side, children: Mapping[tuple[int, int], list[Draft]], position: int, before: "View"
+    ) -> "View":
+        going = [
+            (at, parent, token)
+            for at, ((parent, token), node) in enumerate(children.items())
+            if _needed(side, node, position)
+        ]
+        self.work.fed_tokens += len(going)
+        parents = [before.rows[parent] for _, parent, _ in going]
+        tokens = [self._shared.id(side, token) for _, _, token in going]
+        return self._view(side, [at for at, _, _ in going], rows.follow(parents, tokens) if going else None)
+
+    def _view(self, side: Side, nodes: list[int], logits: torch.Tensor | None) -> "View":
+        self.work.forward_passes += logits is not None
+        rows = {node: row for row, node in enumerate(nodes)}
+        return View(rows, None if logits is None else self._shared.logits(side, logits))
+
+    def _choices(self, nodes: int, views: Mapping[Side, "View"]) -> list[Choice]:
+        """What both models say at each node."""
+        found = [Choice() for _ in range(nodes)]
+        for side, view in views.items():
+            if view.logits is not None:
+                nothing = torch.zeros(len(view.rows), 1, dtype=torch.long, device=view.logits.device)
+                chosen = choose(view.logits, nothing, 1.0, tie_of(self._models[side].dtype))
+                for node, token, near in zip(view.rows, *chosen, strict=True):
+                    found[node].tokens[side], found[node].near[side] = token, near
+        # Where both say the same its rank is 1.
+        parted = [at for at, one in enumerate(found) if len(set(one.tokens.values())) == 2]
+        base = views["base"].logits
+        if parted and base is not None:
+            logits = base[:, [views["base"].rows[at] for at in parted]]  # (S, N)
+            tokens = torch.tensor([[found[at].tokens["aligned"] for at in parted]], device=logits.device)
+            ranks = 1 + (logits > logits.gather(0, tokens)).sum(dim=0)
+            for at, index in zip(parted, category_index(ranks.cpu().numpy()), strict=True):
+                found[at].category = CATEGORIES[index]
+        return found
+
+
+@dataclass(frozen=True)
+class View:
+    """One model's logits (S, B) over places, and the row of each node that has one."""
+
+    rows: dict[int, int]
+    logits: torch.Tensor | None
+
+
+def _needed(side: Side, node: Sequence[Draft], position: int) -> bool:
+    return any(draft.task.rule.needs(side, position) for draft in node)
+
+
+def packed(tasks: Sequence[Task], size: int) -> list[list[int]]:
+    """Indices of the tasks that are decoded together: all of one prompt, and prompts of like length."""
+    found: dict[object, list[int]] = {}
+    for index in sorted(range(len(tasks)), key=lambda index: (len(tasks[index].prompts[0]), tasks[index].prompts)):
+        found.setdefault(tasks[index].prompts, []).append(index)
+    together: list[list[int]] = [[]]
+    for indices in found.values():
+        if together[-1] and len(together[-1]) + len(indices) > size:
+            together.append([])
+        together[-1] += indices
+    return together

@@ -1,0 +1,65 @@
+"""Which tokens are swapped: one model drives, and at some positions the other one's choice is taken."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from superficial.artifacts.files import digest
+from superficial.shift.category import CATEGORIES
+
+Side = Literal["base", "aligned"]
+SIDES: tuple[Side, Side] = ("base", "aligned")
+OTHER: dict[Side, Side] = {"base": "aligned", "aligned": "base"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`driver` decodes greedily; the other model's choice is taken at `positions`, and wherever its category says so.
+
+    The category of a position is that of the aligned model's choice under the base, both after the same tokens.
+    """
+
+    driver: Side
+    categories: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
+
+    def swaps(self, position: int, category: str) -> bool:
+        """Whether the other model's token is taken here."""
+        return category in self.categories or position in self.positions
+
+    def needs(self, side: Side, position: int) -> bool:
+        """Whether what `side` would say matters from `position` on; once it does not, it never will again."""
+        return side == self.driver or bool(self.categories) or max(self.positions, default=-1) >= position
+
+
+NONE = Rule("base")  # the base's own greedy response
+SHIFTED = Rule("base", ("shifted",))
+
+
+def rules(variants: Sequence[str], first: Sequence[int], limit: int) -> dict[str, Rule]:
+    """The rule of each variant by name, without `random`, whose positions hang on what SHIFTED did.
+
+    `none` is always there. `first` stands for one variant each number k of it: the first k positions.
+
+    >>> rules(["shifted", "first"], [2], limit=64)["first_2"]
+    Rule(driver='base', categories=(), positions=(0, 1))
+    """
+    found = {"none": NONE}
+    for variant in variants:
+        if variant == "first":
+            found |= {f"first_{k}": Rule("base", positions=tuple(range(min(k, limit)))) for k in first}
+        elif variant != "random":
+            found[variant] = {
+                "shifted": SHIFTED,
+                "shifted_or_marginal": Rule("base", CATEGORIES[1:]),
+                "all": Rule("base", positions=tuple(range(limit))),
+                "reverse": Rule("aligned", ("shifted",)),
+            }[variant]
+    return found
+
+
+def at_random(example: str, swapped: int, length: int, seed: int) -> Rule:
+    """`swapped` positions among the first `length`, drawn for this example whatever others there are."""
+    draw = random.Random(digest([seed, example]))
+    return Rule("base", positions=tuple(sorted(draw.sample(range(length), swapped))))

@@ -1,0 +1,161 @@
+"""The causal stage: what the base writes when some of its tokens are the aligned model's, and the other way round.
+
+Decoding is plain greedy, without the repetition penalty of 1.1 that the paper gives base models (see
+probes/handoff/stage.py): the reference is the aligned response, which was decoded plainly, and at no swaps the base's
+own greedy response.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from superficial.artifacts.files import digest, write_sidecar
+from superficial.artifacts.table import read_table, write_table
+from superficial.config.schema import CausalStage, RuntimeConfig
+from superficial.data.dialogue import asked_of, last_turns
+from superficial.inference.finish import EOS
+from superficial.models.load import Loaded, load_model
+from superficial.probes.causal.answer import Answering
+from superficial.probes.causal.lockstep import Swapped, Task
+from superficial.probes.causal.rule import NONE, SHIFTED, Rule, Side, at_random, rules
+from superficial.probes.handoff.stage import agreeing, rouge_l
+from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.context import check_length
+from superficial.shift.pair.pairing import Pairing
+
+
+def run(
+    cfg: CausalStage,
+    runtime: RuntimeConfig,
+    *,
+    pair: Path,
+    base: Path,
+    aligned: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
+) -> None:
+    """Write one row an example and variant; ids of tokens are the aligned model's.
+
+    `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response.
+    `swapped`, `changed`: tokens taken from the other model, and those of them that the driver would not have said.
+    Against the aligned response (cut to the window) and, with `base_` before it, against the base's own: `agreeing`,
+    tokens of the longest agreeing run from the start; `agreeing_share`, the same as a share of that response;
+    `rouge_l`, F1 over words, 0 to 1. `identical`: 1 where the whole aligned response is reproduced.
+    """
+    started = time.monotonic()
+    models: dict[Side, Loaded] = {
+        "base": load_model(base, runtime.device), "aligned": load_model(aligned, runtime.device),
+    }  # fmt: skip
+    prompts = PromptBuilder.of(models["base"], cfg.context, prompt_files)
+    chosen = drawn(read_table(data), cfg.examples, cfg.seed)
+    answers = read_table(responses)
+    contexts = build_contexts(models, cfg, prompts, chosen, answers)
+    answering = Answering(models, Pairing.read(pair), runtime.generate_batch, out.parents[3])
+    found = decode(cfg, contexts, answering)
+    references = answers.set_index("id")["token_ids"]
+    rows = []
+    for (example, variant), one in found.items():
+        reference = [int(token) for token in references[example]][: contexts[example].limit]
+        own = found[example, "none"].token_ids
+        ends = {end for loaded in models.values() for end in loaded.end_ids}
+        row = {"example_id": example, "variant": variant, "window": cfg.max_new_tokens}
+        rows.append(row | measured(models["aligned"], one, reference, own, ends))
+    queries = chosen.assign(example_id=chosen["id"], instruction=asked_of(chosen, in_full=True).to_numpy())
+    table = pd.DataFrame(rows).merge(queries[["example_id", "category", "instruction"]])
+    table.insert(0, "id", table["example_id"] + "#" + table["variant"])
+    write_table(table, out)
+    inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
+    ties: dict[str, int] = {}
+    for (example, _), one in found.items():
+        ties[example] = ties.get(example, 0) + one.near_ties
+    facts = {
+        "device": str(models["base"].device),
+        "dtype": str(models["base"].dtype),
+        "forward_passes": answering.work.forward_passes,
+        "fed_tokens": answering.work.fed_tokens,
+        "near_ties": {example: count for example, count in ties.items() if count},
+    }
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="causal", config=config, inputs=inputs, started=started, facts=facts)
+
+
+def drawn(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
+    """So many instructions, in shares as regular and safety have them; a larger draw holds every smaller one."""
+    order = data.assign(drawn=[digest([seed, example]) for example in data["id"]]).sort_values("drawn")
+    within = order.groupby("category")
+    order["place"] = (within.cumcount() + 0.5) / within["id"].transform("size")
+    order = order.sort_values(["place", "category"], kind="stable")
+    return order.head(len(order) if examples is None else examples).drop(columns=["drawn", "place"])
+
+
+def build_contexts(
+    models: dict[Side, Loaded], cfg: CausalStage, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> dict[str, Task]:
+    """By example: both prompts, and how far to decode; the rule is still NONE."""
+    answers, turns, found = responses.set_index("id"), last_turns(data, responses), {}
+    for example in data["id"]:
+        query, before = turns[example]
+        asked = prompts.build(query, example=example, history=before).ids
+        own = [int(token) for token in answers.at[example, "prompt_ids"]]
+        length = len(answers.at[example, "token_ids"])
+        # Of a response that was cut off nothing is known beyond its limit.
+        ended = answers.at[example, "finish_reason"] == EOS
+        limit = cfg.max_new_tokens if ended else min(cfg.max_new_tokens, length)
+        for loaded, ids in zip((models["base"], models["aligned"]), (asked, own), strict=True):
+            check_length(loaded, len(ids) + limit, example=example, what="prompt and causal.max_new_tokens")
+        found[example] = Task((tuple(asked), tuple(own)), NONE, limit)
+    return found
+
+
+def decode(cfg: CausalStage, contexts: dict[str, Task], answering: Answering) -> dict[tuple[str, str], Swapped]:
+    """The response of every example and variant."""
+
+    def task(example: str, rule: Rule) -> Task:
+        return Task(contexts[example].prompts, rule, contexts[example].limit)
+
+    asked = {
+        (example, variant): task(example, rule)
+        for example, context in contexts.items()
+        for variant, rule in rules(cfg.variants, cfg.first, context.limit).items()
+    }
+    if "random" in cfg.variants:
+        asked |= {(example, ""): task(example, SHIFTED) for example in contexts}
+    found = dict(zip(asked, answering.answer(list(asked.values())), strict=True))
+    if "random" in cfg.variants:
+        again = {}
+        for example in contexts:
+            shifted = found.pop((example, ""))
+            rule = at_random(example, len(shifted.swapped), len(shifted.token_ids), cfg.seed)
+            again[example, "random"] = task(example, rule)
+        found |= dict(zip(again, answering.answer(list(again.values())), strict=True))
+    return found
+
+
+def measured(loaded: Loaded, one: Swapped, reference: list[int], own: list[int], ends: set[int]) -> dict[str, Any]:
+    """The row of one response, held against the aligned one and the base's own."""
+
+    def text(tokens: list[int]) -> str:
+        return str(loaded.tokenizer.decode(tokens[:-1] if tokens and tokens[-1] in ends else tokens))
+
+    tokens = one.token_ids
+    row: dict[str, Any] = {
+        "token_ids": tokens,
+        "text": text(tokens),
+        "finish_reason": one.finish_reason,
+        "swapped_at": one.swapped,
+        "changed_at": one.changed,
+        "tokens": len(tokens),
+        "swapped": len(one.swapped),
+        "changed": len(one.changed),
+        "identical": float(tokens == reference),
+    }
+    for name, other in (("", reference), ("base_", own)):
+        run_length = agreeing(tokens, other)
+        row |= {f"{name}agreeing": run_length, f"{name}agreeing_share": run_length / len(other)}
+        row[f"{name}rouge_l"] = rouge_l(text(tokens), text(other))
+    return row

@@ -1,0 +1,112 @@
+"""The prefill stage: how a model goes on when the first tokens of its response are put into its mouth.
+
+Decoding is the method's own, so that with nothing given the answer is how the model's response by that method begins.
+A repetition penalty, where the method has one, counts what was given like what the model wrote.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.table import read_table, write_table
+from superficial.config.schema import PrefillStage, RuntimeConfig
+from superficial.data.dialogue import last_turns
+from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.requests import Request, answer, open_store, request
+from superficial.models.load import Loaded, load_model
+from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.context import check_length
+
+COLUMNS = ["example_id", "opening", "k", "window", "given", "token_ids", "text", "finish_reason"]
+
+
+@dataclass(frozen=True)
+class Prefill:
+    """A prompt that ends with the first tokens of an opening."""
+
+    request: Request
+    opening: str
+    given: list[int]
+
+
+def run(
+    cfg: PrefillStage,
+    runtime: RuntimeConfig,
+    *,
+    model: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Sequence[Path] = (),
+    out: Path,
+) -> None:
+    """Write one row a harmful instruction, opening and k: what was `given`, and the `text` that the model wrote then.
+
+    `token_ids` are those of `text`, with the token that ended it. At k = 0 all openings have one and the same answer.
+    `responses` are the aligned model's: of a dialogue, its earlier answers stand in the prompt. Answers are kept in a
+    store as they are finished, like those of the generate stage.
+    """
+    started = time.monotonic()
+    loaded = load_model(model, runtime.device)
+    prompts = PromptBuilder.of(loaded, cfg.prompt, prompt_files)
+    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
+    prefills = build_prefills(loaded, cfg, greedy, prompts, read_table(data), read_table(responses))
+    store = open_store(loaded, greedy, out.parents[3])
+    found = answer(loaded, greedy, [one.request for one in prefills], runtime.generate_batch, store)
+    rows = [_row(loaded, cfg, one, reply) for one, reply in zip(prefills, found.answers, strict=True)]
+    write_table(pd.DataFrame(rows, columns=COLUMNS), out)
+    inputs = {"model": model, "data": data, "responses": responses, **prompts.files}
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="prefill", config=config, inputs=inputs, started=started, facts=found.facts)
+
+
+def build_prefills(
+    loaded: Loaded,
+    cfg: PrefillStage,
+    greedy: Greedy,
+    prompts: PromptBuilder,
+    data: pd.DataFrame,
+    responses: pd.DataFrame,
+) -> list[Prefill]:
+    """Every opening and k for every harmful instruction."""
+    chosen = data[data["category"] == "safety"]
+    turns, found = last_turns(chosen, responses), []
+    openings = {name: opening_ids(loaded, name, text, cfg.prefixes[-1]) for name, text in cfg.openings.items()}
+    for example in chosen["id"]:
+        query, before = turns[example]
+        context = prompts.build(query, example=example, history=before).ids
+        for name, tokens in openings.items():
+            for k in cfg.prefixes:
+                prompt = context + tokens[:k]
+                what = "prompt and prefill.max_new_tokens"
+                check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what=what)
+                found.append(Prefill(request(loaded, greedy, example, prompt), name, tokens[:k]))
+    return found
+
+
+def opening_ids(loaded: Loaded, name: str, text: str, most: int) -> list[int]:
+    """Token ids of an opening, as the model itself would begin a response with it; `most` are needed."""
+    ids = [int(token) for token in loaded.tokenizer(text, add_special_tokens=False).input_ids]
+    if len(ids) < most:
+        raise UserError(
+            f"it has {len(ids)} tokens for model {loaded.manifest['name']}, and the largest prefix is {most}",
+            where=f"config, key prefill.openings.{name}",
+            remedy="write a longer one, or lower prefill.prefixes",
+        )
+    return ids
+
+
+def _row(loaded: Loaded, cfg: PrefillStage, one: Prefill, reply: Answer) -> dict[str, object]:
+    def decode(ids: list[int]) -> str:
+        return str(loaded.tokenizer.decode(ids))
+
+    # Some tokenizers drop the space before the first word of a text, which here stands inside of one.
+    given = decode(one.given)
+    rest = decode(one.given + reply.token_ids)[len(given) :]
+    text = rest[: len(rest) - len(rest.lstrip())] + reply.text.lstrip()
+    values = (one.request.example, one.opening, len(one.given), cfg.max_new_tokens, given, reply.token_ids, text)
+    return dict(zip(COLUMNS, (*values, reply.finish_reason), strict=True))

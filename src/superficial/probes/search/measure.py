@@ -1,0 +1,122 @@
+"""How far the base under a prompt is from the aligned model; every result is kept by content as it is found."""
+
+from collections.abc import Sequence as Several
+from dataclasses import astuple, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from superficial.artifacts.files import digest, file_sha256
+from superficial.artifacts.store import Store
+from superficial.config.schema import PromptConfig, RuntimeConfig
+from superficial.inference.prefix import Prefix
+from superficial.inference.teacher_forcing import Scorer, Sequence
+from superficial.models.head import Head
+from superficial.models.load import Loaded, load_model
+from superficial.models.manifest import model_key, read_manifest
+from superficial.probes.search.greedy import Shown
+from superficial.probes.search.halves import Half
+from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.files import parts_of
+from superficial.shift.distributions import Side, Workspace, divergence
+from superficial.shift.pair.pairing import Pairing
+from superficial.shift.score import build_sequences
+
+VERSION = 1  # part of what results are kept under: raise it when scoring or comparing changes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one prompt makes of the responses of a half, and what it took to know."""
+
+    kl: list[float]  # KL(aligned || base), nats, summed over the tokens of each response
+    fed_tokens: int
+    forward_passes: int
+    known_tokens: int  # of the examples before the last one, read once for all candidates of a step
+
+
+class Measure:
+    """A prompt with any examples of its pool in the place of its own; results lie in `results/.search`."""
+
+    def __init__(
+        self,
+        base: Loaded,
+        aligned: Path,
+        pair: Path,
+        prompt: PromptConfig,
+        files: Several[Path],
+        data: pd.DataFrame,
+        runtime: RuntimeConfig,
+        results: Path,
+    ) -> None:
+        """`aligned` is that model's manifest, `files` are those that `prompt` reads. Weights are read when needed."""
+        self.fed_tokens = self.forward_passes = 0  # of this process; what was kept took none
+        self._base, self._aligned, self._pairing = base, aligned, Pairing.read(pair)
+        self._prompt, self._files, self._data, self._runtime = prompt, files, data, runtime
+        self._about = [VERSION, base.key, model_key(read_manifest(aligned)), file_sha256(pair)]
+        self._store = Store(results / ".search" / f"{digest(self._about)[:32]}.jsonl")
+        self._known = lru_cache(maxsize=1)(self._read_known)  # only the newest is needed
+
+    def kl(self, shown: Shown, half: Half, *, grown: bool = False) -> Found:
+        """Under `shown` examples; `grown`: all but the last one are read once, for all that go on from them."""
+        sequences = self._sequences(shown, half)
+        key = digest([self._about, half.key, grown, [astuple(one) for one in sequences]])
+        if key not in self._store:
+            self._store.put({key: vars(self._find(sequences, half, shown[:-1] if grown else None))})
+        return Found(**self._store[key])
+
+    def _find(self, sequences: list[Sequence], half: Half, before: Shown | None) -> Found:
+        known = None if before is None else self._known(before, half)
+        scorer = Scorer(self._base, self._runtime.score_tokens, known=known, quiet=True)
+        divergences = self._divergences(scorer.states(sequences), half.states)
+        self.fed_tokens += scorer.fed_tokens
+        self.forward_passes += scorer.forward_passes
+        kl = [float(part.double().sum()) for part in torch.split(divergences, half.lengths)]
+        return Found(kl, scorer.fed_tokens, scorer.forward_passes, known.fed if known else 0)
+
+    def _read_known(self, shown: Shown, half: Half) -> Prefix:
+        """What prompts with `shown` begin with, always read example by example, so that a killed run goes on alike."""
+        before = self._known(shown[:-1], half) if shown else None
+        contexts = [sequence.context for sequence in self._sequences(shown, half)]
+        with torch.inference_mode():
+            found = Prefix.read(self._base, contexts, before)
+        self.fed_tokens += found.fed
+        self.forward_passes += found.fed > 0
+        return found
+
+    def _sequences(self, shown: Shown, half: Half) -> list[Sequence]:
+        builder = PromptBuilder.of(self._base, *showing(self._prompt, self._files, shown))
+        return build_sequences(self._base, builder, self._data, half.responses)
+
+    @torch.inference_mode()
+    def _divergences(self, base: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
+        """KL(aligned || base) (N,) from the states (N, H) of both."""
+        heads, chunk = self._heads, self._runtime.position_chunk
+        parts = []
+        for left, right in zip(torch.split(base, chunk), torch.split(aligned, chunk), strict=True):
+            here = heads[0].weight.device
+            sides = Side(heads[0], left.to(here)), Side(heads[1], right.to(here))
+            parts.append(divergence(*sides, self._workspace).cpu())
+        return torch.cat(parts)
+
+    @cached_property
+    def _heads(self) -> tuple[Head, Head]:
+        """Of the base and of the aligned model, whose body is dropped."""
+        other = load_model(self._aligned, self._runtime.device).model
+        return self._pairing.base_head(Head.of(self._base.model)), self._pairing.aligned_head(Head.of(other))
+
+    @cached_property
+    def _workspace(self) -> Workspace:
+        head = self._heads[0]
+        return Workspace(self._runtime.position_chunk, head.vocabulary, head.weight.device)
+
+
+def showing(prompt: PromptConfig, files: Several[Path], shown: Shown) -> tuple[PromptConfig, list[Path]]:
+    """`prompt` with these examples of its pool, or without any, and the files that it then reads."""
+    if prompt.examples is not None and shown:
+        examples = prompt.examples.model_copy(update={"ids": list(shown)})
+        return prompt.model_copy(update={"examples": examples}), list(files)
+    others = [file for part, file in zip(parts_of(prompt), files, strict=True) if part != "examples"]
+    return prompt.model_copy(update={"examples": None}), others

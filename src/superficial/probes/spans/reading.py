@@ -1,0 +1,56 @@
+"""One response as both models read it: the aligned one its own tokens, the base its own tokens of the same text."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from superficial.artifacts.errors import UserError
+from superficial.probes.spans.report import ByteReport
+from superficial.probes.spans.spelling import Spelling
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`used` aligned tokens stand against all of `base_ids`; with `ended` the last one of each is the end of turn."""
+
+    example: str
+    base_ids: list[int]
+    aligned_ids: list[int]  # the whole response
+    base_bytes: list[bytes]  # of the tokens that are text
+    aligned_bytes: list[bytes]
+    ended: bool
+
+    @property
+    def used(self) -> int:
+        """Aligned tokens that are compared; what comes behind them is left out."""
+        return len(self.aligned_bytes) + self.ended
+
+
+def readings(base: Spelling, aligned: Spelling, report: ByteReport, responses: pd.DataFrame) -> Iterator[Reading]:
+    """Every response. One whose text the base's tokenizer would change is left out whole.
+
+    An end of turn counts where it follows the text at once.
+    """
+    ends = {end.aligned.id: end.base.id for end in report.ends}
+    for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
+        ids = [int(token) for token in tokens]
+        parts = aligned.written(ids)
+        read = base.read(b"".join(parts).decode())
+        if read is None:
+            yield Reading(example, [], ids, [], [], ended=False)
+            continue
+        behind = ids[len(parts) :]
+        ended = len(behind) == 1 and behind[0] in ends
+        end = [ends[behind[0]]] if ended else []
+        yield Reading(example, read + end, ids, [base.texts[token] for token in read], parts, ended)
+
+
+def require_some(found: list[Reading], base: str) -> None:
+    """Stop where the base can read nothing of what was answered."""
+    if not any(one.base_ids for one in found):
+        raise UserError(
+            f"the tokenizer of {base} gives back no response as it was written",
+            where=f"tokenizer of {base}",
+            remedy="choose a base whose tokenizer keeps to bytes",
+        )

@@ -1,0 +1,1 @@
+"""Token distribution shift: two models over the same response tokens."""

@@ -1,0 +1,72 @@
+"""The rescore stage: the base under a context that differs in one thing from the one of the headline numbers."""
+
+import time
+from collections.abc import Sequence as Several
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.files import file_sha256, write_sidecar
+from superficial.artifacts.table import read_table
+from superficial.config.schema import RescoreStage, RuntimeConfig
+from superficial.inference.teacher_forcing import Scorer, Sequence
+from superficial.models.load import Loaded, load_model
+from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.context import check_length
+from superficial.shift.pair.pairing import Pairing
+from superficial.shift.score import build_sequences, write_states
+
+
+def run(
+    cfg: RescoreStage,
+    runtime: RuntimeConfig,
+    *,
+    pair: Path,
+    model: Path,
+    data: Path,
+    responses: Path,
+    prompt_files: Path | Several[Path] = (),
+    out: Path,
+) -> None:
+    """Write `out` as the score stage does: `states` (N, H) in the order of `responses`, `lengths` (E,).
+
+    `pair` is the report of the pair stage: it says which ids the base is fed where its vocabulary differs.
+    """
+    started = time.monotonic()
+    loaded = load_model(model, runtime.device)
+    pairing = Pairing.read(pair)
+    answers = pairing.read_by(loaded.manifest["name"], read_table(responses))
+    if cfg.context is None:
+        answers = pairing.context_read_by_base(answers)
+    sequences = changed_sequences(loaded, cfg, read_table(data), answers, prompt_files)
+    for example, sequence in zip(answers["id"], sequences, strict=True):
+        check_length(loaded, len(sequence.fed), example=example, what="context and response")
+    states = Scorer(loaded, runtime.score_tokens).states(sequences)
+    about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
+    write_states(out, states, sequences, about)
+    inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
+    facts = {"device": str(loaded.device), "dtype": str(loaded.dtype), "response_tokens": len(states)}
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="rescore", config=config, inputs=inputs, started=started, facts=facts)
+
+
+def changed_sequences(
+    loaded: Loaded,
+    cfg: RescoreStage,
+    data: pd.DataFrame,
+    responses: pd.DataFrame,
+    prompt_files: Path | Several[Path] = (),
+) -> list[Sequence]:
+    """Context and response of every example.
+
+    `two_bos` writes a second BOS before the context, as a tokenizer does that is handed a text which opens with one; a
+    context without BOS stays as it is. `aligned_context` takes the ids that the aligned model was asked with: the
+    base's own tokenizer may have no chat template.
+    """
+    if cfg.context is None:
+        contexts = [[int(token) for token in ids] for ids in responses["prompt_ids"]]
+        answers = [[int(token) for token in ids] for ids in responses["token_ids"]]
+        return [Sequence(context, answer) for context, answer in zip(contexts, answers, strict=True)]
+    plain = build_sequences(loaded, PromptBuilder.of(loaded, cfg.context, prompt_files), data, responses)
+    bos = [loaded.tokenizer.bos_token_id]
+    return [Sequence(bos + one.context if one.context[:1] == bos else one.context, one.response) for one in plain]

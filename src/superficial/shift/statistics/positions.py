@@ -1,0 +1,80 @@
+"""Curves over the response: by position, by bins of positions, and by tenths of each response (paper, figure 4)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from superficial.shift.category import CATEGORIES
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.still_running import StillRunning
+from superficial.shift.statistics.token_table import TokenTable
+
+METRICS = ("kl_aligned_base", "kl_base_aligned", "js", "base_entropy", "aligned_entropy", "base_prob", "base_rank")
+LAST = 2048  # positions beyond it are left out of curves by position: no curve needs them, and memory is bounded
+WIDTHS = (1, 8)  # positions a point: each one, and bins that let few examples show a trend
+TENTHS = 10
+
+Sums = tuple[Floats, Floats]  # (P,) and resampled (R, P)
+
+
+def positions(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
+    """One row a scale, metric and bin: position (first of the bin), mean, low, high, examples (with tokens there).
+
+    Scales: `1` and `8` are bins of so many positions (from 0); `tenth` cuts every response into ten parts of equal
+    length. Means are over all tokens in the bin. `log10_base_rank` is there because a mean of ranks over a vocabulary
+    of 262k says little but how deep the deepest one lay.
+    """
+    curves = _Curves(table, bootstrap)
+    counts = curves.sums(np.ones_like(table.category))
+    parts = []
+    for metric, value in _values(table):
+        for name, above in curves.sums(value).items():
+            mean, low, high = bootstrap.ratio_of_sums(above, counts[name])
+            columns = {"scale": name, "metric": metric, "position": curves.first[name], "mean": mean}
+            parts.append(pd.DataFrame(columns | {"low": low, "high": high, "examples": curves.examples[name]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+class _Curves:
+    """Sums of a value along the response, on every scale."""
+
+    def __init__(self, table: TokenTable, bootstrap: Bootstrap) -> None:
+        self._bootstrap = bootstrap
+        self._running = StillRunning(table, bootstrap, LAST)
+        size = len(self._running.examples)
+        self.first = {str(width): np.arange(0, size, width) for width in WIDTHS}
+        # Whoever reaches a bin has a token at its first position.
+        self.examples = {name: self._running.examples[first] for name, first in self.first.items()}
+        tenths = TENTHS * table.position.astype(np.int64)
+        tenths //= np.repeat(table.lengths, table.lengths)
+        self._cells = tenths + TENTHS * table.example.astype(np.int64)
+        self._shape = (table.examples, TENTHS)
+        self.first["tenth"] = np.arange(TENTHS)
+        self.examples["tenth"] = (self._tenths(np.ones_like(table.category)) > 0).sum(axis=0)
+
+    def sums(self, value: NDArray[Any]) -> dict[str, Sums]:
+        """Sums of `value` (N,) by scale."""
+        every, drawn = self._running.sums(value)
+        found = {
+            str(width): (np.add.reduceat(every, first), np.add.reduceat(drawn, first, axis=1))
+            for width, first in ((width, self.first[str(width)]) for width in WIDTHS)
+        }
+        cells = self._tenths(value)
+        return found | {"tenth": (cells.sum(axis=0), self._bootstrap.sums(cells))}
+
+    def _tenths(self, value: NDArray[Any]) -> Floats:
+        """Sums by example and tenth, (E, 10)."""
+        found = np.bincount(self._cells, weights=value, minlength=int(np.prod(self._shape)))
+        return found.reshape(self._shape).astype(np.float64)
+
+
+def _values(table: TokenTable) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Each metric with its value at every row, read when its turn comes."""
+    for metric in METRICS:
+        yield metric, table.column(metric)
+    yield "log10_base_rank", np.log10(table.column("base_rank"))
+    for index, name in enumerate(CATEGORIES):
+        yield name, table.category == index

@@ -1,0 +1,56 @@
+"""Numbers that say whether a run can be trusted, one row each."""
+
+import numpy as np
+import pandas as pd
+
+from superficial.inference.finish import EOS
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.token_table import TokenTable
+
+PER_TOKEN = ("kl_aligned_base", "kl_base_aligned", "js", "base_prob", "base_entropy", "aligned_entropy")
+LOOP = 0.5  # a response loops when more than this share of its 8-grams are repetitions
+
+
+def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    """Rows (measure, value, low, high): counts, means over tokens (nats where divergences), means over responses."""
+    answers = responses.set_index("id").loc[table.ids]  # in the order of the draws
+    rows: list[tuple[str, float, float | None, float | None]] = [
+        ("examples", table.examples, None, None),
+        ("tokens", int(table.lengths.sum()), None, None),
+    ]
+    lengths = table.lengths[:, None].astype(np.float64)
+    per_token = [("aligned_rank_1_share", "aligned_rank"), *((name, name) for name in PER_TOKEN)]
+    for measure, column in per_token:
+        value = table.column(column)
+        value = value == 1 if column == "aligned_rank" else value
+        rows.append((measure, *_interval(bootstrap, table.totals(value), lengths)))
+    repeated = np.array([repeated_ngrams(ids) for ids in answers["token_ids"]])
+    per_response = {
+        "response_tokens": table.lengths,
+        "ended_share": (answers["finish_reason"] == EOS).to_numpy(),
+        "repeated_8gram_share": repeated,
+        "looping_share": repeated > LOOP,
+    }
+    for measure, value in per_response.items():
+        sums = value.astype(np.float64)[:, None]
+        rows.append((measure, *_interval(bootstrap, sums, np.ones_like(sums))))
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+
+
+def _interval(bootstrap: Bootstrap, numerators: Floats, denominators: Floats) -> tuple[float, float, float]:
+    estimate, low, high = bootstrap.ratio(numerators, denominators)
+    return float(estimate[0]), float(low[0]), float(high[0])
+
+
+def repeated_ngrams(tokens: np.ndarray, n: int = 8) -> float:
+    """Share of the n-grams of `tokens` that occurred before in it; 0 for fewer than n tokens.
+
+    >>> repeated_ngrams(np.arange(20))
+    0.0
+    >>> repeated_ngrams(np.array([1, 2] * 10))
+    0.8461538461538461
+    """
+    raw = np.ascontiguousarray(tokens).tobytes()
+    step = len(raw) // max(len(tokens), 1)  # bytes a token
+    grams = [raw[start : start + n * step] for start in range(0, len(raw) - n * step + 1, step)] if raw else []
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -1,0 +1,110 @@
+"""The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from superficial.shift.category import CATEGORIES, category_index
+from superficial.shift.statistics.bootstrap import Floats
+
+TEXTS = ("example_id", "token", "kind")  # columns of repeated text, read as dictionaries of their distinct values
+
+
+class TokenTable:
+    """Rows stand as the compare stage writes them: example after example, positions from 0 in each."""
+
+    def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
+        self._read = read
+
+    @classmethod
+    def open(cls, path: Path) -> "TokenTable":
+        """The table in a Parquet file, of which only the columns that are asked for are ever read."""
+        return cls(lambda name: pq.read_table(path, columns=[name], read_dictionary=list(TEXTS)).column(name))
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "TokenTable":
+        """The table in memory."""
+        return cls(pa.Table.from_pandas(frame, preserve_index=False).column)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """All values of one column, (N,)."""
+        return np.asarray(self._read(name).to_numpy())
+
+    def lists(self, name: str) -> NDArray[Any]:
+        """All values of a column of lists of one length, (N, K)."""
+        values = self._read(name).combine_chunks()
+        return np.asarray(values.flatten()).reshape(len(values), -1)
+
+    def codes(self, name: str, values: Sequence[str]) -> NDArray[np.int8]:
+        """A text column as indices into `values`, (N,)."""
+        place = {value: code for code, value in enumerate(values)}
+        parts = [np.empty(0, np.int8)]
+        for chunk in self._read(name).chunks:
+            coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+            lookup = np.array([place[text] for text in coded.dictionary.to_pylist()], np.int8)
+            parts.append(lookup[coded.indices.to_numpy()])
+        return np.concatenate(parts)
+
+    @cached_property
+    def position(self) -> NDArray[np.int32]:
+        """Position in the response, from 0, (N,)."""
+        return self.column("position").astype(np.int32, copy=False)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """Row of the first token of each example, (E,)."""
+        return np.flatnonzero(self.position == 0)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Response length of each example in tokens, (E,)."""
+        return np.diff(self.starts, append=len(self.position))
+
+    @property
+    def examples(self) -> int:
+        """Number of examples E."""
+        return len(self.starts)
+
+    @cached_property
+    def example(self) -> NDArray[np.int32]:
+        """Number of the example that each row belongs to, from 0 in the order of the table, (N,)."""
+        return np.repeat(np.arange(self.examples, dtype=np.int32), self.lengths)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Id of each example, in the order of the table."""
+        return self._texts("example_id", self.starts)
+
+    @cached_property
+    def category(self) -> NDArray[np.int8]:
+        """Category of each row as an index into CATEGORIES, (N,)."""
+        return category_index(self.column("base_rank")).astype(np.int8)
+
+    @cached_property
+    def category_counts(self) -> Floats:
+        """Tokens of each category by example, (E, 3)."""
+        return self.sums(self.category, len(CATEGORIES))
+
+    def texts(self, rows: NDArray[np.int64]) -> list[str]:
+        """Token text of some rows."""
+        return self._texts("token", rows)
+
+    def _texts(self, column: str, rows: NDArray[np.int64]) -> list[str]:
+        return [str(text) for text in self._read(column).take(pa.array(rows)).to_pylist()]
+
+    def sums(self, bins: NDArray[Any], size: int, weights: NDArray[Any] | None = None) -> Floats:
+        """Sums of `weights` (by default counts) by example and bin, (E, size)."""
+        flat = self.example.astype(np.int64) * size + bins
+        found = np.bincount(flat, weights=weights, minlength=self.examples * size)
+        return found.reshape(self.examples, size).astype(np.float64)
+
+    def totals(self, values: NDArray[Any]) -> Floats:
+        """Sums of `values` (N,) by example, (E, 1)."""
+        return np.add.reduceat(values, self.starts, dtype=np.float64)[:, None]

@@ -1,0 +1,85 @@
+"""Figure 6 of the paper: where the instructions come from, and what they are about."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.artifacts.table import read_table
+from superficial.config.schema import DatasetFigure, RuntimeConfig
+from superficial.data.instruction import TASKS, TOPICS
+from superficial.views.figures.style import LINES, WIDTH, save, set_style, shorten
+
+PANELS = {"subset": "subset", "tasks": "task", "topics": "topic"}  # column of the data, grouping of the table
+SAFETY = "#999999"
+
+
+def run(cfg: DatasetFigure, runtime: RuntimeConfig, *, data: Path, out: Path) -> None:
+    """Draw the shares as bars with their counts, and the paper's where it prints them for this dataset."""
+    started = time.monotonic()
+    set_style()
+    instructions = read_table(data)
+    table = shares(instructions)
+    printed: dict[tuple[str, str], float] = {
+        (share.grouping, share.group): share.percent for share in cfg.shares if cfg.dataset == "just_eval"
+    }
+    keys = zip(table["grouping"], table["group"], strict=True)
+    table["published_percent"] = [printed.get((str(grouping), str(group))) for grouping, group in keys]
+    tallest = int(table["grouping"].value_counts().max())
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.22 * tallest + 1.1), layout="constrained")
+    for axis, grouping in zip(axes, PANELS.values(), strict=True):
+        _draw(axis, table[table["grouping"] == grouping], grouping, _regular_subsets(instructions), tallest)
+    regular = int((instructions["category"] == "regular").sum())
+    mark = " Black marks: Lin et al. 2024." if printed else ""
+    figure.suptitle(
+        f"{cfg.dataset}: {len(instructions):,} instructions, {regular:,} regular, {len(instructions) - regular:,} for "
+        f"safety. Counts of the whole dataset: no intervals.{mark}", x=0.01, ha="left", fontsize=8,
+    )  # fmt: skip
+    save(figure, table, out, cfg, started)
+
+
+def shares(data: pd.DataFrame) -> pd.DataFrame:
+    """One row a grouping and group: count and percent; of the instructions by subset, else of the tag assignments.
+
+    An instruction with two tasks is two assignments (paper, Figure 6); groups nobody belongs to have count 0.
+    """
+    rows = []
+    for column, grouping in PANELS.items():
+        values = [[value] if isinstance(value, str) else list(value) for value in data[column]]
+        counts = Counter({"tasks": dict.fromkeys(TASKS, 0), "topics": dict.fromkeys(TOPICS, 0)}.get(column, {}))
+        counts.update(tag for tags in values for tag in tags)
+        total = sum(counts.values())
+        for group, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
+            percent = 100 * count / total if total else 0.0
+            rows.append((grouping, group or "(not given)", count, percent, total))
+    return pd.DataFrame(rows, columns=["grouping", "group", "count", "percent", "of"])
+
+
+def _regular_subsets(data: pd.DataFrame) -> set[str]:
+    return {str(subset) or "(not given)" for subset in data.loc[data["category"] == "regular", "subset"]}
+
+
+def _draw(axis: Axes, rows: pd.DataFrame, grouping: str, regular: set[str], rows_shown: int) -> None:
+    total = int(rows["of"].max()) if len(rows) else 0
+    unit = "instructions" if grouping == "subset" else "tag assignments"
+    axis.set_title(f"{grouping}, n = {total:,}", loc="left")
+    widest = max(rows["percent"].max(), 1.0)
+    for at, row in enumerate(rows.to_dict("records")):
+        paint = SAFETY if grouping == "subset" and row["group"] not in regular else LINES[0]
+        axis.barh(at, row["percent"], height=0.68, color=paint)
+        axis.text(
+            row["percent"] + 0.05 * widest, at, f"{row['percent']:.1f} ({row['count']:,})", va="center", fontsize=6.5
+        )
+        if row["published_percent"] is not None and not pd.isna(row["published_percent"]):
+            axis.plot(
+                [row["published_percent"]] * 2, [at - 0.42, at + 0.42], color="black", linewidth=1.4,
+                solid_capstyle="butt",
+            )  # fmt: skip
+    axis.set_yticks(range(len(rows)), [shorten(str(group), 26) for group in rows["group"]])
+    axis.set_ylim(rows_shown - 0.4, -0.6)
+    axis.set_xlim(0, 1.42 * widest)
+    axis.set_xlabel(f"% of {unit}" + ("; grey: safety alone" if grouping == "subset" else ""))
+    axis.tick_params(axis="y", length=0)

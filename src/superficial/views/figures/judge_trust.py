@@ -1,0 +1,126 @@
+"""How far a judge can be trusted: what moves its scores that must not, and what it does when nothing should."""
+
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.artifacts.markup import minus
+from superficial.artifacts.table import read_table
+from superficial.config.schema import RuntimeConfig, TrustFigure
+from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, shorten, wrap
+
+GOOD, BAD = LINES[0], LINES[1]
+# Measure -> label, and the value that a good judge has, if there is one.
+SHARES = {
+    "unscored": ("without a score", 0.0),
+    "commonest": ("scores that round to {}, its commonest", None),
+    "first": ("prefers the response shown first", 0.5),
+    "orders_agree": ("same verdict in both orders", 1.0),
+    "same": ("same score as {}", 1.0),
+    "agreement": ("weighted kappa with {}", 1.0),
+}
+
+
+def run(cfg: TrustFigure, runtime: RuntimeConfig, *, trust: Path, out: Path) -> None:
+    """Left: change of score by variant. Right: shares, each with the value that a good judge has."""
+    started = time.monotonic()
+    set_style()
+    table = read_table(trust).fillna({"variant": ""})
+    shifts = table[table["measure"] == "shift"]
+    shares = table[table["measure"].isin(SHARES)]
+    rows = max(len(shifts), len(shares), 3)
+    figure = plt.figure(figsize=(WIDTH, 1.25 + 0.36 * rows))
+    top, bottom = 1 - 0.5 / figure.get_figheight(), 0.42 / figure.get_figheight()
+    left = figure.add_axes((0.155, bottom, 0.2, top - bottom))
+    right = figure.add_axes((0.715, bottom, 0.13, top - bottom))
+    _draw_shifts(left, shifts, table[table["measure"] == "moved"].set_index("variant"))
+    _draw_shares(right, shares)
+    figure.suptitle(f"How far to trust the judge: {cfg.judge.title}", x=0.01, y=0.995, ha="left", fontsize=8.5)
+    figure.text(0.01, -0.01, "\n".join(wrap(_note(cfg), 135)), fontsize=6.8, va="top")
+    save(figure, table, out, cfg, started)
+
+
+def _draw_shifts(axis: Axes, shifts: pd.DataFrame, moved: pd.DataFrame) -> None:
+    axis.set_title("Change of score by what is added", loc="left", x=-0.72)
+    if shifts.empty:
+        _nothing(axis, "no response was judged again")
+        return
+    for place, row in enumerate(shifts.to_dict("records")):
+        colour = GOOD if row["low"] <= 0 <= row["high"] else BAD
+        _point(axis, place, row, colour)
+        moves = _percent(moved.loc[row["variant"], "value"])
+        text = f"{_signed(row['value'])} [{_signed(row['low'])}, {_signed(row['high'])}]"
+        text = "all unscored" if np.isnan(row["value"]) else f"{text}\n{moves} moved; n {row['n']:.0f}"
+        axis.annotate(text, (1.04, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.6, color=colour)
+    axis.axvline(0, color="0.4", linewidth=0.7)
+    reach = max(0.2, 1.1 * np.nanmax(np.abs(shifts[["low", "high"]].to_numpy(float)), initial=0))
+    axis.set_xlim(-reach, reach)
+    _rows(axis, [textwrap.fill(shorten(name, 40), 20) for name in shifts["variant"]])
+    axis.set_xlabel("points of 1..5")
+
+
+def _draw_shares(axis: Axes, shares: pd.DataFrame) -> None:
+    axis.set_title("What it does by itself and beside others", loc="left", x=-1.05)
+    if shares.empty:
+        _nothing(axis, "nothing was measured")
+        return
+    labels = []
+    for place, row in enumerate(shares.to_dict("records")):
+        label, good = SHARES[row["measure"]]
+        _point(axis, place, row, "black")
+        if good is not None:
+            axis.plot(good, place, "|", color=GOOD, markersize=10, markeredgewidth=1.6)
+        text = minus(f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
+        if row["measure"] != "agreement":
+            text = f"{_percent(row['value'])} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+        text = "not known" if np.isnan(row["value"]) else text
+        text += f"\nn {row['n']:.0f}"
+        axis.annotate(text, (1.06, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.6)
+        labels.append(textwrap.fill(label.format(row["variant"]), 24))
+    axis.set_xlim(min(0, np.nanmin(shares["low"], initial=0)) - 0.03, 1.03)  # a kappa may be below 0
+    axis.set_xticks([0, 0.5, 1])
+    axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+    _rows(axis, labels)
+    axis.set_xlabel("% (kappa: of 1)")
+
+
+def _point(axis: Axes, place: int, row: dict[str, float], colour: str) -> None:
+    axis.hlines(place, row["low"], row["high"], color=colour, linewidth=1.3, clip_on=False)
+    axis.plot(row["value"], place, "o", color=colour, markersize=4, clip_on=False)
+
+
+def _rows(axis: Axes, labels: list[str]) -> None:
+    axis.set_yticks(range(len(labels)), labels, fontsize=7)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+def _nothing(axis: Axes, why: str) -> None:
+    axis.axis("off")
+    axis.text(0.5, 0.5, why, ha="center", va="center", transform=axis.transAxes)
+
+
+def _signed(value: float) -> str:
+    return minus(f"{round(value, 2) + 0.0:+.2f}").replace("+0.00", "0.00")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _note(cfg: TrustFigure) -> str:
+    whose = "the aligned model" if cfg.systems else "one system"
+    return (
+        f"{cfg.judge.caveat.strip()} Data: {cfg.dataset}. Left: responses of {whose} judged again, unchanged "
+        "or with a line break or sentence after them that makes none of them better; the sentences stand in "
+        f"resources/judging/canaries.yaml. Whiskers: {interval(cfg)}s, bootstrap over responses; n: scores or "
+        "verdicts. Moved: by half a point or more. Blue bars: where a judge without fault stands; half of the verdicts "
+        "for the response shown first is no bias."
+    ).strip()

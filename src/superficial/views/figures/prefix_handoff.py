@@ -1,0 +1,75 @@
+"""Finding 4 of the paper, measured: handed a few tokens of the aligned response, the base model goes on like it."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.config.schema import FigureStage, RuntimeConfig
+from superficial.shift.statistics.of_pairs import of_pairs
+from superficial.views.figures.style import WIDTH, frame_panels, interval, pair_colour, save, set_style
+
+PANELS = (
+    ("agreeing", "agreeing run, tokens"),
+    ("rouge_l", "ROUGE-L with the response (F1)"),
+    ("unshifted_rest", "unshifted tokens of the rest, %"),
+)
+
+
+def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw the three measures over k, the number of tokens handed over; a k with too few examples is left out."""
+    started = time.monotonic()
+    set_style()
+    table = of_pairs(cfg, results, "handoff")
+    table = table[table["measure"].isin([measure for measure, _ in PANELS])]
+    enough = table[table["examples"] >= cfg.min_examples]
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.0), sharex=True, layout="constrained")
+    prefixes = sorted(set(table["k"]))
+    for axis, (measure, label) in zip(axes, PANELS, strict=True):
+        rows = enough[enough["measure"] == measure]
+        for index in range(len(cfg.pairs)):
+            _draw_pair(axis, cfg, rows, prefixes, index, 100 if label.endswith("%") else 1)
+        axis.set_title(label, loc="left")
+        axis.set_xticks(range(len(prefixes)), [str(k) for k in prefixes])
+        axis.set_xlim(-0.5, max(len(prefixes), 1) - 0.5)
+        axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    highest = max(1.0, axes[0].get_ylim()[1])
+    for axis, top in zip(axes, (highest, 1, 100), strict=True):
+        axis.set_ylim(-0.02 * top, 1.02 * top)  # points on the edges are whole
+    axes[1].set_xlabel("k: response tokens of the aligned model handed to the base model")
+    empty = f"Too few examples to draw\na curve: fewer than {cfg.min_examples}\nregular responses at every k."
+    frame_panels(figure, axes[0], _title(cfg, table), empty)
+    save(figure, enough, out, cfg, started)
+
+
+def _draw_pair(axis: Axes, cfg: FigureStage, rows: pd.DataFrame, prefixes: list[int], index: int, scale: int) -> None:
+    """A line through the means with whiskers, moved a little aside for each further pair."""
+    found = rows[rows["pair"] == cfg.pairs[index].name]
+    if found.empty:
+        return
+    at = [prefixes.index(k) + 0.14 * (index - (len(cfg.pairs) - 1) / 2) for k in found["k"]]
+    mean, low, high = (scale * found[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+    error = [(mean - low).clip(0), (high - mean).clip(0)]  # of equal numbers a rounded one may lie on the wrong side
+    axis.errorbar(
+        at, mean, yerr=error, fmt="o-", markersize=3.5, linewidth=1.1, elinewidth=0.9,
+        color=pair_colour(index), label=f"{cfg.pairs[index].title} ({_count(found)})",
+    )  # fmt: skip
+
+
+def _count(rows: pd.DataFrame) -> str:
+    """How many examples there are: "n = 8", or "n = 8 to 5" where responses are shorter than k."""
+    most, fewest = rows["examples"].max(), rows["examples"].min()
+    return f"n = {most}" if most == fewest else f"n = {most} to {fewest}"
+
+
+def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
+    window = f"the next {table['window'].max()} tokens" if len(table) else "the next tokens"
+    used = f"the first {table['examples'].max()} regular instructions" if len(table) else "no regular instruction"
+    return (
+        f"The base model goes on greedily after k tokens of the aligned response; {window} are compared.\n"
+        f"Data: {cfg.dataset}, {used} (at k: responses longer than k); base context: {cfg.context}.\n"
+        f"Means, {interval(cfg)}s (bootstrap over at least {cfg.min_examples} examples). "
+        "Right: teacher-forced, all positions from k on."
+    )

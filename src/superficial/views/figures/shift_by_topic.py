@@ -1,0 +1,61 @@
+"""Which instructions shift more: share of shifted tokens by task, topic and kind of instruction."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.config.schema import FigureStage, RuntimeConfig
+from superficial.shift.statistics.of_pairs import of_pairs
+from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
+
+PANELS = ("task", "topic", "instruction")
+TOO_FEW = "too few"
+
+
+def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw a point with its interval for each group and pair; groups with too few examples are named, not drawn."""
+    started = time.monotonic()
+    set_style()
+    table = of_pairs(cfg, results, "groups")
+    table = table[table["category"] == "shifted"].drop(columns="category")
+    height = 2.7 + 0.55 * (len(cfg.pairs) - 1)  # inches
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), sharex=True, layout="constrained")
+    for axis, grouping in zip(axes, PANELS, strict=True):
+        _draw_panel(axis, cfg, table[table["grouping"] == grouping])
+        axis.set_title(grouping, loc="left")
+    # One axis for all panels, wide enough for the widest interval of any of them.
+    widest = table.loc[table["examples"] >= cfg.min_examples, "high"].max()
+    axes[0].set_xlim(0, 105 * widest if widest > 0 else 100)
+    axes[1].set_xlabel(f"shifted response tokens, % ({interval(cfg)}, bootstrap over examples)")
+    if len(cfg.pairs) > 1:
+        drawn = axes[2].get_legend_handles_labels()
+        figure.legend(*drawn, frameon=False, loc="outside lower center", ncols=3)
+    what = cfg.pairs[0].title if len(cfg.pairs) == 1 else "Which instructions shift"
+    figure.suptitle(f"{what}. Data: {cfg.dataset}; base context: {cfg.context}.", x=0.01, ha="left", fontsize=8.5)
+    save(figure, table, out, cfg, started)
+
+
+def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
+    """Groups from the most to the least shifted (in the first pair), a colour a pair."""
+    first = rows[rows["pair"] == cfg.pairs[0].name].sort_values(["share", "group"])
+    names = first["group"].tolist()
+    for index, pair in enumerate(cfg.pairs):
+        found = rows[rows["pair"] == pair.name].set_index("group").reindex(names)
+        enough = found["examples"] >= cfg.min_examples
+        shown = 100 * found[enough][["share", "low", "high"]]
+        aside = 0.2 * ((len(cfg.pairs) - 1) / 2 - index)  # the first pair on top
+        at = [names.index(name) + aside for name in shown.index]
+        error = [shown["share"] - shown["low"], shown["high"] - shown["share"]]
+        axis.errorbar(
+            shown["share"], at, xerr=error, fmt="o", markersize=3.5, elinewidth=1.1, color=pair_colour(index),
+            label=pair.title,
+        )  # fmt: skip
+        for name in found.index[~enough]:
+            axis.text(1, names.index(name) + aside, TOO_FEW, fontsize=5.5, va="center", color=pair_colour(index))
+    labels = [f"{name} ({count})" for name, count in zip(names, first["examples"], strict=True)]
+    axis.set_yticks(range(len(names)), labels)
+    axis.set_ylim(-0.6, max(len(names) - 0.4, 0.6))
+    axis.grid(axis="x", linewidth=0.4, color="#DDDDDD")

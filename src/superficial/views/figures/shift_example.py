@@ -1,0 +1,208 @@
+"""Figure 2 of the paper: one response, every token in the colour of its category."""
+
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.table import read_table
+from superficial.config.schema import FigureStage, RuntimeConfig
+from superficial.data.dialogue import asked_of
+from superficial.shift.category import CATEGORIES
+from superficial.shift.kinds.classify import KINDS
+from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
+
+MONO = "DejaVu Sans Mono"
+SIZE = 7.4  # points
+ADVANCE = 0.602 * SIZE / 72  # inches a character of that font is wide
+SMALL = 0.74  # size of the base's token, relative to the response's
+TOP, BOX = 0.075, 0.155  # inches of a line: the mark of the kind, then the response token, the base's preference below
+LINE = 0.355  # inches from line to line
+COLUMNS = 76  # characters a line
+LIST = 15  # frequent shifted tokens beside the response
+HEAD = 1.38  # inches above the response
+MARKS = {"style": "o", "safety": "^", "content": "s", "function": "D", "number": "P", "punctuation": "_", "end": "X"}
+NAMES = {"function": "function word", "end": "end of turn"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A token at its place: line and column, in characters."""
+
+    line: int
+    column: float
+    width: float
+    text: str
+    category: str
+    kind: str
+    base: str
+
+
+def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw one response of the first pair; over each shifted token stands its kind, below it what the base prefers."""
+    started = time.monotonic()
+    set_style()
+    pair = cfg.pairs[0]
+    table = read_table(results / "shifts" / cfg.dataset / pair.name / f"{cfg.context}.parquet")
+    kinds = read_table(results / "kinds" / cfg.dataset / pair.name / f"{cfg.context}.parquet")
+    data = read_table(results / "data" / f"{cfg.dataset}.parquet").set_index("id")
+    example = cfg.example if cfg.example is not None else typical_example(table, data)
+    if example not in data.index:
+        raise UserError(
+            f"no instruction {example!r} in {cfg.dataset}", where="figure.example", remedy="give an id of it"
+        )
+    response = table.assign(kind=kinds["kind"].astype(str))[table["example_id"] == example]
+    stats = results / "stats" / cfg.dataset / pair.name / cfg.context
+    ratios = read_table(stats / "ratios.csv").query("level == 'pooled'").set_index("category")
+    frequent = read_table(stats / "tokens.csv").query("order == 'count' and category == 'shifted'").head(LIST)
+    cells = layout(response.head(cfg.example_tokens))
+    height = max((cells[-1].line + 1) * LINE, LIST * 0.15 + 0.3) + 0.1
+    figure = plt.figure(figsize=(WIDTH, height + HEAD))
+    text_width = COLUMNS * ADVANCE
+    axis = _inches(figure, 0, text_width, height)
+    for cell in cells:
+        _draw_cell(axis, cell, colours(cfg)[cell.category])
+    _draw_list(_inches(figure, text_width + 0.14, 0.98 * WIDTH - text_width, height), cfg, frequent)
+    _draw_head(figure, cfg, asked_of(data.reset_index())[example], response, len(cells), ratios)
+    _draw_legends(figure, cfg, response, ratios, height)
+    shown = pd.DataFrame([vars(cell) for cell in cells]).assign(position=response["position"].to_numpy()[: len(cells)])
+    overall = ratios.reset_index()[["category", "share", "low", "high", "tokens", "examples"]].assign(
+        text="all responses"
+    )
+    save(
+        figure, pd.concat([shown, overall, frequent.assign(text="all responses")], ignore_index=True), out, cfg, started
+    )
+
+
+def typical_example(table: pd.DataFrame, data: pd.DataFrame) -> str:
+    """Id of the regular response (40 tokens or more, if there is one) whose shifted share is nearest to the median."""
+    shifted = (table["category"] == "shifted").groupby(table["example_id"]).agg(["mean", "size"])
+    regular = shifted[data.loc[shifted.index, "category"] == "regular"]
+    for candidates in (regular[regular["size"] >= 40], regular, shifted):
+        if len(candidates):
+            distance = (candidates["mean"] - candidates["mean"].median()).abs()
+            return str(distance.sort_index().idxmin())
+    raise AssertionError("a token table has at least one example")
+
+
+def layout(response: pd.DataFrame) -> list[Cell]:
+    """Set the tokens in lines of COLUMNS characters; a line break in the response breaks the line."""
+    cells: list[Cell] = []
+    line, column = 0, 0.0
+    for row in response.itertuples():
+        text = str(row.token).replace("⏎⏎", "¶").replace("⏎", "¶")
+        base = shorten(str(row.base_top_tokens[0]).replace(" ", "␣"), 12) if row.category == "shifted" else ""
+        # A little air at the end keeps neighbours apart that the base's token would otherwise touch.
+        width = max(len(text), SMALL * len(base) + 0.4 if base else 0.0)
+        if column + width > COLUMNS and column > 0:
+            line, column = line + 1, 0.0
+        cells.append(Cell(line, column, width, text, str(row.category), str(row.kind), base))
+        column += width
+        if "⏎" in str(row.token):
+            line, column = line + 1, 0.0
+    return cells
+
+
+def _inches(figure: Figure, left: float, width: float, height: float) -> Axes:
+    """An empty panel at the foot of the figure whose units are inches from its upper left corner."""
+    size = figure.get_size_inches()
+    axis = figure.add_axes((left / size[0], 0, width / size[0], height / size[1]))
+    axis.set_xlim(0, width)
+    axis.set_ylim(height, 0)
+    axis.axis("off")
+    return axis
+
+
+def _draw_head(
+    figure: Figure, cfg: FigureStage, instruction: str, response: pd.DataFrame, cells: int, ratios: pd.DataFrame
+) -> None:
+    """What is shown, the instruction, and how to read the marks and numbers."""
+    inch = 1 / figure.get_size_inches()[1]
+    more = "" if cells == len(response) else f", the first {cells} shown"
+    title = f"{cfg.pairs[0].title}  ({cfg.dataset}; base context: {cfg.context}; {len(response)} response tokens{more})"
+    figure.text(0, 1, title, va="top", weight="bold")
+    wrapped = textwrap.wrap(f"Instruction: {instruction}", 105, max_lines=2, placeholder=" …")
+    figure.text(0, 1 - 0.17 * inch, "\n".join(wrapped), va="top")
+    notes = (
+        "Above a shifted token (base rank > 3): its kind; beside the marks: how many there are in this response.\n"
+        "Below it: what the base model prefers there."
+        f" In brackets: {interval(cfg)}s, all n = {int(ratios['examples'].max()):,} responses, bootstrap over them."
+    )
+    figure.text(0, 1 - (0.2 + 0.135 * len(wrapped)) * inch, notes, va="top", color="#444444")
+
+
+def _draw_legends(
+    figure: Figure, cfg: FigureStage, response: pd.DataFrame, ratios: pd.DataFrame, height: float
+) -> None:
+    """Colours with the shares of this response and of all; marks with this response's shifted tokens of each kind."""
+    here = response["category"].value_counts(normalize=True).reindex(CATEGORIES, fill_value=0)
+    found = {name: ratios.loc[name, ["share", "low", "high"]].astype(float) for name in CATEGORIES}
+    patches = [
+        Patch(
+            color=colours(cfg)[name],
+            label=f"{name}: here {100 * here[name]:.0f} %\nall {percent(*found[name])}",
+        )
+        for name in CATEGORIES
+    ]
+    counts = response.loc[response["category"] == "shifted", "kind"].value_counts()
+    marks = [
+        Line2D([], [], linestyle="", label=f"{NAMES.get(name, name)} {counts[name]}", **_mark(name))
+        for name in KINDS
+        if name in counts.index
+    ]
+    shape: dict[str, Any] = {
+        "frameon": False,
+        "loc": "lower left",
+        "borderaxespad": 0,
+        "handletextpad": 0.5,
+        "columnspacing": 1.2,
+    }
+    scale = figure.get_size_inches()[1]
+    figure.legend(handles=patches, ncols=3, bbox_to_anchor=(-0.005, (height + 0.24) / scale), **shape)
+    shape |= {"handlelength": 0.8, "handletextpad": 0.3}
+    figure.legend(handles=marks, ncols=len(KINDS), bbox_to_anchor=(-0.005, (height + 0.02) / scale), **shape)
+
+
+def _mark(kind: str) -> dict[str, Any]:
+    """How the mark of a kind looks."""
+    return {
+        "marker": MARKS[kind],
+        "markersize": 3,
+        "color": "#222222",
+        "markeredgewidth": 1 if kind == "punctuation" else 0,
+    }
+
+
+def _draw_cell(axis: Axes, cell: Cell, colour: str) -> None:
+    left, top = cell.column * ADVANCE, cell.line * LINE + TOP
+    patch = Rectangle(
+        (left, top), cell.width * ADVANCE, BOX, facecolor=colour, alpha=0.85 if cell.base else 0.4,
+        edgecolor="white", linewidth=0.8,
+    )  # fmt: skip
+    axis.add_patch(patch)
+    axis.text(left, top + 0.12, cell.text, family=MONO, fontsize=SIZE, color="white" if cell.base else "black")
+    if cell.base:
+        axis.plot(left + cell.width * ADVANCE / 2, top - 0.035, linestyle="", **_mark(cell.kind))
+        axis.text(left, top + 0.235, cell.base, family=MONO, fontsize=SMALL * SIZE, color=colour)
+
+
+def _draw_list(axis: Axes, cfg: FigureStage, frequent: pd.DataFrame) -> None:
+    axis.text(0, 0.12, "Frequent shifted tokens,\nall responses: count", weight="bold", va="center", fontsize=7)
+    right = axis.get_xlim()[1]
+    for index, (_, row) in enumerate(frequent.iterrows()):
+        y = 0.42 + 0.15 * index
+        shown = shorten(str(row["token"]).replace(" ", "␣"), 13)
+        axis.text(0, y, shown, family=MONO, fontsize=7, color=cfg.shifted)
+        count = f"{row['count']:,.0f} [{row['count_low']:,.0f}, {row['count_high']:,.0f}]"
+        axis.text(right, y, count, fontsize=7, ha="right")
+    if frequent.empty:
+        axis.text(0, 0.42, "none", fontsize=7)

@@ -1,0 +1,133 @@
+"""Figure 3 of the paper: shares of unshifted, marginal and shifted positions, and the tokens that shift most."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from superficial.config.schema import PairTitle, RatioFigure, RuntimeConfig
+from superficial.shift.category import CATEGORIES
+from superficial.shift.statistics.of_pairs import of_pairs
+from superficial.views.figures.style import WIDTH, colours, interval, save, set_style, shorten
+
+TOKENS = 10  # shifted tokens in a list
+WIDE = 0.09  # a part of a bar that holds its interval
+LEFT, BAR = 0.3, 0.25  # of a list's width: where bars begin, and the longest
+
+
+def run(cfg: RatioFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
+    """Draw a bar for each pair of this run, published pairs below it or them, and each pair's frequent shifted tokens.
+
+    A published pair that a pair of this run repeats stands right below that; the others come last.
+    """
+    started = time.monotonic()
+    set_style()
+    shares = pd.concat([_measured(cfg, of_pairs(cfg, results, "ratios")), _published(cfg)], ignore_index=True)
+    names = _order(cfg, shares)
+    tokens = of_pairs(cfg, results, "tokens").query("category == 'shifted'")
+    tokens = tokens.groupby(["pair", "order"], sort=False).head(TOKENS)
+    heights = [0.5 * len(names) + 0.75, *[0.165 * TOKENS + 0.55] * len(cfg.pairs)]  # inches
+    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    # Separate layouts: the lists below are as wide as the page, not as the bars.
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
+    _draw_bars(parts[0].subplots(), cfg, shares, names)
+    for part, pair in zip(parts[1:], cfg.pairs, strict=True):
+        found = tokens[tokens["pair"] == pair.name]
+        axes = part.subplots(1, 2)
+        _draw_list(axes[0], cfg, found[found["order"] == "count"], "count")
+        _draw_list(axes[1], cfg, found[found["order"] == "rate"], "rate")
+        part.suptitle(_list_title(cfg, pair, shares), x=0.01, ha="left", fontsize=8.5)
+    listed = tokens.assign(title=tokens["pair"].map({pair.name: pair.title for pair in cfg.pairs}), source="measured")
+    save(figure, pd.concat([shares, listed.drop(columns="pair")], ignore_index=True), out, cfg, started)
+
+
+def _order(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
+    repeated = [title for pair in cfg.pairs for title in (pair.title, cfg.repeats.get(pair.name)) if title]
+    return list(dict.fromkeys([*repeated, *shares["title"]]))
+
+
+def _measured(cfg: RatioFigure, table: pd.DataFrame) -> pd.DataFrame:
+    pooled = table[table["level"] == "pooled"]
+    titles = pooled["pair"].map({pair.name: pair.title for pair in cfg.pairs})
+    return pooled.drop(columns=["level", "pair"]).assign(title=titles, source="measured")
+
+
+def _published(cfg: RatioFigure) -> pd.DataFrame:
+    entries = [
+        {"title": row.title, "source": "published", "category": name, "share": getattr(row, name) / 100}
+        for row in cfg.published
+        for name in CATEGORIES
+    ]
+    return pd.DataFrame(entries).assign(examples=1000)
+
+
+def _draw_bars(axis: Axes, cfg: RatioFigure, shares: pd.DataFrame, names: list[str]) -> None:
+    paint = colours(cfg)
+    labels = []
+    for row, name in enumerate(names):
+        bar = shares[shares["title"] == name].set_index("category").loc[list(CATEGORIES)]
+        published = (bar["source"] == "published").all()
+        left = 0.0
+        narrow = []
+        for kind, entry in bar.iterrows():
+            axis.barh(
+                row, entry["share"], left=left, height=0.56, color=paint[str(kind)], alpha=0.45 if published else 1.0,
+                edgecolor="white", linewidth=0.8, label=str(kind) if row == 0 else None,
+            )  # fmt: skip
+            value, ends = f"{100 * entry['share']:.1f}", f"[{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
+            if entry["share"] >= WIDE:
+                value += " %" if published else f" %\n{ends}"
+            elif not published:
+                narrow.append(f"{kind} {value} % {ends}")
+            if entry["share"] >= 0.03:
+                colour = "white" if str(kind) == "shifted" and not published else "black"
+                at = left + entry["share"] / 2
+                axis.text(at, row, value, ha="center", va="center", fontsize=6.8, color=colour)
+            left += entry["share"]
+        axis.text(1, row + 0.3, ", ".join(narrow), ha="right", va="top", fontsize=6.8)
+        count = int(bar["examples"].max())
+        labels.append(f"{name}\nLin et al. 2024, n = {count:,}" if published else f"{name}\nthis run, n = {count:,}")
+    axis.set_yticks(range(len(names)), labels)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.set_xlim(0, 1)
+    axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
+    axis.set_xlabel(
+        f"share of response tokens; data of this run: {cfg.dataset}, base context: {cfg.context}, greedy decoding;\n"
+        f"in brackets: {interval(cfg)}, bootstrap over examples"
+    )
+
+
+def _list_title(cfg: RatioFigure, pair: PairTitle, shares: pd.DataFrame) -> str:
+    count = int(shares.loc[shares["title"] == pair.title, "examples"].max())
+    return (
+        f"Shifted tokens of {pair.title}, n = {count:,} responses; brackets and whiskers: {interval(cfg)}s.\n"
+        "Rate: share of the token's occurrences that shift, among tokens that occur often enough for one."
+    )
+
+
+def _draw_list(axis: Axes, cfg: RatioFigure, found: pd.DataFrame, order: str) -> None:
+    """Tokens as bars of their count or rate, with whiskers, and both in numbers."""
+    axis.set_title({"count": "by count (rate)", "rate": "by rate (count of occurrences)"}[order], loc="left")
+    axis.axis("off")
+    axis.set_xlim(0, 1)
+    axis.set_ylim(TOKENS - 0.4, -0.6)
+    if found.empty:
+        axis.text(0, 0, "no token is shifted" if order == "count" else "no token occurs often enough", va="center")
+        return
+    scale = BAR / found[f"{order}_high"].max()
+    for row, (_, entry) in enumerate(found.iterrows()):
+        value, low, high = (entry[name] for name in (order, f"{order}_low", f"{order}_high"))
+        axis.barh(row, scale * value, left=LEFT, height=0.62, color=cfg.shifted, alpha=0.55)
+        axis.hlines(row, LEFT + scale * low, LEFT + scale * high, color="black", linewidth=0.8)
+        shown = shorten(str(entry["token"]).replace(" ", "␣"), 16)
+        axis.text(LEFT - 0.015, row, shown, ha="right", va="center", family="DejaVu Sans Mono", fontsize=7)
+        rate = f"{100 * entry['rate']:.0f} % [{100 * entry['rate_low']:.0f}, {100 * entry['rate_high']:.0f}]"
+        count = f"{entry['count']:,.0f} [{entry['count_low']:,.0f}, {entry['count_high']:,.0f}]"
+        text = f"{count} ({rate})" if order == "count" else f"{rate} of {entry['occurrences']:,.0f}"
+        axis.text(LEFT + BAR + 0.02, row, text, va="center", fontsize=6.8)

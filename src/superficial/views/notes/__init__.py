@@ -1,0 +1,1 @@
+"""Sentences and notes that a figure and a table say alike."""

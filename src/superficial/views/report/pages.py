@@ -1,0 +1,24 @@
+"""Tables as pages: static, without scripts, light and dark."""
+
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from superficial.artifacts.markup import visible
+
+_CELL = re.compile(r"<t[dh][ >].*?</t[dh]>", flags=re.DOTALL)
+
+
+def page(title: str, markdown: str) -> str:
+    """A whole page. What is markup in HTML stays text, but for line breaks in the cells of tables."""
+    pages = Environment(
+        loader=PackageLoader("superficial.views.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    markdown = re.sub(r"\A# .*", "", markdown)  # the page has a title
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+    html = _CELL.sub(lambda cell: cell[0].replace("&lt;br&gt;", "<br>"), body.render(visible(markdown)))
+    html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    return pages.get_template("page.html").render(title=title, body=Markup(html))

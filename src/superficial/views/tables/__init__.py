@@ -1,0 +1,1 @@
+"""The targets `tables/NAME`, each as CSV, Markdown and LaTeX."""

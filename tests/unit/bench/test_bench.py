@@ -1,0 +1,50 @@
+"""The bench of the statistics measures the real stage on files like the real ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from superficial.artifacts.table import read_table
+from superficial.bench import statistics
+from superficial.bench.__main__ import main
+from superficial.shift.statistics.token_table import TokenTable
+
+
+def test_the_stage_runs_on_the_synthetic_files(tmp_path: Path) -> None:
+    files = statistics.write_tables(tmp_path, 30, 600)
+    table = TokenTable.open(files["shifts"])
+    assert table.examples == 30
+    assert table.lengths.sum() == 600
+    assert (np.diff(table.starts) > 0).all()
+    lists = {f"{side}_top_{name}" for side in ("base", "aligned") for name in ("ids", "probs", "tokens")}
+    schema = pq.read_schema(files["shifts"])
+    assert lists <= set(schema.names)
+    assert subprocess.run(statistics.command(tmp_path, files), check=False).returncode == 0
+    for name in statistics.TABLES:
+        assert len(read_table(tmp_path / f"{name}.csv"))
+
+
+@pytest.mark.parametrize(("examples", "rows"), [(1, 10), (33, 10_000), (5, 5)])
+def test_lengths_sum_to_the_rows(examples: int, rows: int) -> None:
+    found = statistics.response_lengths(np.random.default_rng(0), examples, rows)
+    assert found.sum() == rows
+    assert found.min() >= 1
+
+
+def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["speling"])
+    assert stopped.value.code == 2
+    assert "statistics" in capsys.readouterr().err
+
+
+def test_the_module_runs() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "superficial.bench", "--help"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert "statistics" in result.stdout

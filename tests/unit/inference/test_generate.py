@@ -1,0 +1,175 @@
+"""Our decoding loop against `model.generate` on each full prompt alone, and what it costs."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from support.reference import NEW, PREFIX, RESTS, TOKENIZER, alone, gemma, llama, loaded, prompts, recurrent
+from transformers import RepetitionPenaltyLogitsProcessor
+
+from superficial.inference.finish import EOS, LENGTH
+from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.cache import windows
+from superficial.inference.generate.choose import choose
+from superficial.inference.generate.decode import Decoder
+from superficial.inference.prefix import common_prefix
+from superficial.models.load import Loaded
+
+
+class Case:
+    """A model whose answers end early for some prompts, and the answers of transformers by penalty."""
+
+    def __init__(self, make: Any) -> None:
+        free = loaded(make, [1])
+        # End tokens: what two answers have in their middle. So rows leave a batch at different steps.
+        self.ends = sorted({alone(free, prompts()[row], NEW)[at] for row, at in ((0, 7), (3, 15))})
+        self.model = loaded(make, self.ends)
+        self.expected = {penalty: [alone(self.model, one, NEW, penalty) for one in prompts()] for penalty in (1.0, 1.1)}
+
+
+@functools.cache
+def case_of(make: Any) -> Case:
+    return Case(make)
+
+
+@pytest.fixture(params=[llama, gemma, recurrent], ids=lambda make: make.__name__)
+def case(request: pytest.FixtureRequest) -> Case:
+    return case_of(request.param)
+
+
+def decoded(decoder: Decoder, asked: list[list[int]]) -> list[Answer]:
+    found = dict(decoder.answers(asked))
+    assert sorted(found) == list(range(len(asked)))
+    return [found[index] for index in range(len(asked))]
+
+
+def test_the_comparison_means_something(case: Case):
+    """Answers differ by prompt and penalty; some end early and some do not; the window matters where there is one."""
+    for answers in case.expected.values():
+        assert len(set(map(tuple, answers))) == len(RESTS)
+    assert len({len(one) for one in case.expected[1.0]}) >= 3
+    assert max(len(one) for one in case.expected[1.0]) == NEW
+    assert case.expected[1.0] != case.expected[1.1]
+    if True in [window is not None for window in windows(case.model.model) or []]:
+        wide = loaded(gemma, case.ends, window=400)
+        assert sum(alone(wide, one, NEW) != two for one, two in zip(prompts(), case.expected[1.0], strict=True)) > 5
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+@pytest.mark.parametrize("penalty", [1.0, 1.1])
+def test_answers_are_those_of_transformers_alone(case: Case, penalty: float, batch: int):
+    order = torch.randperm(len(RESTS), generator=torch.Generator().manual_seed(batch)).tolist()
+    found = decoded(Decoder(case.model, Greedy(NEW, penalty), batch), [prompts()[index] for index in order])
+    assert [one.token_ids for one in found] == [case.expected[penalty][index] for index in order]
+    for one in found:
+        ended = one.token_ids[-1] in case.ends
+        assert one.finish_reason == (EOS if ended else LENGTH)
+        assert one.text == TOKENIZER.decode(one.token_ids[:-1] if ended else one.token_ids)
+        assert one.near_ties == 0
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rests"),
+    [
+        (0, (3, 70, 20)),
+        (15, (3, 70, 20)),
+        (20, (200, 1, 2)),  # the longest rest is longer than another whole prompt
+        (7, (1, 90, 30)),
+        (64, (1,)),
+        (64, (0, 4, 5)),  # one prompt is the beginning of the others
+    ],
+)
+def test_prompts_of_any_shape(case: Case, prefix: int, rests: tuple[int, ...]):
+    asked = prompts(prefix, rests)
+    found = decoded(Decoder(case.model, Greedy(6, 1.1), 8), asked)
+    assert [one.token_ids for one in found] == [alone(case.model, one, 6, 1.1) for one in asked]
+
+
+def test_long_answers_outgrow_the_memory_of_the_cache(case: Case, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("superficial.inference.generate.cache.SPARE", 3)
+    monkeypatch.setattr("superficial.inference.generate.rows.SPARE", 3)
+    found = decoded(Decoder(case.model, Greedy(NEW), 8), prompts())
+    assert [one.token_ids for one in found] == case.expected[1.0]
+
+
+@contextmanager
+def fed(model: Loaded) -> Iterator[list[torch.Size]]:
+    """Shapes (rows, tokens) of the ids of every forward pass."""
+    shapes: list[torch.Size] = []
+    hook = model.model.base_model.register_forward_pre_hook(
+        lambda _module, _args, given: shapes.append(given["input_ids"].shape), with_kwargs=True
+    )
+    try:
+        yield shapes
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_the_prefix_is_read_once_and_every_row_leaves_when_it_ends(batch: int):
+    case = case_of(gemma)
+    decoder = Decoder(case.model, Greedy(NEW), batch)
+    with fed(case.model) as shapes:
+        decoded(decoder, prompts())
+    assert shapes[0] == (1, PREFIX)
+    rows = sorted(range(len(RESTS)), key=lambda row: RESTS[row])
+    batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
+    expected = [(1, PREFIX)]
+    for members in batches:
+        lengths = [len(case.expected[1.0][row]) for row in members]
+        expected.append((len(members), max(RESTS[row] for row in members)))
+        expected += [(sum(length > step for length in lengths), 1) for step in range(1, max(lengths))]
+    assert [tuple(shape) for shape in shapes] == expected
+    work = decoder.work
+    assert work.prefix_tokens_prefilled == PREFIX
+    # A row with a shorter rest reads the end of the prefix again, as far as it has one.
+    longest = {row: max(RESTS[other] for other in members) for members in batches for row in members}
+    assert work.suffix_tokens_prefilled == sum(min(longest[row], PREFIX + RESTS[row]) for row in rows)
+    assert work.new_tokens == sum(map(len, case.expected[1.0]))
+    assert work.forward_passes == len(shapes)
+
+
+def test_a_short_prefix_or_a_single_prompt_is_read_in_one_pass():
+    model = loaded(gemma, [1])
+    for asked in (prompts(15, (3, 4)), prompts(64, (5,))):
+        decoder = Decoder(model, Greedy(1), 8)
+        decoded(decoder, asked)
+        assert decoder.work.forward_passes == 1
+        assert decoder.work.prefix_tokens_prefilled == 0
+
+
+def test_the_common_prefix():
+    assert common_prefix([[1, 2, 3], [1, 2, 4, 5], [1, 2]]) == [1, 2]
+    assert common_prefix([[1, 2, 3], [1, 2, 3]]) == [1, 2, 3]
+    assert common_prefix([[1], [2]]) == []
+    assert common_prefix([[], [2]]) == []
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.1, 2.0])
+def test_the_next_token_is_that_of_the_processor(penalty: float):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 50, generator=generator)
+    seen = torch.randint(0, 50, (64, 40), generator=generator)
+    processed = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits.clone())
+    tokens, near = choose(logits.T.clone(), seen, penalty)
+    assert tokens == processed.argmax(dim=1).tolist()
+    assert not any(near)
+    assert penalty == 1.0 or tokens != logits.argmax(dim=1).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 2000])
+def test_any_vocabulary_is_searched_whole(size: int):
+    """Few values, so that the best one is met several times: the first of equals is taken, and it is a near tie."""
+    logits = torch.randint(0, size, (size, 300), generator=torch.Generator().manual_seed(1)).float()
+    tokens, near = choose(logits.clone(), torch.zeros(300, 1, dtype=torch.long), 1.0)
+    assert tokens == logits.argmax(dim=0).tolist()
+    assert near == ((logits == logits.amax(dim=0)).sum(dim=0) > 1).tolist()
+    assert size == 1 or 0 < sum(near) < 300
+
+
+@pytest.mark.parametrize(("best", "second", "near"), [(1.0, 1.0, 1), (1.0, 1 - 9e-6, 1), (1.0, 1 - 2e-5, 0), (-8, -8.00007, 1), (-8, -8.0001, 0)])  # fmt: skip
+def test_near_ties_are_relative_to_the_best(best: float, second: float, near: bool):
+    assert choose(torch.tensor([[-90.0], [second], [best]]), torch.tensor([[0]]), 1.0)[1] == [near]
