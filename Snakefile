@@ -4,19 +4,18 @@ import sys
 from pathlib import Path
 
 from superficial.artifacts.errors import UserError
-from superficial.config.experiment import Experiment
 from superficial.config.overrides import split_overrides
+from superficial.pipeline.checks import check_run
+from superficial.pipeline.run import Run
 from superficial.pipeline.stages import code_of
-from superficial.pipeline.stale_lock import enter
 
 try:
-    RUN = Experiment(Path("config"), split_overrides(config.get("hydra")))
+    RUN = Run(Path("config"), split_overrides(config.get("hydra")))
     PAIRS, WITH_STAGES, MODELS = RUN.pairs, RUN.with_stages, RUN.model_names
-    RUN.check_files()
+    check_run(RUN)
 except UserError as error:
     sys.exit(f"error: {error}")
 
-ALIVE = enter(Path(".snakemake"))  # open until this process ends
 DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("dataset", "context", "response"))
 
 

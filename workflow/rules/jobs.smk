@@ -2,6 +2,10 @@
 import os
 import tempfile
 
+from superficial.pipeline.stale_lock import enter
+
+ALIVE = enter(Path(".snakemake"))  # open until this process ends
+
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"

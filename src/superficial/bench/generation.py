@@ -17,6 +17,7 @@ from superficial.inference.generate.answer import Greedy
 from superficial.inference.generate.decode import Decoder
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
+from superficial.prompts.files import prompt_files
 
 BASE = Path("results/models/gemma3_270m/manifest.json")
 INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
@@ -60,8 +61,8 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
 def read_prompts(base: Loaded) -> list[list[int]]:
     """The first demo instructions under the method."""
     run = Experiment(Path("config"), [])
-    files = [Path(file) for file in run.prompt_files(METHOD)]
-    builder = PromptBuilder.of(base, run.method(METHOD).prompt, files)
+    files = prompt_files(run.method(METHOD).prompt, run.settings.dataset.name, METHOD)
+    builder = PromptBuilder.of(base, run.method(METHOD).prompt, [Path(file) for file in files])
     lines = INSTRUCTIONS.read_text(encoding="utf-8").splitlines()[:EXAMPLES]
     return [builder.build(json.loads(line)["instruction"]).ids for line in lines]
 

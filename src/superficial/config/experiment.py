@@ -1,7 +1,4 @@
-"""Compose the configuration with Hydra, validate it, and cut it into the slice that each stage reads.
-
-The workflow sees builtins only: a slice is one canonical JSON string, because Snakemake compares that reliably.
-"""
+"""Compose the configuration with Hydra, and validate it."""
 
 import re
 import warnings
@@ -18,8 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.files import canonical
-from superficial.config.custom_pair import check_custom, model_name, pair_name
+from superficial.config.custom_pair import model_name, pair_name
 from superficial.config.lock import NAME as LOCK
 from superficial.config.lock import Lock, Section
 from superficial.config.methods import check_changes, placed, split_changes, with_prompt_source
@@ -37,15 +33,12 @@ from superficial.config.schema import (
     ServerJudge,
     Settings,
 )
+from superficial.config.schema.judge import ImportedJudge
 from superficial.config.validation import keys_beside, nearest, validate
-from superficial.pipeline.pins import tell_unlocked
-from superficial.pipeline.slices.judging import check_judges, with_source
-from superficial.pipeline.slices.registry import SLICES
-from superficial.prompts.files import check_prompt, prompt_files
 
 
 class Experiment:
-    """One composed configuration: settings, every pair and model in it, and a slice for each stage."""
+    """One composed configuration: settings, and every pair and model in it."""
 
     def __init__(self, folder: Path, overrides: Sequence[str] = (), *, locked: bool = True) -> None:
         """`locked`: revisions of the hub are replaced by the commits in the lock."""
@@ -123,24 +116,6 @@ class Experiment:
             return str(file) if file.is_file() else None
         return dataset.path
 
-    def check_files(self) -> None:
-        """Stop before any work when files are not where the configuration says."""
-        path, folder = self.instructions, self.settings.published_dir
-        if path is not None and not Path(path).is_file():
-            raise UserError(f"no file {path}", where="config, key dataset.path", remedy="give a file of instructions")
-        if self.settings.subject == "published" and folder is None:
-            raise UserError("it is not set", where="config, key published_dir", remedy="published_dir=FOLDER")
-        if folder is not None and not Path(folder).is_dir():
-            raise UserError(
-                f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
-            )
-        names = (self.settings.response.name, self.settings.context.name)
-        for name in {*self.settings.methods, *self.settings.contexts, *names}:
-            check_prompt(self.method(name).prompt)
-        check_custom(self.settings, self.pairs)
-        check_judges(self)
-        tell_unlocked(self)
-
     def model(self, name: str) -> ModelConfig:
         """A model of this run, or else the one in config/model/{name}.yaml."""
         if name in self._models_in_use:
@@ -152,7 +127,9 @@ class Experiment:
         where, found = f"config/judge/{name}.yaml", self.settings.judge
         if name != found.name:
             found = self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=where).judge
-        return with_source(found, self.settings.published_dir)
+        if isinstance(found, ImportedJudge) and found.source is None:
+            found = found.model_copy(update={"source": self.settings.published_dir})
+        return found
 
     def method(self, name: str) -> MethodConfig:
         """A method of this run, or else the one in config/method/{name}.yaml."""
@@ -184,10 +161,6 @@ class Experiment:
             for method in methods
         ]
         return list(dict.fromkeys(found))  # two pairs may share a base
-
-    def prompt_files(self, method: str) -> list[str]:
-        """Every file that the prompt of a method reads, for rules: `input: prompt_files=`."""
-        return prompt_files(self.method(method).prompt, self.settings.dataset.name, method)
 
     def _require_method(self, name: str, where: str) -> None:
         if name not in self.method_names:
@@ -234,13 +207,6 @@ class Experiment:
         asked = (self.judge(name) for name in (self.settings.judge.name, *self.settings.trust.beside))
         judges = {judge.name: judge for judge in asked if isinstance(judge, ServerJudge)}
         return Runtime(**dict(self.settings.runtime), engine=self.settings.engine, judges=judges).model_dump_json()
-
-    def slice(self, stage: str, name: str = "") -> str:
-        """What `stage` reads, as canonical JSON; `name` is the model, method or change that the job is about."""
-        text = canonical(SLICES[stage](self, name).model_dump(mode="json"))
-        return text.replace(
-            "</", "<\\/"
-        )  # the same to a reader of JSON; Snakemake's report puts it into a script block
 
 
 OmegaConf.register_new_resolver("model_name", model_name, replace=True)

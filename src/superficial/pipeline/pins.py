@@ -3,14 +3,12 @@
 make lock ARGS="--config 'hydra=[pair=NAME]'"
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from superficial.artifacts.errors import UserError
+from superficial.config.experiment import Experiment
 from superficial.config.lock import COMMIT, NEWEST, Lock, kind_of, sources
 from superficial.config.overrides import overrides_of
 from superficial.config.schema import DatasetHub, HubSource
@@ -18,14 +16,9 @@ from superficial.config.schema.judge import LocalJudge
 from superficial.models.hub import newest_commit
 from superficial.pipeline.systems import about_published, all_scoring
 
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
-
 
 def main(words: Sequence[str]) -> None:
     """Lock what is not locked yet and print a line for each revision; what is locked stays as it is."""
-    from superficial.config.experiment import Experiment
-
     if strange := [word for word in words if word != "--config" and not word.startswith("hydra=")]:
         raise UserError(f"{strange[0]!r} is not understood", where="lock", remedy="--config 'hydra=[KEY=VALUE,...]'")
     run = Experiment(Path("config"), overrides_of(words), locked=False)

@@ -15,11 +15,11 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import sidecar_of, whole_file
 from superficial.artifacts.table import read_table
-from superficial.config.experiment import Experiment
 from superficial.config.schema import MethodConfig, PublishedPromptStage
 from superficial.data.instruction import Instruction
 from superficial.data.readers import read_instructions
 from superficial.models.load import load_tokenizer, positions
+from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.context import require_room
 from superficial.prompts.files import check_prompt
@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> None:
     current folder.
     """
     own, overrides = split_words(words)
-    run = Experiment(Path("config"), overrides)
+    run = Run(Path("config"), overrides)
     method = run.method(own["method"])
     check_prompt(method.prompt)
     if len(run.pairs) > 1:
@@ -78,7 +78,7 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def prompts(
-    run: Experiment, method: MethodConfig, model: str, instructions: Sequence[Instruction]
+    run: Run, method: MethodConfig, model: str, instructions: Sequence[Instruction]
 ) -> Iterator[dict[str, Any]]:
     """One row an instruction: id, text, and token_ids where the tokenizer is at hand."""
     tokenizer, positions = _tokenizer(model)
@@ -113,14 +113,14 @@ def _tokenizer(model: str) -> tuple[PreTrainedTokenizerBase | None, int]:
     return load_tokenizer(manifest), positions(config)
 
 
-def _fetch_published(run: Experiment, file: str) -> None:
+def _fetch_published(run: Run, file: str) -> None:
     path = published_path(file, RESULTS)
     if not path.is_file():
         folder = [Path(run.settings.prompt_dir)] if run.settings.prompt_dir else []
         fetch(PublishedPromptStage(file=file), run.settings.runtime, folder=folder[0] if folder else [], out=path)
 
 
-def _looked_up(run: Experiment, method: str) -> dict[str, str]:
+def _looked_up(run: Run, method: str) -> dict[str, str]:
     """Ids by instruction of the dataset; a UserError when its neighbours are not those that the method asks for now."""
     made = RESULTS / "retrieval" / run.settings.dataset.name / f"{method}.parquet"
     name = run.index(run.neighbours(method).index).name

@@ -1,15 +1,10 @@
 """Whose responses are judged: the systems of a run, or those whose outputs were published."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from superficial.config.experiment import Experiment
 from superficial.config.schema.judge import ImportedJudge, VotesJudge
 from superficial.judging.published.names import output_files
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
 
 PUBLISHED = "published"  # stands where a model's name does: (PUBLISHED, NAME) is a published system
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from superficial.artifacts.errors import UserError
-from superficial.config.experiment import Experiment
+from superficial.pipeline.checks import check_run
+from superficial.pipeline.run import Run
 from superficial.pipeline.stages import PACKAGE, STAGES, code_of, imported
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,36 +24,36 @@ CONFIG = ROOT / "config"
 def test_every_file_of_a_group_composes(group: str):
     for file in (CONFIG / group).glob("*.yaml"):
         named = ["base=org/a", "aligned=org/b"] if (group, file.stem) == ("pair", "custom") else []
-        Experiment(CONFIG, [f"{group}={file.stem}", *named]).slice("figure")
+        Run(CONFIG, [f"{group}={file.stem}", *named]).slice("figure")
 
 
 def test_no_slice_can_end_a_script_block():
-    text = Experiment(CONFIG, ["pair.title='</script><script>alert(1)</script>'"]).slice("figure")
+    text = Run(CONFIG, ["pair.title='</script><script>alert(1)</script>'"]).slice("figure")
     assert "</" not in text
     assert json.loads(text)["pairs"][0]["title"] == "</script><script>alert(1)</script>"
 
 
 def test_every_model_file_is_named_as_it_names_itself():
-    run = Experiment(CONFIG)
+    run = Run(CONFIG)
     for file in (CONFIG / "model").glob("*.yaml"):
         assert run.model(file.stem).name == file.stem
 
 
 def test_slices_are_canonical_json():
-    run = Experiment(CONFIG)
+    run = Run(CONFIG)
     for stage, name in (("generate", "aligned"), ("score", "zero_shot"), ("figure", ""), ("model", "gemma3_270m_chat")):
         text = run.slice(stage, name)
         assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def test_several_pairs_take_the_other_overrides():
-    run = Experiment(CONFIG, ["pairs=[gemma3_270m]", "pair.title=mine", "stats.seed=5"])
+    run = Run(CONFIG, ["pairs=[gemma3_270m]", "pair.title=mine", "stats.seed=5"])
     assert run.pairs["gemma3_270m"].title == "mine"
 
 
 def test_an_unknown_key_inside_a_union_is_named():
     with pytest.raises(UserError, match=r"unknown key pair\.base\.source\.membrs.*did you mean members"):
-        Experiment(CONFIG, ["+pair.base.source.membrs=[x]"])
+        Run(CONFIG, ["+pair.base.source.membrs=[x]"])
 
 
 @pytest.mark.parametrize(
@@ -67,22 +68,22 @@ def test_an_unknown_key_inside_a_union_is_named():
 )
 def test_an_override_that_cannot_be_is_named_with_what_would_be_right(entry: str, said: str):
     with pytest.raises(UserError, match=said):
-        Experiment(CONFIG, [entry]).slice("generate", "urial_k3")
+        Run(CONFIG, [entry]).slice("generate", "urial_k3")
 
 
 def test_a_change_to_what_the_paper_s_text_replaces_is_refused():
     change = "method.urial_k3.prompt.examples.ids=[clouds]"
     with pytest.raises(UserError, match=r"changes nothing: inst_1k\.txt .*prompt_source=ours"):
-        Experiment(CONFIG, ["prompt_source=published", change])
-    run = Experiment(CONFIG, ["prompt_source=published", change, "method.urial_k3.prompt.published=null"])
+        Run(CONFIG, ["prompt_source=published", change])
+    run = Run(CONFIG, ["prompt_source=published", change, "method.urial_k3.prompt.published=null"])
     assert run.method("urial_k3").prompt.examples.ids == ["clouds"]
     assert run.method("urial_k1").prompt.examples is None
 
 
 def test_a_judge_s_model_that_is_not_there_is_named():
-    run = Experiment(CONFIG, ["judge.model=smollm2"])
+    run = Run(CONFIG, ["judge.model=smollm2"])
     with pytest.raises(UserError, match=r"config/model/: no model named 'smollm2'"):
-        run.check_files()
+        check_run(run)
 
 
 def test_stages_name_real_code():
@@ -145,7 +146,10 @@ def test_the_package_is_plain_python():
         assert file.match("config/experiment.py") or not re.search(r"^\s*(import|from) hydra", text, re.M), file
 
 
-def test_reading_the_configuration_loads_no_model_library():
-    """Every start of the workflow reads it; torch alone would take seconds."""
-    code = "import sys, superficial.config.experiment; print(sorted({'torch', 'transformers', 'pandas', 'openai'} & set(sys.modules)))"
+def test_what_the_workflow_imports_loads_no_model_library():
+    """Every start of the workflow imports it; torch alone would take seconds."""
+    files = [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
+    lines = {line for file in files for line in file.read_text().splitlines() if line.startswith("from superficial")}
+    heavy = "{'torch', 'transformers', 'pandas', 'matplotlib', 'openai'}"
+    code = "\n".join(["import sys", *sorted(lines), f"print(sorted({heavy} & set(sys.modules)))"])
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

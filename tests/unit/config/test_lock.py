@@ -9,10 +9,10 @@ import yaml
 from support.hub_server import COMMIT, HubServer
 
 from superficial.artifacts.errors import UserError
-from superficial.config.experiment import Experiment
 from superficial.config.lock import Lock, sources
 from superficial.config.schema import HubSource
 from superficial.pipeline import pins
+from superficial.pipeline.run import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 OTHER = "f" * 40
@@ -55,7 +55,7 @@ def write(project: Path, value: object) -> None:
 
 def notes(overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> list[str]:
     capsys.readouterr()
-    pins.tell_unlocked(Experiment(Path("config"), overrides))
+    pins.tell_unlocked(Run(Path("config"), overrides))
     return capsys.readouterr().err.splitlines()
 
 
@@ -64,11 +64,11 @@ def test_every_revision_of_a_run_is_locked_and_reaches_its_slice(
 ):
     run = (*PAIR, *REMOTE)
     assert len(notes(run, capsys)) == 3
-    before = Experiment(Path("config"), run)
+    before = Run(Path("config"), run)
     lock(*run)
     assert locked(project) == EVERYTHING | {"datasets": {"org/rows": {"refs/convert/parquet": COMMIT}}}
     assert hub.sent == {}  # no file of theirs was fetched
-    after = Experiment(Path("config"), run)
+    after = Run(Path("config"), run)
     pair = next(iter(after.pairs.values()))
     for stage, name in (("model", pair.base.name), ("model", pair.aligned.name), ("data", "")):
         assert COMMIT not in before.slice(stage, name)
@@ -97,13 +97,13 @@ def test_a_run_with_another_revision_says_so_and_keeps_it(project: Path, capsys:
     run = (*PAIR, f"pair.base.source.revision={OTHER}")
     (note,) = notes(run, capsys)
     assert f"hub model org/Base: runs at {OTHER[:12]}, and config/lock.yaml has main at {COMMIT[:12]} | remedy:" in note
-    assert next(iter(Experiment(Path("config"), run).pairs.values())).base.source.revision == OTHER
+    assert next(iter(Run(Path("config"), run).pairs.values())).base.source.revision == OTHER
     lock(*run)  # asks no hub: there is none here
     assert locked(project) == EVERYTHING
 
 
 def test_a_lora_pair_and_a_local_judge_are_followed_to_their_sources(project: Path):
-    run = Experiment(Path("config"), ["pair=gemma3_1b"])
+    run = Run(Path("config"), ["pair=gemma3_1b"])
     repositories = {source.repo for source in pins.used(run)}
     assert repositories == {"google/gemma-3-1b-pt", "google/gemma-3-1b-it"}
     model = yaml.safe_load((project / "config/model/gemma3_270m_chat.yaml").read_text())
@@ -113,10 +113,10 @@ def test_a_lora_pair_and_a_local_judge_are_followed_to_their_sources(project: Pa
     (project / "config/judge/smollm2_local.yaml").write_text(
         yaml.safe_dump(judge | {"model": "smollm2_135m_instruct_hub"})
     )
-    repositories = {source.repo for source in pins.used(Experiment(Path("config")))}
+    repositories = {source.repo for source in pins.used(Run(Path("config")))}
     assert repositories == {"google/gemma-3-1b-pt", "HuggingFaceTB/SmolLM2-135M-Instruct"}
     write(project, {"models": {"google/gemma-3-1b-pt": {"main": COMMIT}}})
-    chat = json.loads(Experiment(Path("config")).slice("model", "gemma3_270m_chat"))
+    chat = json.loads(Run(Path("config")).slice("model", "gemma3_270m_chat"))
     assert chat["source"]["base"]["source"]["revision"] == COMMIT
 
 
@@ -139,7 +139,7 @@ def test_a_run_from_local_files_uses_nothing_of_the_hub(project: Path, capsys: p
 def test_a_spoilt_lock_ends_in_one_line(project: Path, text: str, told: str):
     (project / "config/lock.yaml").write_text(text)
     with pytest.raises(UserError, match=r"config/lock\.yaml") as caught:
-        Experiment(Path("config"))
+        Run(Path("config"))
     assert told in str(caught.value)
 
 

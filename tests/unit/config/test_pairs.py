@@ -10,8 +10,9 @@ from tokenizers.processors import TemplateProcessing
 
 from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import model_name, pair_name
-from superficial.config.experiment import Experiment
 from superficial.config.schema import HubSource, MethodConfig, PromptConfig, ReferenceConfig
+from superficial.pipeline.checks import check_run
+from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -37,7 +38,7 @@ def test_a_pair_file_is_named_as_it_names_itself_and_its_models_have_files():
 
 
 def test_models_of_the_hub_say_what_they_need():
-    run = Experiment(CONFIG)
+    run = Run(CONFIG)
     for file in (CONFIG / "model").glob("*.yaml"):
         model = run.model(file.stem)
         if isinstance(model.source, HubSource):
@@ -46,7 +47,7 @@ def test_models_of_the_hub_say_what_they_need():
 
 
 def test_what_no_stage_reads_is_in_no_slice():
-    text = Experiment(CONFIG, ["pair=gemma3_1b"]).slice("model", "gemma3_1b")
+    text = Run(CONFIG, ["pair=gemma3_1b"]).slice("model", "gemma3_1b")
     assert "google/gemma-3-1b-pt" in text
     assert "memory_gb" not in text
     assert "gated" not in text
@@ -62,8 +63,8 @@ def test_the_papers_pairs_name_their_published_numbers():
 
 
 def test_a_pair_in_no_file_is_two_repositories():
-    run = Experiment(CONFIG, ["pairs=[custom,gemma3_270m]", "base=org/Model-1.5", "aligned=org/model_1.5"])
-    run.check_files()
+    run = Run(CONFIG, ["pairs=[custom,gemma3_270m]", "base=org/Model-1.5", "aligned=org/model_1.5"])
+    check_run(run)
     custom, other = run.pairs.values()
     assert list(run.pairs) == [custom.name, "gemma3_270m"] == [custom.name, other.name]
     assert (custom.base.source.repo, custom.aligned.source.repo) == ("org/Model-1.5", "org/model_1.5")
@@ -91,7 +92,7 @@ def test_names_made_from_repositories_are_safe_and_never_meet():
 )
 def test_a_custom_pair_that_is_no_pair_ends_in_one_line(overrides: list[str], told: str):
     with pytest.raises(UserError, match=told) as caught:
-        Experiment(CONFIG, overrides).check_files()
+        check_run(Run(CONFIG, overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -124,14 +125,14 @@ def test_llama2_chat_prompts_are_the_published_ones_byte_for_byte(tmp_path: Path
 
 
 def test_a_template_with_a_place_for_the_system_text_wants_one(tmp_path: Path):
-    run = Experiment(CONFIG, ["pair=llama2_7b_vicuna", "method@response=vicuna_paper"])
+    run = Run(CONFIG, ["pair=llama2_7b_vicuna", "method@response=vicuna_paper"])
     with pytest.raises(UserError, match=r"prompt\.system: the template has a place.*prompt\.system=FILE"):
-        run.check_files()
+        check_run(run)
     system = tmp_path / "system.txt"
     system.write_text("Be {instruction} kind.\n")
     changed = f"method.vicuna_paper.prompt.system={system}"
-    run = Experiment(CONFIG, ["pair=llama2_7b_vicuna", "method@response=vicuna_paper", changed])
-    run.check_files()
+    run = Run(CONFIG, ["pair=llama2_7b_vicuna", "method@response=vicuna_paper", changed])
+    check_run(run)
     assert build(run.settings.response.prompt, "Why?", system) == "<s>Be {instruction} kind. USER: Why? ASSISTANT:"
     with pytest.raises(ValueError, match=r"before \{instruction\}"):
         PromptConfig(kind="completion", template="{instruction} {system}")

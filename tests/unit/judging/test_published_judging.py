@@ -9,7 +9,6 @@ import pytest
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.experiment import Experiment
 from superficial.config.schema import (
     JudgeTitle,
     PublishedAnswers,
@@ -24,11 +23,13 @@ from superficial.judging.judges import stage as judging
 from superficial.judging.judges import trust
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.published import answers, judged, stage
+from superficial.pipeline.checks import check_run
 from superficial.pipeline.dryrun import Job
 from superficial.pipeline.pins import used
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import machine
 from superficial.pipeline.plan.text import assumptions
+from superficial.pipeline.run import Run as Workflow
 from superficial.pipeline.slices.judging import judge_files, judged_again
 from superficial.pipeline.systems import judged_systems, scoring
 from superficial.views.tables import published_scores as table
@@ -170,9 +171,9 @@ def test_a_judge_that_says_what_was_published_has_the_published_means(tmp_path: 
     assert trusted.loc[("same", "gpt-4-turbo"), "examples"] + trusted.loc[("same", "chatgpt"), "examples"] > 80
 
 
-def experiment(folder: Path, *overrides: str) -> Experiment:
-    found = Experiment(ROOT / "config", ["experiment=published", f"published_dir={folder}", *overrides])
-    found.check_files()
+def experiment(folder: Path, *overrides: str) -> Workflow:
+    found = Workflow(ROOT / "config", ["experiment=published", f"published_dir={folder}", *overrides])
+    check_run(found)
     return found
 
 
@@ -208,7 +209,7 @@ def test_an_imported_judge_reads_what_its_rule_names(run: Run):
     files = sorted(map(str, run.published.rglob("*.json")))
     assert sorted(judge_files(asked.judge("imported"))) == files
     with pytest.raises(UserError, match=r"judge imported, key source: .*published_dir=FOLDER"):
-        Experiment(ROOT / "config", ["judge=imported"]).check_files()
+        check_run(Workflow(ROOT / "config", ["judge=imported"]))
 
 
 def test_a_plan_tells_what_judging_published_responses_costs(run: Run, monkeypatch: pytest.MonkeyPatch):

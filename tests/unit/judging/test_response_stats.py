@@ -10,7 +10,6 @@ from support.answers import Letters, answered
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.experiment import Experiment
 from superficial.config.schema import (
     AnsweringSystem,
     FailuresFigure,
@@ -24,6 +23,7 @@ from superficial.judging.responses.example import pick
 from superficial.judging.responses.failures import MEASURES
 from superficial.judging.responses.stage import answer_table, beyond
 from superficial.judging.responses.statistics import response_table
+from superficial.pipeline.run import Run
 from superficial.views.figures import method_failures, methods_example
 from superficial.views.figures.prose import MISSING, drawable, lines
 from superficial.views.tables import responses as responses_table
@@ -151,22 +151,22 @@ def test_the_table_is_written_in_three_formats_with_the_same_numbers(tmp_path: P
 
 
 def test_slices_name_systems_in_order_and_hold_each_against_zero_shot_of_its_base():
-    run = Experiment(CONFIG)
+    run = Run(CONFIG)
     cfg = ResponseStatsStage.model_validate_json(run.slice("response_stats"))
     assert [system.name for system in cfg.systems] == [".".join(system) for system in run.systems]
     base = run.settings.pair.base.name
     assert {system.name: system.baseline for system in cfg.systems} == {
         f"{model}.{method}": "" if method == "zero_shot" else f"{base}.zero_shot" for model, method in run.systems
     }
-    without = Experiment(CONFIG, ["methods=[urial_k3]"])
+    without = Run(CONFIG, ["methods=[urial_k3]"])
     assert not any(
         one.baseline for one in ResponseStatsStage.model_validate_json(without.slice("response_stats")).systems
     )
     example = MethodsExample.model_validate_json(without.slice("methods_example"))
     assert (example.zero_shot, example.urial) == (None, f"{base}.urial_k3")
     # A title must not rerun the statistics, and a resample not the drawing of one instruction.
-    assert Experiment(CONFIG, ["response.title=X"]).slice("response_stats") == run.slice("response_stats")
-    assert Experiment(CONFIG, ["stats.seed=9"]).slice("methods_example") == run.slice("methods_example")
+    assert Run(CONFIG, ["response.title=X"]).slice("response_stats") == run.slice("response_stats")
+    assert Run(CONFIG, ["stats.seed=9"]).slice("methods_example") == run.slice("methods_example")
 
 
 def example(**changes: object) -> MethodsExample:

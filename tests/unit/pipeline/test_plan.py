@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import write_table
 from superficial.config.custom_pair import model_name
-from superficial.config.experiment import Experiment
 from superficial.config.schema import HubSource, LocalSource
 from superficial.judging.judges.canaries import changes, drawn
 from superficial.judging.judges.pairwise import both_orders
@@ -25,6 +24,7 @@ from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.plan.text import assumptions, fits, table
 from superficial.pipeline.plan.work import Work
+from superficial.pipeline.run import Run
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 NOWHERE = Path("no/results")
@@ -32,7 +32,7 @@ PAPER = ("pairs=[llama2_7b_chat,llama2_7b_vicuna,mistral_7b_instruct]", "dataset
 
 
 def planner(*overrides: str, results: Path = NOWHERE) -> Planner:
-    run = Experiment(CONFIG, overrides)
+    run = Run(CONFIG, overrides)
     gpu = run.settings.plan.gpu or "rtx4090_24gb"
     plan = run.settings.plan.model_copy(update={"gpu": gpu})
     return Planner(run, machine(plan, "cpu"), results)
@@ -47,7 +47,7 @@ def test_flops_are_those_that_torch_counts(tiny_models: Path):
     model, tokens = AutoModelForCausalLM.from_pretrained(tiny_models / "base", attn_implementation="eager"), 64
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
-    sizes = Sizes(Experiment(CONFIG), NOWHERE)
+    sizes = Sizes(Run(CONFIG), NOWHERE)
     size = sizes._from_folder(
         sizes.run.model("gemma3_270m").model_copy(
             update={"source": LocalSource(kind="local", path=str(tiny_models / "base"))}
@@ -62,7 +62,7 @@ def test_flops_are_those_that_torch_counts(tiny_models: Path):
 
 
 def test_models_of_the_hub_have_an_architecture_that_agrees_with_itself():
-    run = Experiment(CONFIG)
+    run = Run(CONFIG)
     for file in (CONFIG / "model").glob("*.yaml"):
         model = run.model(file.stem)
         if not isinstance(model.source, HubSource):
@@ -161,7 +161,7 @@ def test_longer_prompts_and_larger_models_take_more():
     assert prefill.made == answers * settings.max_new_tokens
 
 
-DEVICE = machine(Experiment(CONFIG, ["plan.gpu=a100_80gb"]).settings.plan, "cpu")
+DEVICE = machine(Run(CONFIG, ["plan.gpu=a100_80gb"]).settings.plan, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ def test_what_runs_no_model_takes_no_tokens():
 
 def test_an_unknown_device_ends_in_one_line():
     with pytest.raises(UserError, match=r"no device named tpu: take one of rtx3090_24gb.*"):
-        Experiment(CONFIG, ["plan.gpu=tpu"])
+        Run(CONFIG, ["plan.gpu=tpu"])
 
 
 def test_this_machine_is_measured():
-    here = machine(Experiment(CONFIG).settings.plan, "cpu")
+    here = machine(Run(CONFIG).settings.plan, "cpu")
     assert here.width == 4
     assert here.flops > 1e8
     assert here.bandwidth > 1e8
@@ -208,7 +208,7 @@ def test_this_machine_is_measured():
 
 
 def test_the_roofline_is_the_slower_of_the_two():
-    plan = Experiment(CONFIG, ["plan.reading=0.5", "plan.decoding=0.25"]).settings.plan
+    plan = Run(CONFIG, ["plan.reading=0.5", "plan.decoding=0.25"]).settings.plan
     device = Machine("x", 100.0, 10.0, 1.0, 2, plan)
     assert device.reading(100, 0) == 2
     assert device.reading(100, 100) == 20
@@ -218,7 +218,7 @@ def test_the_roofline_is_the_slower_of_the_two():
 
 def test_a_project_of_local_models_is_planned_from_their_folders(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(project.folder)
-    run = Experiment(Path("config"), ["experiment=smoke"])
+    run = Run(Path("config"), ["experiment=smoke"])
     plans = Planner(run, DEVICE, Path("results"))
     work = plans.work(job("generate", model="tiny_base", method="urial_k3"))
     assert work.made == 6 * 24

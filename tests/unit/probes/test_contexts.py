@@ -14,7 +14,6 @@ from support.tiny import END
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.experiment import Experiment
 from superficial.config.schema import (
     CompareConfig,
     ContextsTable,
@@ -31,6 +30,7 @@ from superficial.config.schema import (
 from superficial.inference.prefix import shared_prefix
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
+from superficial.pipeline.run import Run as Workflow
 from superficial.pipeline.slices.contexts import further
 from superficial.probes.contexts import stage
 from superficial.probes.contexts.entropy import EDGES, uncertainty
@@ -186,7 +186,7 @@ def test_a_context_costs_one_pass_over_the_responses(done: Run, monkeypatch: pyt
 
 
 def test_the_bases_own_context_is_no_further_one():
-    run = Experiment(Path("config"), ["method@context=vanilla_icl", "contexts=[system_only,vanilla_icl,urial_k1]"])
+    run = Workflow(Path("config"), ["method@context=vanilla_icl", "contexts=[system_only,vanilla_icl,urial_k1]"])
     assert further(run) == ["system_only", "urial_k1"]
     found = json.loads(run.slice("contexts_figure"))["contexts"]
     assert [(one["name"], one["examples"]) for one in found] == [

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from superficial.artifacts.errors import UserError
-from superficial.config.experiment import Experiment
 from superficial.config.schema import IntervalsConfig
+from superficial.pipeline.run import Run
 from superficial.probes.contexts.grouping import Grouping, groupings
 from superficial.probes.contexts.recovery import View
 from superficial.probes.ladder.steps import ladder, settled
@@ -87,12 +87,12 @@ def test_settled_counts_from_the_last_change_on():
 
 
 def test_a_stage_is_compared_as_a_pair_of_its_own():
-    run = Experiment(ROOT / "config", ["pair=olmo2_7b"])
+    run = Run(ROOT / "config", ["pair=olmo2_7b"])
     rung = run.with_stages["olmo2_7b.dpo"]
     assert (rung.base.name, rung.aligned.name) == ("olmo2_7b_dpo", "olmo2_7b_instruct")
     assert list(run.with_stages) == ["olmo2_7b", "olmo2_7b.sft", "olmo2_7b.dpo"]
     with pytest.raises(UserError, match="a stage cannot be named base"):
-        Experiment(ROOT / "config", ["pair=olmo2_7b", "+model@pair.stages.base=olmo2_7b_sft"])
+        Run(ROOT / "config", ["pair=olmo2_7b", "+model@pair.stages.base=olmo2_7b_sft"])
 
 
 def test_a_stage_is_locked_to_its_commit(tmp_path: Path):
@@ -103,6 +103,6 @@ def test_a_stage_is_locked_to_its_commit(tmp_path: Path):
         (folder / file.relative_to(ROOT / "config")).write_bytes(file.read_bytes())
     commit = "a" * 40
     (folder / "lock.yaml").write_text(f"models:\n  allenai/OLMo-2-1124-7B-DPO:\n    main: {commit}\ndatasets: {{}}\n")
-    run = Experiment(folder, ["pair=olmo2_7b"])
+    run = Run(folder, ["pair=olmo2_7b"])
     assert commit in run.slice("model", "olmo2_7b_dpo")
     assert commit not in run.slice("model", "olmo2_7b_sft")

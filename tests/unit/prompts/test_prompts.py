@@ -14,7 +14,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from superficial.__main__ import main
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import sidecar_of
-from superficial.config.experiment import Experiment
 from superficial.config.schema import (
     DecodingConfig,
     ExamplesConfig,
@@ -25,6 +24,8 @@ from superficial.config.schema import (
     RuntimeConfig,
 )
 from superficial.inference.generate import stage as generate
+from superficial.pipeline.checks import check_run
+from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
@@ -269,7 +270,7 @@ def test_earlier_turns_are_further_examples(pool: Path):
     )
 
 
-def test_every_method_of_the_base_closes_an_earlier_answer(default: Experiment, monkeypatch: pytest.MonkeyPatch):
+def test_every_method_of_the_base_closes_an_earlier_answer(default: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(ROOT)
     for name in default.method_names:
         prompt = default.method(name).prompt
@@ -346,18 +347,18 @@ def test_a_model_without_chat_template_is_refused():
 
 
 @pytest.fixture(scope="module")
-def default() -> Experiment:
-    return Experiment(CONFIG)
+def default() -> Run:
+    return Run(CONFIG)
 
 
 @pytest.fixture(scope="module")
-def published() -> Experiment:
-    return Experiment(CONFIG, ["prompt_source=published"])
+def published() -> Run:
+    return Run(CONFIG, ["prompt_source=published"])
 
 
 @pytest.mark.parametrize("name", [file.stem for file in (CONFIG / "method").glob("*.yaml")])
 def test_every_method_composes_and_finds_its_files(
-    name: str, default: Experiment, published: Experiment, monkeypatch: pytest.MonkeyPatch
+    name: str, default: Run, published: Run, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(ROOT)
     for run in (default, published):
@@ -373,7 +374,7 @@ def test_every_method_composes_and_finds_its_files(
             assert (method.decoding.repetition_penalty, method.decoding.stop) == (1.1, "fence")
 
 
-def test_methods_differ_in_what_their_names_say(default: Experiment):
+def test_methods_differ_in_what_their_names_say(default: Run):
     prompts = {name: default.method(name).prompt for name in default.method_names}
     k = {name: len(prompt.examples.ids) for name, prompt in prompts.items() if prompt.examples}
     assert k == {"vanilla_icl": 3, "urial_k1": 1, "urial_k3": 3, "urial_k8": 8, "urial_k3_alt": 3}
@@ -389,16 +390,16 @@ def test_methods_differ_in_what_their_names_say(default: Experiment):
     assert prompts["retrieval_icl"].neighbours == NeighboursConfig(index="alignment", k=3)
 
 
-def test_systems_are_bases_by_method_and_aligned_models(default: Experiment):
-    run = Experiment(CONFIG, ["methods=[zero_shot,urial_k1]"])
+def test_systems_are_bases_by_method_and_aligned_models(default: Run):
+    run = Run(CONFIG, ["methods=[zero_shot,urial_k1]"])
     assert run.systems == [
         ("gemma3_270m", "zero_shot"), ("gemma3_270m", "urial_k1"), ("gemma3_270m_chat", "aligned"),
     ]  # fmt: skip
-    assert Experiment(CONFIG, ["pairs=[gemma3_270m,gemma3_270m]"]).systems == default.systems
+    assert Run(CONFIG, ["pairs=[gemma3_270m,gemma3_270m]"]).systems == default.systems
 
 
-def test_a_method_is_changed_on_the_command_line(default: Experiment):
-    run = Experiment(
+def test_a_method_is_changed_on_the_command_line(default: Run):
+    run = Run(
         CONFIG,
         [
             "method.urial_k3.prompt.examples.ids=[tea,brakes]", "+method.urial_k3.prompt.system=null",
@@ -433,7 +434,7 @@ def test_a_method_is_changed_on_the_command_line(default: Experiment):
 )  # fmt: skip
 def test_a_misspelt_method_is_answered_with_the_nearest(override: str, says: str):
     with pytest.raises(UserError, match=says) as error:
-        Experiment(CONFIG, [override])
+        Run(CONFIG, [override])
     assert "\n" not in str(error.value)
 
 
@@ -445,13 +446,13 @@ def test_a_method_out_of_sight_is_checked_before_any_work(monkeypatch: pytest.Mo
         ("method.urial_k3.prompt.examples.ids=[clods]", "did you mean clouds"),
     ):
         with pytest.raises(UserError, match=says):
-            Experiment(CONFIG, [override]).check_files()
+            check_run(Run(CONFIG, [override]))
 
 
 # The paper's own text.
 
 
-def test_published_prompts_replace_ours_where_there_are_some(published: Experiment):
+def test_published_prompts_replace_ours_where_there_are_some(published: Run):
     files = {name: published.prompt_files(name) for name in published.method_names}
     assert {name: Path(paths[0]).name for name, paths in files.items() if paths and "published" in paths[0]} == {
         "urial_k1": "inst_1shot.txt", "urial_k3": "inst_1k.txt", "urial_k8": "inst_2k.txt",
@@ -586,7 +587,7 @@ def test_mistakes_end_in_one_line(folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_neighbours_of_another_configuration_are_not_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     """What the workflow looked up for k = 3 is not what the model would see with k = 1."""
-    run = Experiment(folder / "config")
+    run = Run(folder / "config")
     index, made = (
         folder / "results/retrieval/index/alignment.faiss",
         folder / "results/retrieval/demo/retrieval_icl.parquet",

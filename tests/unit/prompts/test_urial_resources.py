@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from superficial.config.experiment import Experiment
 from superficial.data.readers import read_instructions
+from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.pool import PoolExample, read_pool
 
@@ -42,7 +42,7 @@ def other_texts() -> dict[str, str]:
 
 
 def test_the_methods_use_what_is_there(pool: dict[str, PoolExample]):
-    run = Experiment(ROOT / "config")
+    run = Run(ROOT / "config")
     k8, alt = (run.method(name).prompt.examples for name in ("urial_k8", "urial_k3_alt"))
     assert k8 is not None
     assert alt is not None
@@ -117,7 +117,7 @@ def test_prompts_are_about_as_long_as_the_papers(monkeypatch: pytest.MonkeyPatch
         pytest.skip("results/models/gemma3_270m has not been made")
     monkeypatch.chdir(ROOT)
     tokenizer = AutoTokenizer.from_pretrained(GEMMA, local_files_only=True)
-    run = Experiment(Path("config"))
+    run = Run(Path("config"))
     reported = (FOLDER / "README.md").read_text()
     for name, tokens in PAPER.items():
         files = [Path(file) for file in run.prompt_files(name)]

@@ -6,7 +6,6 @@ Snakemake says which jobs; what each takes follows from the configuration. Nothi
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from superficial.config.experiment import Experiment
 from superficial.config.overrides import overrides_of
 from superficial.config.schema import ServerEngine
 from superficial.pipeline.dryrun import Job, planned_jobs
@@ -16,6 +15,7 @@ from superficial.pipeline.plan.models import Models
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.plan.text import assumptions, fits, table
 from superficial.pipeline.plan.work import Work
+from superficial.pipeline.run import Run
 
 RESULTS = Path("results")
 SHARD = "_shard"
@@ -32,7 +32,7 @@ LIGHT = Work(seconds=3)  # a job that loads no model
 def main(words: Sequence[str]) -> None:
     """Print the work stage by stage, what does not fit into memory, and what is assumed; `words` are snakemake's."""
     jobs = planned_jobs(words)
-    run = Experiment(Path("config"), overrides_of(words))
+    run = Run(Path("config"), overrides_of(words))
     device = machine(run.settings.plan, run.settings.runtime.device)
     planner = Planner(run, device, RESULTS)
     stages = planner.stages(jobs)
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> None:
 class Planner:
     """The work of jobs, by the rule that they are of."""
 
-    def __init__(self, run: Experiment, device: Machine, results: Path) -> None:
+    def __init__(self, run: Run, device: Machine, results: Path) -> None:
         self._run = run
         self.sizes = Sizes(run, results)
         self.models = Models(self.sizes, device)

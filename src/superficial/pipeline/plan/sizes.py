@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import sidecar_of
-from superficial.config.experiment import Experiment
 from superficial.config.schema import Architecture, LocalCorpus, LocalSource, LoraSource, ModelConfig
 from superficial.data.readers import read_instructions, read_json_list
 from superficial.inference.server.budget import TOKENS_PER_CHARACTER
+from superficial.pipeline.run import Run
 from superficial.pipeline.systems import PUBLISHED as PUBLISHED_SYSTEM
 from superficial.pipeline.systems import published_outputs
 from superficial.prompts.pool import chosen_examples, read_pool, read_text
@@ -62,7 +62,7 @@ class Tokens:
 class Sizes:
     """Sizes of one run; `results` is where its finished artifacts lie."""
 
-    def __init__(self, run: Experiment, results: Path) -> None:
+    def __init__(self, run: Run, results: Path) -> None:
         self.run, self._results = run, results
         self.architecture = cache(self._architecture)
         self.shared, self.prompt, self.answer = cache(self._shared), cache(self._prompt), cache(self._answer)

@@ -1,13 +1,7 @@
 """Which contexts a run is about."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from superficial.config.experiment import Experiment
 from superficial.config.schema.contexts import ContextTitle
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
 
 
 def further(run: Experiment) -> list[str]:

@@ -1,12 +1,8 @@
 """What the stages of judging read of the configuration."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from superficial.artifacts.errors import UserError
-from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
+from superficial.config.experiment import Experiment
 from superficial.config.schema.judge import (
     CanariesStage,
     CasesTable,
@@ -22,49 +18,13 @@ from superficial.config.schema.judge import (
     VotesJudge,
 )
 from superficial.config.schema.scores import JudgeTitle, SystemTitle
-from superficial.judging.judges.other import require_other
 from superficial.judging.published.names import published_files
 from superficial.pipeline.systems import (
     about_published,
     judged_systems,
-    published_outputs,
     scoring,
     system_name,
 )
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
-
-
-def check_judges(run: Experiment) -> None:
-    """Stop before any work where a judge of the run is one of the judged models, or a file of it is missing."""
-    if about_published(run):
-        judged = {name: [name] for name in published_outputs(run)}
-    else:
-        judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
-    for name in (run.settings.judge.name, *run.settings.trust.beside):
-        judge = run.judge(name)
-        model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
-        require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
-        if isinstance(judge, ImportedJudge) and not judge_files(judge):
-            raise UserError(
-                f"no outputs/*.json or judgments/**/*.json in {judge.source or 'any folder'}",
-                where=f"config, judge {name}, key source", remedy="judge.source=FOLDER or published_dir=FOLDER",
-            )  # fmt: skip
-        for path in [*judge_files(judge), *judge_files(judge, paired=True), *vote_files(judge)]:
-            if not Path(path).is_file():
-                raise UserError(f"no file {path}", where=f"config, judge {name}", remedy="name a file that is there")
-
-
-def _names(run: Experiment, model: ModelConfig) -> list[str]:
-    source = model.source.model_dump(mode="json")
-    engine = run.settings.engine
-    served = engine.models.get(model.name) if isinstance(engine, ServerEngine) else None
-    names = [model.name, model.title, *(str(source[key]) for key in ("repo", "path") if source.get(key))]
-    names += [served.model] if served is not None and served.model else []
-    if isinstance(model.source, LoraSource):
-        names += _names(run, model.source.base)
-    return names
 
 
 def comparisons(run: Experiment) -> dict[str, Comparison]:
@@ -117,13 +77,6 @@ def judged_again(run: Experiment) -> list[tuple[str, str]]:
         return judged_systems(run)[:1]
     aligned = dict.fromkeys(pair.aligned.name for pair in run.pairs.values())
     return [(model, run.settings.response.name) for model in aligned]
-
-
-def with_source(judge: JudgeConfig, folder: str | None) -> JudgeConfig:
-    """An imported judge that names no folder is one of `folder`."""
-    if isinstance(judge, ImportedJudge) and judge.source is None:
-        return judge.model_copy(update={"source": folder})
-    return judge
 
 
 def vote_files(judge: JudgeConfig) -> list[str]:

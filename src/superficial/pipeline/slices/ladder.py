@@ -1,14 +1,8 @@
 """Which models stand on the ladders of a run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from superficial.config.experiment import Experiment
 from superficial.config.schema import Ladder, Rung
 from superficial.probes.ladder.rung import ALIGNED, BASE
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
 
 
 def ladders(run: Experiment) -> list[Ladder]:

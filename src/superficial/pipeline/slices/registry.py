@@ -1,14 +1,13 @@
 """What each stage reads of the configuration: an edit elsewhere must not rerun it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from superficial.artifacts.errors import UserError
 from superficial.config import schema
+from superficial.config.experiment import Experiment
 from superficial.config.validation import nearest
 from superficial.pipeline.slices import contexts as in_context
 from superficial.pipeline.slices import judging
@@ -17,10 +16,7 @@ from superficial.pipeline.slices import responses as answering
 from superficial.pipeline.slices import search as searching
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
-
-Slice = Callable[["Experiment", str], BaseModel]
+Slice = Callable[[Experiment, str], BaseModel]
 
 
 def generate(run: Experiment, method: str) -> schema.GenerateStage:

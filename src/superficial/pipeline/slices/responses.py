@@ -1,9 +1,6 @@
 """What the stages on answers read of the configuration."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from superficial.config.experiment import Experiment
 from superficial.config.schema.responses import (
     AnsweringSystem,
     FailuresFigure,
@@ -12,9 +9,6 @@ from superficial.config.schema.responses import (
     ResponsesView,
     ShownSystem,
 )
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
 
 ZERO_SHOT, URIAL = (
     "zero_shot",

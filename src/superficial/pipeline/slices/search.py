@@ -1,13 +1,9 @@
 """What the search for examples reads of the configuration."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from superficial.config import schema
-
-if TYPE_CHECKING:
-    from superficial.config.experiment import Experiment
+from superficial.config.experiment import Experiment
 
 
 def prompt_search(run: Experiment, method: str) -> schema.SearchStage:

@@ -1,0 +1,68 @@
+"""What must hold before any work: files are where the configuration says, and nobody judges itself unasked."""
+
+from pathlib import Path
+
+from superficial.artifacts.errors import UserError
+from superficial.config.custom_pair import check_custom
+from superficial.config.experiment import Experiment
+from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
+from superficial.config.schema.judge import ImportedJudge, LocalJudge
+from superficial.judging.judges.other import require_other
+from superficial.pipeline.pins import tell_unlocked
+from superficial.pipeline.slices.judging import judge_files, vote_files
+from superficial.pipeline.systems import about_published, published_outputs
+from superficial.prompts.files import check_prompt
+
+
+def check_run(run: Experiment) -> None:
+    """Stop with a UserError where `run` could not be finished; say on stderr what of the hub is not locked."""
+    _check_folders(run)
+    names = (run.settings.response.name, run.settings.context.name)
+    for name in {*run.settings.methods, *run.settings.contexts, *names}:
+        check_prompt(run.method(name).prompt)
+    check_custom(run.settings, run.pairs)
+    _check_judges(run)
+    tell_unlocked(run)
+
+
+def _check_folders(run: Experiment) -> None:
+    path, folder = run.instructions, run.settings.published_dir
+    if path is not None and not Path(path).is_file():
+        raise UserError(f"no file {path}", where="config, key dataset.path", remedy="give a file of instructions")
+    if run.settings.subject == "published" and folder is None:
+        raise UserError("it is not set", where="config, key published_dir", remedy="published_dir=FOLDER")
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(
+            f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
+        )
+
+
+def _check_judges(run: Experiment) -> None:
+    """A judge of the run is none of the judged models, and its files are there."""
+    if about_published(run):
+        judged = {name: [name] for name in published_outputs(run)}
+    else:
+        judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
+    for name in (run.settings.judge.name, *run.settings.trust.beside):
+        judge = run.judge(name)
+        model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
+        require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
+        if isinstance(judge, ImportedJudge) and not judge_files(judge):
+            raise UserError(
+                f"no outputs/*.json or judgments/**/*.json in {judge.source or 'any folder'}",
+                where=f"config, judge {name}, key source", remedy="judge.source=FOLDER or published_dir=FOLDER",
+            )  # fmt: skip
+        for path in [*judge_files(judge), *judge_files(judge, paired=True), *vote_files(judge)]:
+            if not Path(path).is_file():
+                raise UserError(f"no file {path}", where=f"config, judge {name}", remedy="name a file that is there")
+
+
+def _names(run: Experiment, model: ModelConfig) -> list[str]:
+    source = model.source.model_dump(mode="json")
+    engine = run.settings.engine
+    served = engine.models.get(model.name) if isinstance(engine, ServerEngine) else None
+    names = [model.name, model.title, *(str(source[key]) for key in ("repo", "path") if source.get(key))]
+    names += [served.model] if served is not None and served.model else []
+    if isinstance(model.source, LoraSource):
+        names += _names(run, model.source.base)
+    return names
