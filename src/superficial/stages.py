@@ -65,6 +65,7 @@ STAGES: Mapping[str, Stage] = {
     "ladder": Stage("superficial.ladder.stage", schema.IntervalsConfig),
     "kinds": Stage("superficial.kinds.stage", schema.Nothing),
     "kinds_agreement": Stage("superficial.kinds.agreement", schema.Nothing),
+    "align_examples": Stage("superficial.align.examples", schema.AlignExamplesStage),
     "align": Stage("superficial.align.stage", schema.AlignConfig),
     "figures/shift_example": Stage("superficial.figures.shift_example", schema.FigureStage),
     "figures/shift_ratio": Stage("superficial.figures.shift_ratio", schema.RatioFigure),
@@ -106,6 +107,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/urial_recovery": Stage("superficial.figures.urial_recovery", schema.ContextsFigure),
     "figures/entropy": Stage("superficial.figures.entropy", schema.ContextsFigure),
     "tables/urial_recovery": Stage("superficial.contexts.table", schema.ContextsTable),
+    "tables/findings": Stage("superficial.report.findings", schema.FindingsTable),
     "tables/prompt_search": Stage("superficial.search.table", schema.SearchTable),
     "tables/definitions": Stage("superficial.definitions.table", schema.DefinitionsTable),
 }

@@ -1,9 +1,9 @@
 """The configuration as types: every key, its unit and its bounds. Unknown keys are refused."""
 
-from superficial.schema.align import AlignConfig, SettleConfig
+from superficial.schema.align import AlignConfig, AlignExamplesStage
 from superficial.schema.base import Nothing, Strict
 from superficial.schema.browser import BrowserStage, ComparedPair, ModelTitle, ShownContext
-from superficial.schema.contexts import ContextsFigure, ContextsTable, ContextTitle
+from superficial.schema.contexts import ContextsFigure, ContextsTable, ContextTitle, FindingsTable
 from superficial.schema.dataset import DatasetConfig, DatasetHub
 from superficial.schema.figure import (
     DefinitionsTable,
@@ -102,6 +102,7 @@ from superficial.schema.shift import (
 
 __all__ = [
     "AlignConfig",
+    "AlignExamplesStage",
     "AnsweredBy",
     "AnsweringSystem",
     "Architecture",
@@ -133,6 +134,7 @@ __all__ = [
     "FailuresFigure",
     "FigureConfig",
     "FigureStage",
+    "FindingsTable",
     "GenerateConfig",
     "GenerateStage",
     "HandoffConfig",
@@ -200,7 +202,6 @@ __all__ = [
     "ServerEngine",
     "ServerJudge",
     "Settings",
-    "SettleConfig",
     "ShownContext",
     "ShownSystem",
     "StatsConfig",
