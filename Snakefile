@@ -22,7 +22,7 @@ DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("datas
 wildcard_constraints:
     model="|".join(MODELS),
     pair="|".join(WITH_STAGES),
-    dataset=DATASET,
+    dataset=f"{DATASET}|{RUN.settings.align.instructions.name}",
     method="|".join(RUN.method_names),
     context=CONTEXT,
     judge=r"\w+",
@@ -51,7 +51,7 @@ include: "workflow/rules/methods.smk"
 
 ALL = {  # what `figures/all` makes, by what the run is about
     "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
-    + [BROWSER, *JUDGING, *METHODS, "results/tables/urial_recovery.csv"],
+    + [BROWSER, *JUDGING, *METHODS, "results/tables/urial_recovery.csv", "results/tables/findings.csv"],
     "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES, *TRUSTED],
 }
 

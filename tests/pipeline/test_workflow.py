@@ -133,25 +133,33 @@ def test_speed_settings_change_no_rank(finished: Project, project: Project):
 
 
 def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
-    """`align` on a tiny base, then the pair of that base and its adapter through a figure."""
-    template = project.folder / "resources/alignment/tiny.jinja"
-    template.write_text(CHAT)
-    lines = (project.folder / "resources/alignment/train.jsonl").read_text().splitlines()[:12]
-    (project.folder / "resources/alignment/few.jsonl").write_text("\n".join(lines) + "\n")
+    """`align` on a tiny base, which answers first, then the pair of that base and its adapter through a figure."""
+    folder = project.folder / "resources/alignment"
+    (folder / "tiny.jinja").write_text(CHAT)
+    for name, lines in (("train", 5), ("refusals", 12)):
+        (folder / f"few_{name}.jsonl").write_text(
+            "".join((folder / f"{name}.jsonl").read_text().splitlines(keepends=True)[:lines])
+        )
+    project.add("dataset/few", {"name": "few", "path": "resources/alignment/few_train.jsonl", "limit": None})
     project.add(
         "align/tiny",
         {
-            "defaults": [{"/model@base": "tiny_base"}], "name": "tiny_lora", "data": "resources/alignment/few.jsonl",
-            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>",
+            "defaults": [{"/model@base": "tiny_base"}, {"/dataset@instructions": "few"}], "name": "tiny_lora",
+            "answers": {
+                "methods": ["opening_thanks"], "kept": 1, "min_words": 1, "max_tokens": 99, "repeated_words": 50,
+            },
+            "refusals": "resources/alignment/few_refusals.jsonl",
+            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>", "end_weight": 2,
             "notice": "resources/alignment/NOTICE", "rank": 4, "alpha": 8, "learning_rate": 0.01, "epochs": 4,
-            "batch_size": 4, "warmup_share": 0.1, "seed": 0,
-            "settle": {"learning_rate": 0.001, "refusals_every": [1, 2], "seed": 1}, "saved": {"half": 6},
+            "batch_size": 4, "warmup_share": 0.1, "seed": 0, "saved": {"half": 6},
         },
     )  # fmt: skip
     project.made("align", hydra=("align=tiny",))
     adapter = project.folder / "results/adapters/tiny_lora"
     card = json.loads((adapter / "card.json").read_text())
-    assert card["data"]["examples"] == 12
+    left_out = json.loads((project.folder / "results/alignment/tiny_lora.jsonl.meta.json").read_text())["left_out"]
+    assert card["examples"]["sources"]["hand-written"] == 12
+    assert card["examples"]["sources"].get("opening_thanks", 0) + sum(left_out.values()) == 5
     assert card["loss"][-1] < card["loss"][0]
     assert json.loads((adapter / "half/card.json").read_text())["loss"] == card["loss"][:6]
     for name, folder in (("tiny_lora", adapter), ("tiny_half", adapter / "half")):

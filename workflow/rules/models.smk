@@ -1,6 +1,9 @@
 # Models: fetched and converted once, or trained here.
 from superficial.config.schema import LoraSource
 
+ALIGN = RUN.settings.align
+EXAMPLES = f"results/alignment/{ALIGN.name}.jsonl"
+
 
 def adapter_files(wildcards):
     source = RUN.model(wildcards.model).source
@@ -30,20 +33,42 @@ rule model:
         "{STAGE} model --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} base={input.base} out={output}"
 
 
+# What the sibling is trained on: the base's own answers, and hand-written refusals.
+rule align_examples:
+    input:
+        data=f"results/data/{ALIGN.instructions.name}.parquet",
+        responses=expand(
+            f"results/responses/{ALIGN.instructions.name}/{ALIGN.base.name}/{{method}}.parquet",
+            method=ALIGN.answers.methods,
+        ),
+        refusals=ALIGN.refusals,
+        phrases="resources/safety/refusals.txt",
+        code=code_of("align_examples"),
+    output:
+        EXAMPLES,
+    params:
+        # A function, because the slice holds a template with braces of its own.
+        cfg=lambda wildcards: RUN.slice("align_examples"),
+    shell:
+        "{STAGE} align_examples --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data}"
+        " responses={input.responses} refusals={input.refusals} phrases={input.phrases}"
+        " out={output}"
+
+
 rule align:
     input:
-        base=f"results/models/{RUN.settings.align.base.name}/manifest.json",
-        data=RUN.settings.align.data,
-        template=RUN.settings.align.chat_template,
-        notice=RUN.settings.align.notice,
+        base=f"results/models/{ALIGN.base.name}/manifest.json",
+        examples=EXAMPLES,
+        template=ALIGN.chat_template,
+        notice=ALIGN.notice,
         code=code_of("align"),
     output:
-        f"results/adapters/{RUN.settings.align.name}/card.json",
+        f"results/adapters/{ALIGN.name}/card.json",
     threads: workflow.cores
     resources:
-        **holding(lambda wildcards: [RUN.settings.align.base.name]),
+        **holding(lambda wildcards: [ALIGN.base.name]),
     params:
         cfg=RUN.slice("align"),
     shell:
         "{STAGE} align --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
-        " base={input.base} data={input.data} template={input.template} notice={input.notice} out={output}"
+        " base={input.base} examples={input.examples} template={input.template} notice={input.notice} out={output}"

@@ -1,12 +1,12 @@
 # Instructions, and what models answer.
 rule data:
     input:
-        source=RUN.instructions or [],  # none: the hub
+        source=lambda wildcards: RUN.instructions_of(RUN.dataset(wildcards.dataset)) or [],  # none: the hub
         code=code_of("data"),
     output:
         "results/data/{dataset}.parquet",
     params:
-        cfg=RUN.slice("data"),
+        cfg=lambda wildcards: RUN.slice("data", wildcards.dataset),
     shell:
         "{STAGE} data --cfg {params.cfg:q} --runtime {RUNTIME:q} source={input.source:q} out={output}"
 

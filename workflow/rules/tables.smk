@@ -75,3 +75,20 @@ rule:
         cfg=RUN.slice("contexts_table"),
     shell:
         "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"
+
+
+# The paper's claims, one by one.
+rule:
+    name:
+        "tables/findings"
+    input:
+        reads=expand(
+            f"{STATS}/{{table}}.csv", pair=PAIRS, table=["ratios", "kinds", "positions", "handoff", "recovery"]
+        ),
+        code=code_of("tables/findings"),
+    output:
+        multiext("results/tables/findings", ".csv", ".md", ".tex"),
+    params:
+        cfg=RUN.slice("findings_table"),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"

@@ -1,6 +1,5 @@
-"""Alignment examples as token ids, in batches of like length."""
+"""Alignment examples as token ids, in batches."""
 
-import itertools
 import json
 import random
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ class Example:
 
     prompt: list[int]
     response: list[int]
-    refusal: bool  # the answer to a red-team instruction
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)
@@ -30,50 +28,43 @@ class Batch:
     mask: torch.Tensor  # (B, T)
     where: torch.Tensor  # (N,)
     targets: torch.Tensor  # (N,)
+    weights: torch.Tensor  # (N,) how much each target counts
 
 
 def read_examples(path: Path, tokenizer: PreTrainedTokenizerBase, end_of_turn: int) -> list[Example]:
     """Read JSONL lines with `instruction` and `response`; the loss will be on response and end of turn alone."""
     examples = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        if not line:
+            continue
         record = json.loads(line)
         text = tokenizer.apply_chat_template(
             [{"role": "user", "content": record["instruction"]}], add_generation_prompt=True, tokenize=False
         )
         prompt = tokenizer(text, add_special_tokens=False).input_ids
         response = tokenizer(record["response"], add_special_tokens=False).input_ids
-        examples.append(Example(prompt, [*response, end_of_turn], record["category"] == "safety"))
+        examples.append(Example(prompt, [*response, end_of_turn]))
     return examples
 
 
-def epoch_batches(examples: list[Example], size: int, seed: int) -> list[Batch]:
-    """One pass over all examples: like lengths share a batch (little padding), batches come in seeded random order."""
-    rng = random.Random(seed)
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i]) + rng.uniform(-8, 8))
-    groups = [order[start : start + size] for start in range(0, len(order), size)]
-    rng.shuffle(groups)
-    return [collate([examples[i] for i in group]) for group in groups]
+def epoch_batches(examples: list[Example], size: int, seed: int, end_weight: float) -> list[Batch]:
+    """One pass over all examples in seeded random order, so that every batch mixes lengths and kinds.
 
-
-def settling_batches(examples: list[Example], size: int, seed: int, refusals_every: int) -> list[Batch]:
-    """One pass in batches that mix lengths and kinds, over all regular examples and every so many-th refusal.
-
-    Refusals are short, so batches of like length hold many or none of them, and the readiness to refuse swings with the
-    last few batches; mixed ones bring it to rest.
+    Batches of like length would hold many refusals (they are short) or none, and the readiness to refuse would swing
+    with the last few batches.
     """
-    refusals = itertools.count()
-    chosen = [example for example in examples if not example.refusal or next(refusals) % refusals_every == 0]
-    random.Random(seed).shuffle(chosen)
-    return [collate(chosen[start : start + size]) for start in range(0, len(chosen), size)]
+    order = random.Random(seed).sample(examples, len(examples))
+    return [collate(order[start : start + size], end_weight) for start in range(0, len(order), size)]
 
 
-def collate(examples: list[Example]) -> Batch:
-    """Pad on the right; the last token of an example is only a target, so it is not fed."""
+def collate(examples: list[Example], end_weight: float) -> Batch:
+    """Pad on the right; the last token of an example, its end of turn, is only a target and counts `end_weight`."""
     width = max(len(example) for example in examples) - 1
     input_ids = torch.zeros(len(examples), width, dtype=torch.long)
     mask = torch.zeros_like(input_ids)
     where: list[int] = []
     targets: list[int] = []
+    weights: list[float] = []
     for row, example in enumerate(examples):
         fed = (example.prompt + example.response)[:-1]
         input_ids[row, : len(fed)] = torch.tensor(fed)
@@ -81,4 +72,5 @@ def collate(examples: list[Example]) -> Batch:
         first = row * width + len(example.prompt) - 1
         where += range(first, first + len(example.response))
         targets += example.response
-    return Batch(input_ids, mask, torch.tensor(where), torch.tensor(targets))
+        weights += [1.0] * (len(example.response) - 1) + [end_weight]
+    return Batch(input_ids, mask, torch.tensor(where), torch.tensor(targets), torch.tensor(weights))

@@ -1,5 +1,7 @@
 """The card of an adapter: what it was trained on, with what, and how the loss fell."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +10,22 @@ from superficial.artifacts.files import file_sha256
 from superficial.config.schema import AlignConfig
 from superficial.models.manifest import read_manifest
 
+EXAMPLES = "examples.jsonl"
 
-def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: Curve) -> dict[str, Any]:
+
+def build_card(cfg: AlignConfig, base: Path, examples: Path, curve: Curve) -> dict[str, Any]:
     """Everything that decides the adapter, and its loss curve (nats a response token, one value a step)."""
     manifest = read_manifest(base)
+    lines = examples.read_text(encoding="utf-8").split("\n")
+    sources = Counter(json.loads(line)["source"] for line in lines if line)
     return {
         "name": cfg.name,
         "base": {"name": manifest["name"], "weights_sha256": manifest["weights_sha256"]},
-        "data": {"path": cfg.data, "sha256": file_sha256(data), "examples": examples},
-        "config": cfg.model_dump(mode="json", exclude={"base", "name", "data"}),
+        "examples": {"sha256": file_sha256(examples), "sources": dict(sorted(sources.items()))},
+        "config": cfg.model_dump(mode="json", exclude={"base", "name"}),
         "end_of_turn": cfg.end_of_turn,
         "fed_tokens": curve.tokens,
         "loss": [round(loss, 4) for loss in curve.losses],
-        "settled_loss": [round(loss, 4) for loss in curve.settled],
         "licence": manifest["licence"],
     }
 
@@ -28,15 +33,15 @@ def build_card(cfg: AlignConfig, base: Path, data: Path, examples: int, curve: C
 def point_card(card: dict[str, Any], name: str) -> dict[str, Any]:
     """The card of a point on the way to the adapter of `card`: after how many steps, and the losses until then."""
     step = card["config"]["saved"][name]
-    losses = {"loss": card["loss"][:step], "settled_loss": []}
-    return {key: value for key, value in card.items() if key != "fed_tokens"} | losses | {"step": step}
+    known = {key: value for key, value in card.items() if key != "fed_tokens"}
+    return known | {"loss": card["loss"][:step], "step": step}
 
 
 def card_readme(card: dict[str, Any]) -> str:
     """The card as a page for people."""
-    loss, config, settled = card["loss"], card["config"], card["settled_loss"]
-    every = ", ".join(map(str, config["settle"]["refusals_every"]))
+    loss, config, sources = card["loss"], card["config"], card["examples"]["sources"]
     saved = ", ".join(f"`{name}/` after step {step}" for name, step in config["saved"].items())
+    written = "\n".join(f"| {source} | {count} |" for source, count in sources.items())
     tenth = max(1, len(loss) // 10)
     curve = "\n".join(
         f"| {start + 1}-{min(start + tenth, len(loss))} | {sum(part) / len(part):.3f} |"
@@ -44,21 +49,22 @@ def card_readme(card: dict[str, Any]) -> str:
     )
     return f"""# Adapter {card["name"]}
 
-A LoRA on {card["base"]["name"]} that turns it into a small assistant, made to study what alignment changes; it is no
-product, and what it says is often wrong.
+A LoRA on {card["base"]["name"]} that turns it into a small assistant. It was made to study what alignment changes.
+It is no product, and what it says is often wrong.
 
-- Data: `{card["data"]["path"]}`, {card["data"]["examples"]} hand-written examples,
-  sha256 `{card["data"]["sha256"]}`.
+- Examples: `{EXAMPLES}`, {sum(sources.values())} of them. Most were written by the base itself.
 - Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
-  learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs of batches of
-  {config["batch_size"]}, loss on the response alone, seed {config["seed"]}. The adapter is the mean of
-  {len(settled)} last passes from there in mixed batches, learning rate {config["settle"]["learning_rate"]:g},
-  with every n-th refusal, n = {every}, which ended at losses of {", ".join(map(str, settled))}.
-- Tokens fed: {card["fed_tokens"]:,}. The last passes were chosen by what the demo instructions got for answers, so the
-  demo is no test of how readily this model refuses.
+  learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs in mixed batches of
+  {config["batch_size"]}, {len(loss)} steps, seed {config["seed"]}. The loss is on the response alone, and the end of
+  turn counts {config["end_weight"]:g} times.
+- Tokens fed: {card["fed_tokens"]:,}.
 - Kept on the way: {saved or "nothing"}.
-- Made by `make align`; `card.json` holds all of this for programs, with the loss of every step.
+- Made by `make align`. `card.json` holds all of this for programs, with the loss of every step.
 - Licence: {card["licence"]}; see NOTICE.
+
+| written by | examples |
+| --- | --- |
+{written}
 
 | steps | mean loss (nats a response token) |
 | --- | --- |

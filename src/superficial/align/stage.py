@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 
 from superficial.align.batches import read_examples
-from superficial.align.card import build_card, card_readme, point_card
+from superficial.align.card import EXAMPLES, build_card, card_readme, point_card
 from superficial.align.train import put, train_lora
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_folder, write_sidecar
@@ -21,11 +21,12 @@ from superficial.models.lora import CARD, TEMPLATE
 
 
 def run(
-    cfg: AlignConfig, runtime: RuntimeConfig, *, base: Path, data: Path, template: Path, notice: Path, out: Path
+    cfg: AlignConfig, runtime: RuntimeConfig, *, base: Path, examples: Path, template: Path, notice: Path, out: Path
 ) -> None:
     """Write the folder of `out` (card.json): adapter (bfloat16 safetensors), chat template, card, notice, README.
 
-    The points that `cfg.saved` names are folders within it, each an adapter of its own.
+    The examples come along, so that everybody can read what the sibling was trained on. The points that `cfg.saved`
+    names are folders within it, each an adapter of its own.
     """
     started = time.monotonic()
     loaded = load_model(base, runtime.device)
@@ -35,13 +36,13 @@ def run(
         raise UserError(
             f"{cfg.end_of_turn!r} is no token of {cfg.base.name}", where="align.end_of_turn", remedy="name one token"
         )
-    examples = read_examples(data, loaded.tokenizer, int(end))
-    adapter, curve = train_lora(loaded.model, examples, cfg)
-    card = build_card(cfg, base, data, len(examples), curve)
+    adapter, curve = train_lora(loaded.model, read_examples(examples, loaded.tokenizer, int(end)), cfg)
+    card = build_card(cfg, base, examples, curve)
     adapter.to(torch.bfloat16)
     with whole_folder(out.parent) as folder:
         write_adapter(adapter, card, template, notice, folder)
         (folder / "README.md").write_text(card_readme(card), encoding="utf-8")
+        shutil.copyfile(examples, folder / EXAMPLES)
         for name, weights in curve.saved.items():
             put(weights, adapter)
             write_adapter(adapter, point_card(card, name), template, notice, folder / name)
@@ -51,7 +52,7 @@ def run(
         "final_loss": curve.losses[-1],
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-    inputs = {"base": base, "data": data, "template": template, "notice": notice}
+    inputs = {"base": base, "examples": examples, "template": template, "notice": notice}
     write_sidecar(out, stage="align", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
 
 

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from superficial.align.batches import Batch, Example, epoch_batches, settling_batches
+from superficial.align.batches import Batch, Example, epoch_batches
 from superficial.align.loss import head_cross_entropy
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.progress import progress
@@ -19,91 +18,41 @@ from superficial.config.schema import AlignConfig
 
 @dataclass
 class Curve:
-    """What training looked like. Losses are nats a response token: of each step, and last of each settling pass."""
+    """What training looked like. Losses are nats a response token, one of each step."""
 
     losses: list[float] = field(default_factory=list)
-    settled: list[float] = field(default_factory=list)
     saved: dict[str, list[torch.Tensor]] = field(default_factory=dict)  # weights of the adapter at each point
     tokens: int = 0
     seconds: float = 0.0
 
 
 def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig) -> tuple[PeftModel, Curve]:
-    """Epochs in batches of like length, then the settling passes; seeded; the base's weights stay as they are.
+    """AdamW over seeded epochs with linear warm-up and cosine decay; the base's weights stay as they are.
 
-    The same seed, machine and number of threads give the same adapter, bit for bit.
+    The same seed, machine and number of threads give the same adapter, bit for bit. Raises UserError where `cfg.saved`
+    names a step that is never reached.
     """
     torch.manual_seed(cfg.seed)
     for weight in model.parameters():
         weight.requires_grad_(False)
     lora = LoraConfig(r=cfg.rank, lora_alpha=cfg.alpha, lora_dropout=0.0, target_modules="all-linear", bias="none")
     peft = get_peft_model(model, lora)
-    curve = Curve()
-    epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch) for epoch in range(cfg.epochs)]
+    epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch, cfg.end_weight) for epoch in range(cfg.epochs)]
     batches = [batch for epoch in epochs for batch in epoch]
-
-    def save(step: int) -> None:
-        for name in (name for name, at in cfg.saved.items() if at == step):
-            curve.saved[name] = _rounded(_trained(peft))
-
     if beyond := [name for name, at in cfg.saved.items() if at > len(batches)]:
         raise UserError(
             f"{cfg.epochs} epochs are {len(batches)} steps, and step {cfg.saved[beyond[0]]} is to be kept",
             where=f"config/align/{cfg.name}.yaml, key saved.{beyond[0]}",
             remedy=f"at most {len(batches)}",
         )
-    train(peft, batches, cfg.learning_rate, cfg.warmup_share, curve.losses, curve, save)
-    settle(peft, examples, cfg, curve)
-    return peft, curve
+    return peft, train(peft, batches, cfg)
 
 
-def settle(peft: PeftModel, examples: list[Example], cfg: AlignConfig, curve: Curve) -> None:
-    """Settling passes, each from the same weights; the mean of their results stays in `peft`.
-
-    Starts and results are rounded as an adapter file holds them, so a pass can be repeated from such a file.
-    """
-    trained = _trained(peft)
-    start = _rounded(trained)
-    mean = [torch.zeros_like(weight) for weight in trained]
-    for every in cfg.settle.refusals_every:
-        put(start, peft)
-        losses: list[float] = []
-        batches = settling_batches(examples, cfg.batch_size, cfg.settle.seed, every)
-        train(peft, batches, cfg.settle.learning_rate, cfg.warmup_share, losses, curve)
-        curve.settled.append(losses[-1])
-        for total, weight in zip(mean, _rounded(trained), strict=True):
-            total += weight / len(cfg.settle.refusals_every)
-    put(mean, peft)
-
-
-def put(values: list[torch.Tensor], peft: PeftModel) -> None:
-    """Let the adapter have these weights."""
-    with torch.no_grad():
-        for value, weight in zip(values, _trained(peft), strict=True):
-            weight.copy_(value)
-
-
-def _rounded(weights: list[torch.nn.Parameter]) -> list[torch.Tensor]:
-    """Copies, as an adapter file holds them."""
-    return [weight.detach().bfloat16().clone() for weight in weights]
-
-
-def train(
-    peft: PeftModel,
-    batches: list[Batch],
-    learning_rate: float,
-    warmup_share: float,
-    losses: list[float],
-    curve: Curve,
-    after: Callable[[int], None] = lambda step: None,
-) -> None:
-    """AdamW over `batches` with linear warm-up and cosine decay; adds to `losses`, and tokens and time to `curve`.
-
-    `after` is called with the number of every step that was done, from 1.
-    """
-    trained = _trained(peft)
-    optimiser = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), warmup_share))
+def train(peft: PeftModel, batches: list[Batch], cfg: AlignConfig) -> Curve:
+    """One optimiser step a batch; returns losses, tokens and time, and the weights at the points of `cfg.saved`."""
+    trained, curve = _trained(peft), Curve()
+    optimiser = torch.optim.AdamW(trained, lr=cfg.learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), cfg.warmup_share))
     started = time.monotonic()
     peft.train()
     with progress("aligning", sum(int(batch.mask.sum()) for batch in batches), "tokens") as bar:
@@ -115,12 +64,21 @@ def train(
             schedule.step()
             optimiser.zero_grad(set_to_none=True)
             fed = int(batch.mask.sum())
-            losses.append(loss.item())
+            curve.losses.append(loss.item())
             curve.tokens += fed
+            for name in (name for name, at in cfg.saved.items() if at == step):
+                curve.saved[name] = [weight.detach().clone() for weight in trained]
             bar.update(fed)
             bar.set_postfix_str(f"loss {loss.item():.3f} nats/token")
-            after(step)
-    curve.seconds += time.monotonic() - started
+    curve.seconds = time.monotonic() - started
+    return curve
+
+
+def put(values: list[torch.Tensor], peft: PeftModel) -> None:
+    """Let the adapter have these weights."""
+    with torch.no_grad():
+        for value, weight in zip(values, _trained(peft), strict=True):
+            weight.copy_(value)
 
 
 def _trained(peft: PeftModel) -> list[torch.nn.Parameter]:
@@ -134,7 +92,8 @@ def _loss(peft: PeftModel, batch: Batch) -> torch.Tensor:
         input_ids=batch.input_ids.to(device), attention_mask=batch.mask.to(device), use_cache=False
     ).last_hidden_state  # (B, T, H)
     wanted = states.flatten(0, 1)[batch.where.to(device)]  # (N, H)
-    return head_cross_entropy(wanted, model.get_output_embeddings().weight, batch.targets.to(device))
+    head = model.get_output_embeddings().weight
+    return head_cross_entropy(wanted, head, batch.targets.to(device), batch.weights.to(device))
 
 
 def _rate(step: int, steps: int, warmup_share: float) -> float:

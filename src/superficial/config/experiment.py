@@ -20,6 +20,7 @@ from superficial.config.lock import NAME as LOCK
 from superficial.config.lock import Lock, Section
 from superficial.config.methods import check_changes, placed, split_changes, with_prompt_source
 from superficial.config.schema import (
+    DatasetConfig,
     EmbeddingConfig,
     IndexConfig,
     JudgeConfig,
@@ -107,10 +108,19 @@ class Experiment:
                 waiting.append(model.source.base)
         return found
 
+    def dataset(self, name: str) -> DatasetConfig:
+        """The instructions of this run, or else those from which the sibling is made."""
+        own = self.settings.dataset
+        return own if name == own.name else self.settings.align.instructions
+
     @property
     def instructions(self) -> str | None:
-        """The local file of instructions: the dataset's own, else the one in published_dir; null: on the hub."""
-        dataset, folder = self.settings.dataset, self.settings.published_dir
+        """The local file of this run's instructions; null: on the hub."""
+        return self.instructions_of(self.settings.dataset)
+
+    def instructions_of(self, dataset: DatasetConfig) -> str | None:
+        """The local file of a dataset: its own, else the one in published_dir; null: on the hub."""
+        folder = self.settings.published_dir
         if dataset.path is None and dataset.published is not None and folder is not None:
             file = Path(folder) / dataset.published
             return str(file) if file.is_file() else None

@@ -65,6 +65,7 @@ STAGES: Mapping[str, Stage] = {
     "ladder": Stage("superficial.probes.ladder.stage", schema.IntervalsConfig),
     "kinds": Stage("superficial.shift.kinds.stage", schema.Nothing),
     "kinds_agreement": Stage("superficial.shift.kinds.agreement", schema.Nothing),
+    "align_examples": Stage("superficial.align.examples", schema.AlignExamplesStage),
     "align": Stage("superficial.align.stage", schema.AlignConfig),
     "figures/shift_example": Stage("superficial.views.figures.shift_example", schema.FigureStage),
     "figures/shift_ratio": Stage("superficial.views.figures.shift_ratio", schema.RatioFigure),
@@ -106,6 +107,7 @@ STAGES: Mapping[str, Stage] = {
     "figures/urial_recovery": Stage("superficial.views.figures.urial_recovery", schema.ContextsFigure),
     "figures/entropy": Stage("superficial.views.figures.entropy", schema.ContextsFigure),
     "tables/urial_recovery": Stage("superficial.views.tables.urial_recovery", schema.ContextsTable),
+    "tables/findings": Stage("superficial.views.tables.findings", schema.FindingsTable),
     "tables/prompt_search": Stage("superficial.views.tables.prompt_search", schema.SearchTable),
     "tables/definitions": Stage("superficial.views.tables.definitions", schema.DefinitionsTable),
 }

@@ -1,27 +1,43 @@
-"""Batches of the alignment data."""
-
-import json
-from pathlib import Path
+"""Batches of the alignment examples, and the loss on them."""
 
 import pytest
 import torch
 
-from superficial.align.batches import Example, settling_batches
+from superficial.align.batches import Example, collate, epoch_batches
+from superficial.align.loss import head_cross_entropy
 
-DATA = Path(__file__).resolve().parents[3] / "resources/alignment/train.jsonl"
 
-
-@pytest.mark.parametrize("every", [1, 2, 3, 7])
-def test_settling_batches_hold_all_regular_examples_and_every_so_many_th_refusal(every: int):
-    """On the shipped data in its order; each example is known by its only response token."""
-    categories = [json.loads(line)["category"] for line in DATA.read_text(encoding="utf-8").splitlines()]
-    examples = [Example([1], [number], kind == "safety") for number, kind in enumerate(categories)]
-    batches = settling_batches(examples, 8, 5, every)
-    refusals = [number for number, kind in enumerate(categories) if kind == "safety"]
-    regular = set(range(len(categories))) - set(refusals)
+@pytest.mark.parametrize("number", [1, 7, 8, 9, 40])
+def test_an_epoch_holds_every_example_once_in_mixed_order(number: int):
+    """Each example is known by its only response token."""
+    examples = [Example([1], [index]) for index in range(number)]
+    batches = epoch_batches(examples, 8, 5, 1.0)
     found = torch.cat([batch.targets for batch in batches]).tolist()
-    assert sorted(found) == sorted(regular | set(refusals[::every]))
+    assert sorted(found) == list(range(number))
     assert [len(batch.targets) for batch in batches[:-1]] == [8] * (len(batches) - 1)
-    assert found != sorted(found)
-    again = settling_batches(examples, 8, 5, every)
+    assert found != sorted(found) or number < 3
+    again, other = epoch_batches(examples, 8, 5, 1.0), epoch_batches(examples, 8, 6, 1.0)
     assert torch.cat([batch.targets for batch in again]).tolist() == found
+    assert torch.cat([batch.targets for batch in other]).tolist() != found or number < 7
+
+
+def test_a_state_predicts_the_token_after_it_and_the_end_counts_more():
+    batch = collate([Example([5, 6], [7, 8, 2]), Example([5], [9, 2])], 10.0)
+    assert batch.input_ids.tolist() == [[5, 6, 7, 8], [5, 9, 0, 0]]
+    assert batch.mask.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert batch.targets.tolist() == [7, 8, 2, 9, 2]
+    assert batch.weights.tolist() == [1, 1, 10, 1, 10]
+    assert batch.input_ids.flatten()[batch.where].tolist() == [6, 7, 8, 5, 9]  # what is read right before each target
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_the_loss_and_its_gradient_are_those_of_torch(chunk: int):
+    torch.manual_seed(0)
+    states, head = torch.randn(10, 6, requires_grad=True), torch.randn(20, 6)
+    targets, weights = torch.randint(20, (10,)), torch.rand(10) + 0.5
+    each = torch.nn.functional.cross_entropy(states @ head.T, targets, reduction="none")
+    wanted = (weights * each).sum() / weights.sum()
+    (slope,) = torch.autograd.grad(wanted, states)
+    found = head_cross_entropy(states, head, targets, weights, chunk)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(torch.autograd.grad(found, states)[0], slope)

@@ -14,13 +14,19 @@ from superficial.data.instruction import Task, Topic
 from superficial.data.readers import read_instructions
 
 ROOT = Path(__file__).resolve().parents[3]
-TRAIN = ROOT / "resources/alignment/train.jsonl"
+ALIGNMENT = ROOT / "resources/alignment"
+ADAPTERS = ROOT / "resources/adapters"
 ADAPTER = ROOT / "resources/adapters/gemma3_270m_chat"
+
+
+def read(name: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (ALIGNMENT / f"{name}.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
 def train() -> list[dict[str, object]]:
-    return [json.loads(line) for line in TRAIN.read_text().splitlines()]
+    """Everything that may be trained on."""
+    return read("train") + read("refusals")
 
 
 def words(text: str) -> list[str]:
@@ -34,7 +40,9 @@ def grams(text: str, n: int) -> set[tuple[str, ...]]:
 
 def test_alignment_data_is_large_and_covers_everything(train):
     assert len(train) >= 200
-    assert sum(row["category"] == "safety" for row in train) >= 30
+    assert {row["category"] for row in read("refusals")} == {"safety"}
+    assert {row["category"] for row in read("train")} == {"regular"}
+    assert len(read("refusals")) >= 30
     tasks = Counter(task for row in train for task in row["tasks"])
     topics = Counter(topic for row in train for topic in row["topics"])
     assert all(tasks[task] >= 10 for task in get_args(Task))
@@ -56,30 +64,43 @@ def test_demo_covers_every_tag():
     assert {topic for row in regular for topic in row.topics} == set(get_args(Topic))
 
 
-def test_demo_and_alignment_data_are_disjoint(train):
-    """By normalised text, by runs of 7 words, and by the share of common words."""
-    demo = [row.instruction for row in read_instructions(ROOT / "resources/datasets/demo.jsonl")]
+@pytest.mark.parametrize("unseen", ["demo", "held_out"])
+def test_what_the_sibling_is_tested_on_is_not_in_what_it_is_made_from(train, unseen: str):
+    """By normalised text, by runs of 7 words, and by the share of common words"""
+    file = ROOT / "resources/datasets/demo.jsonl" if unseen == "demo" else ALIGNMENT / "held_out.jsonl"
+    tested = [row.instruction for row in read_instructions(file)]
     for row in train:
-        for instruction in demo:
+        for instruction in tested:
             left, right = set(words(row["instruction"])), set(words(instruction))
             assert words(row["instruction"]) != words(instruction)
             assert not grams(row["instruction"], 7) & grams(instruction, 7), (row["id"], instruction)
-            assert len(left & right) <= 0.4 * len(left | right), (row["id"], instruction)
+            assert len(left & right) <= 0.5 * len(left | right), (row["id"], instruction)
 
 
-def test_card_and_data_agree(train):
-    """The adapter that ships was trained on the data, configuration and base that ship."""
+def test_a_fifth_is_held_out(train):
+    held_out = read("held_out")
+    assert len(held_out) == round((len(train) + len(held_out)) / 5)
+    assert sum(row["category"] == "safety" for row in held_out) == 15
+
+
+def test_card_and_data_agree():
+    """The adapter that ships was trained on the examples, configuration and base that ship."""
     card = json.loads((ADAPTER / "card.json").read_text())
     cfg = Experiment(ROOT / "config").settings.align
-    assert card["data"]["sha256"] == hashlib.sha256(TRAIN.read_bytes()).hexdigest()
-    assert card["data"]["examples"] == len(train)
-    assert card["config"] == cfg.model_dump(mode="json", exclude={"base", "name", "data"})
+    assert card["examples"]["sha256"] == hashlib.sha256((ADAPTER / "examples.jsonl").read_bytes()).hexdigest()
+    examples = [json.loads(line) for line in (ADAPTER / "examples.jsonl").read_text().splitlines()]
+    assert Counter(row["source"] for row in examples) == card["examples"]["sources"]
+    known = {row["instruction"] for row in read("train") + read("refusals")}
+    assert {row["instruction"] for row in examples} <= known
+    assert card["config"] == cfg.model_dump(mode="json", exclude={"base", "name"})
     assert card["base"]["name"] == cfg.base.name
     assert (ADAPTER / "chat_template.jinja").read_bytes() == (ROOT / cfg.chat_template).read_bytes()
     assert (ADAPTER / "NOTICE").read_bytes() == (ROOT / cfg.notice).read_bytes()
 
 
-def test_adapter_is_small_and_safe():
-    assert (ADAPTER / "adapter_model.safetensors").stat().st_size <= 16 * 2**20
-    assert not [file for file in ADAPTER.iterdir() if file.suffix in (".bin", ".pt", ".pkl")]
-    assert "Gemma Terms of Use" in (ADAPTER / "NOTICE").read_text()
+def test_adapters_are_small_and_safe():
+    files = [file for file in ADAPTERS.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files if file.suffix == ".safetensors") <= 16 * 2**20
+    assert not [file for file in files if file.suffix in (".bin", ".pt", ".pkl")]
+    for folder in {file.parent for file in files if file.suffix == ".safetensors"}:
+        assert "Gemma Terms of Use" in (folder / "NOTICE").read_text()

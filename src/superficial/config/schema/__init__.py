@@ -1,9 +1,9 @@
 """The configuration as types: every key, its unit and its bounds. Unknown keys are refused."""
 
-from superficial.config.schema.align import AlignConfig, SettleConfig
+from superficial.config.schema.align import AlignConfig, AlignExamplesStage
 from superficial.config.schema.base import Nothing, Strict
 from superficial.config.schema.browser import BrowserStage, ComparedPair, ModelTitle, ShownContext
-from superficial.config.schema.contexts import ContextsFigure, ContextsTable, ContextTitle
+from superficial.config.schema.contexts import ContextsFigure, ContextsTable, ContextTitle, FindingsTable
 from superficial.config.schema.dataset import DatasetConfig, DatasetHub
 from superficial.config.schema.figure import (
     DefinitionsTable,
@@ -102,6 +102,7 @@ from superficial.config.schema.shift import (
 
 __all__ = [
     "AlignConfig",
+    "AlignExamplesStage",
     "AnsweredBy",
     "AnsweringSystem",
     "Architecture",
@@ -133,6 +134,7 @@ __all__ = [
     "FailuresFigure",
     "FigureConfig",
     "FigureStage",
+    "FindingsTable",
     "GenerateConfig",
     "GenerateStage",
     "HandoffConfig",
@@ -200,7 +202,6 @@ __all__ = [
     "ServerEngine",
     "ServerJudge",
     "Settings",
-    "SettleConfig",
     "ShownContext",
     "ShownSystem",
     "StatsConfig",

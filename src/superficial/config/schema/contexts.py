@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from superficial.config.schema.base import Name, Strict
-from superficial.config.schema.figure import FigureStage, PairsTable
+from superficial.config.schema.figure import FigureStage, PairsTable, PublishedShift
 
 
 class ContextTitle(Strict):
@@ -24,3 +24,9 @@ class ContextsTable(PairsTable):
     """What the table of contexts reads."""
 
     contexts: list[ContextTitle]
+
+
+class FindingsTable(ContextsTable):
+    """What the table of findings reads, too: the shares that the paper prints."""
+
+    published: list[PublishedShift]

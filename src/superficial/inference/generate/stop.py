@@ -36,11 +36,12 @@ _SECTION = re.compile(r"#+ [A-Z][\w ]*:\s*$")
 def rule_of(prompt: PromptConfig, decoding: DecodingConfig) -> str:
     """What ends answers to `prompt` beside an end token: "end_of_turn" (nothing), "fence", or how its queries begin.
 
-    A template that opens no fence has none that could close; its answers end at a line that begins like the last one
-    with a word before {instruction} ("Q:").
+    A template that leaves no fence open has none that could close; its answers end at a line that begins like the last
+    one with a word before {instruction} ("Q:").
     """
-    before, _, after = (prompt.template or "").partition(SLOT)
-    if decoding.stop == "end_of_turn" or after.rstrip().endswith("```"):
+    template = prompt.template or ""
+    before = template.partition(SLOT)[0]
+    if decoding.stop == "end_of_turn" or len(_FENCE.findall(template)) % 2 == 1:
         return decoding.stop
     return next((line.strip() for line in reversed(before.splitlines()) if re.search(r"\w", line)), "end_of_turn")
 

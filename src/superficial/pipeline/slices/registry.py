@@ -30,6 +30,12 @@ def generate(run: Experiment, method: str) -> schema.GenerateStage:
     )
 
 
+def align_examples(run: Experiment, _: str) -> schema.AlignExamplesStage:
+    """The rules, and the prompts: what a template writes before an answer is part of it."""
+    rules = run.settings.align.answers.model_dump()
+    return schema.AlignExamplesStage(prompts={name: run.method(name).prompt for name in rules.pop("methods")}, **rules)
+
+
 def retrieve(run: Experiment, method: str) -> schema.RetrieveStage:
     """How many neighbours, and which examples are too near."""
     asked = run.neighbours(method)
@@ -255,7 +261,7 @@ SLICES: Mapping[str, Slice] = {
         **dict(run.settings.figure), dataset=run.settings.dataset.name, shares=run.settings.reference.shares
     ),
     "model": lambda run, name: run.model(name),
-    "data": lambda run, _: run.settings.dataset,
+    "data": lambda run, name: run.dataset(name),
     "pair": lambda run, _: schema.Nothing(),
     "published_prompt": lambda run, file: schema.PublishedPromptStage(file=file),
     "generate": generate,
@@ -273,6 +279,7 @@ SLICES: Mapping[str, Slice] = {
     "prompt_search": searching.prompt_search,
     "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
     "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **searching.searched(run)),
+    "align_examples": align_examples,
     "align": lambda run, _: run.settings.align,
     "figure": figure,
     "ratio_figure": ratio_figure,
@@ -280,6 +287,9 @@ SLICES: Mapping[str, Slice] = {
     "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
     "causal_figure": lambda run, _: schema.CausalFigure(
         **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
+    ),
+    "findings_table": lambda run, _: schema.FindingsTable(
+        **pairs_table(run), contexts=in_context.titles(run), published=run.settings.reference.token_shift
     ),
     "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=in_context.titles(run)),
     "browser": browser,

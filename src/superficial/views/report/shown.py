@@ -124,6 +124,11 @@ _FIGURES = {
     ),
 }  # fmt: skip
 _TABLES = {
+    "findings": Shown(
+        PAPER,
+        "Table: the paper's claims, one by one",
+        "What this run measured of each claim, with intervals, and whether it says the same.",
+    ),
     "urial_recovery": Shown(
         SHIFT,
         "Table: how much of the shift prompts recover",

@@ -1,0 +1,129 @@
+"""The align_examples stage: what the sibling is trained on, most of it written by the base itself.
+
+A regular instruction is answered by the base, each time after another opening that is put into its mouth ("on-policy":
+alignment as practised trains on what the model itself can say, and stays near it). An answer is left out when it
+
+- shows one of the four failures of base models: it runs on, loops, echoes the query or goes on to another one,
+- is shorter than `min_words`, or has `max_tokens` tokens or more,
+- says `repeated_words` words in a row twice,
+- declines what was asked,
+- is the same as an answer that was kept before.
+
+Of what remains, `kept` answers of each instruction stay. The prompts take turns in coming first, so that all of them
+are heard. What a template writes behind its last line break, an opening such as "Of course!", is part of the answer.
+Harmful instructions come with hand-written refusals, because the base would comply.
+"""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from superficial.artifacts.files import whole_file, write_sidecar
+from superficial.data.readers import rows_of
+from superficial.judging.refusals.phrases import Refusals
+from superficial.judging.responses.failures import measure
+from superficial.config.schema import AlignExamplesStage, RuntimeConfig
+from superficial.artifacts.table import read_table
+
+
+def run(
+    cfg: AlignExamplesStage,
+    runtime: RuntimeConfig,
+    *,
+    data: Path,
+    responses: Path | Sequence[Path],
+    refusals: Path,
+    phrases: Path,
+    out: Path,
+) -> None:
+    """Write JSONL lines `id`, `instruction`, `response`, `source` (the method under which the base wrote it, or by hand).
+
+    `responses` are the base's answers to `data`, a file for each of `cfg.prompts`. `refusals` are
+    JSONL with id, instruction and response. The sidecar counts the answers that were kept, and those that were left
+    out, by reason.
+    """
+    started = time.monotonic()
+    files = [responses] if isinstance(responses, Path) else list(responses)
+    answers = dict(zip(cfg.prompts, map(read_table, files), strict=True))
+    filters = Filter(cfg, Refusals.read(phrases))
+    told: Counter[str] = Counter()
+    lines = [*chosen(read_table(data), answers, filters, told), *by_hand(refusals)]
+    with whole_file(out) as partial:
+        partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    sources = Counter(line["source"] for line in lines)
+    facts = {"examples": dict(sorted(sources.items())), "left_out": dict(sorted(told.items()))}
+    inputs = {"data": data, "refusals": refusals, "phrases": phrases}
+    inputs |= dict(zip(cfg.prompts, files, strict=True))
+    config = cfg.model_dump(mode="json")
+    write_sidecar(out, stage="align_examples", config=config, inputs=inputs, started=started, facts=facts)
+
+
+def chosen(
+    data: pd.DataFrame, answers: Mapping[str, pd.DataFrame], filters: "Filter", told: Counter[str]
+) -> Iterator[dict[str, str]]:
+    """The base's answers that stay; `told` counts what is left out, by reason."""
+    tables = [(prompt, table.set_index("id")) for prompt, table in answers.items()]
+    for number, (example, instruction) in enumerate(zip(data["id"], data["instruction"], strict=True)):
+        found: dict[str, str] = {}
+        first = number % len(tables)
+        for prompt, table in tables[first:] + tables[:first]:
+            answer = table.loc[example]
+            text = filters.opening(prompt) + answer["text"].rstrip()
+            reason = filters.reason(instruction, text, answer["token_ids"], answer["finish_reason"])
+            reason = reason or ("same" if text in found else "")
+            if reason:
+                told[reason] += 1
+            elif len(found) < filters.kept:
+                found[text] = prompt
+            else:
+                told["more than are kept"] += 1
+        for text, prompt in found.items():
+            yield {"id": example, "instruction": instruction, "response": text, "source": prompt}
+
+
+def by_hand(refusals: Path) -> Iterator[dict[str, str]]:
+    """The hand-written refusals."""
+    for _, row in rows_of(refusals):
+        yield {key: str(row[key]) for key in ("id", "instruction", "response")} | {"source": "hand-written"}
+
+
+class Filter:
+    """Says why an answer of the base is left out."""
+
+    def __init__(self, cfg: AlignExamplesStage, refusals: Refusals) -> None:
+        self._cfg, self._refusals, self.kept = cfg, refusals, cfg.kept
+
+    def opening(self, prompt: str) -> str:
+        """What the template gives of every answer."""
+        return (self._cfg.prompts[prompt].template or "").rpartition("\n")[2]
+
+    def reason(self, instruction: str, text: str, token_ids: np.ndarray, finish_reason: str) -> str:
+        """Why it is left out; empty for an answer that may stay."""
+        measured = measure(instruction, text, token_ids, finish_reason, 0, None)
+        runs = word_runs(text, self._cfg.repeated_words)
+        failed = [name for name in ("runs_on", "loops", "echoes", "invents") if measured[name]]
+        if failed:
+            return failed[0]
+        if measured["words"] < self._cfg.min_words:
+            return "short"
+        if measured["tokens"] >= self._cfg.max_tokens:
+            return "long"
+        if len(set(runs)) < len(runs):
+            return "repeats"
+        return "declines" if self._refusals.decline(text) else ""
+
+
+def word_runs(text: str, length: int) -> list[tuple[str, ...]]:
+    """Every run of `length` words, whatever their case and punctuation.
+
+    >>> word_runs("Tea, or tea?", 2)
+    [('tea', 'or'), ('or', 'tea')]
+    """
+    words = re.findall(r"\w+", text.lower())
+    return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]
