@@ -25,11 +25,11 @@ import numpy as np
 import pandas as pd
 
 from superficial.artifacts.files import whole_file, write_sidecar
+from superficial.artifacts.table import read_table
+from superficial.config.schema import AlignExamplesStage, RuntimeConfig
 from superficial.data.readers import rows_of
 from superficial.judging.refusals.phrases import Refusals
 from superficial.judging.responses.failures import measure
-from superficial.config.schema import AlignExamplesStage, RuntimeConfig
-from superficial.artifacts.table import read_table
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     phrases: Path,
     out: Path,
 ) -> None:
-    """Write JSONL lines `id`, `instruction`, `response`, `source` (the method under which the base wrote it, or by hand).
+    """Write JSONL lines `id`, `instruction`, `response`, `source` (the method of the base, or by hand).
 
     `responses` are the base's answers to `data`, a file for each of `cfg.prompts`. `refusals` are
     JSONL with id, instruction and response. The sidecar counts the answers that were kept, and those that were left

@@ -66,7 +66,7 @@ def test_demo_covers_every_tag():
 
 @pytest.mark.parametrize("unseen", ["demo", "held_out"])
 def test_what_the_sibling_is_tested_on_is_not_in_what_it_is_made_from(train, unseen: str):
-    """By normalised text, by runs of 7 words, and by the share of common words"""
+    """By normalised text, by runs of 7 words, and by the share of common words."""
     file = ROOT / "resources/datasets/demo.jsonl" if unseen == "demo" else ALIGNMENT / "held_out.jsonl"
     tested = [row.instruction for row in read_instructions(file)]
     for row in train:

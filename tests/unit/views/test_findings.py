@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from superficial.views.tables.findings import findings, latex, markdown
 from superficial.config.schema import FindingsTable
+from superficial.views.tables.findings import findings, latex, markdown
 
 CFG = FindingsTable.model_validate(
     {

@@ -9,9 +9,9 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.markup import latex_text
 from superficial.artifacts.printed import Cell, latex_table, markdown_table, with_interval, write_forms
+from superficial.artifacts.table import read_table
 from superficial.config.schema import FindingsTable, RuntimeConfig
 from superficial.shift.statistics.of_pairs import files_of_pairs
-from superficial.artifacts.table import read_table
 
 TABLES = ("ratios", "kinds", "positions", "handoff", "recovery")
 HEADER = ("pair", "claim of the paper", "measured as", "this run says", "value", "against", "the paper prints")
@@ -110,7 +110,7 @@ def note(cfg: FindingsTable) -> str:
     """Data and definitions."""
     return (
         f"Data: {cfg.dataset}. In square brackets {100 * cfg.confidence:g} % intervals, bootstrap over responses. Yes "
-        "and no: the interval lies on that side of what the value is held against, and where that has an interval, too, "
+        "and no: the interval lies on that side of what the value is held against. Where that has an interval, too, "
         "the two do not overlap. Unclear: they do. A claim that fewer than "
         f"{cfg.min_examples} responses could tell of is left out. The paper measured 7B models on other instructions."
     )
