@@ -35,11 +35,12 @@ align: $(READY)  ## train the aligned sibling from scratch and put its adapter i
 	cp -r results/adapters/gemma3_270m_chat/. resources/adapters/gemma3_270m_chat/
 	rm resources/adapters/gemma3_270m_chat/*.meta.json
 
-lint: $(READY)  ## formatting, lint and types alone
+lint: $(READY)  ## formatting, lint, types and layers alone
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 lock: $(READY)  ## pin what a run takes from the hub: config/lock.yaml; ARGS as for figures
 	@$(BIN)/python -m superficial lock $(ARGS)

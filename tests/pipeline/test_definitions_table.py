@@ -3,7 +3,7 @@
 import pandas as pd
 from support.project import Project
 
-from superficial.shift.definitions.variants import VARIANTS
+from superficial.shift.definitions.names import VARIANTS
 
 
 def test_the_table_of_definitions(project: Project):

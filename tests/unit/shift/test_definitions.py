@@ -22,8 +22,9 @@ from superficial.models.fetch import run as fetch
 from superficial.models.head import Head
 from superficial.models.load import load_model
 from superficial.shift.compare import compare
+from superficial.shift.definitions.names import VARIANTS
 from superficial.shift.definitions.rescore import changed_sequences
-from superficial.shift.definitions.variants import VARIANTS, end_of_turn, variants
+from superficial.shift.definitions.variants import end_of_turn, variants
 from superficial.shift.distributions import Side
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.ratios import ratios

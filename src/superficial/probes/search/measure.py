@@ -10,6 +10,7 @@ import torch
 
 from superficial.artifacts.files import digest, file_sha256
 from superficial.artifacts.store import Store
+from superficial.artifacts.token_rows import content
 from superficial.config.schema import PromptConfig, RuntimeConfig
 from superficial.inference.prefix import Prefix
 from superficial.inference.teacher_forcing import Scorer, Sequence
@@ -17,7 +18,6 @@ from superficial.models.head import Head
 from superficial.models.load import Loaded, load_model
 from superficial.models.manifest import model_key, read_manifest
 from superficial.probes.search.greedy import Shown
-from superficial.probes.search.halves import Half
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import parts_of
 from superficial.shift.distributions import Side, Workspace, divergence
@@ -25,6 +25,34 @@ from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import build_sequences
 
 VERSION = 1  # part of what results are kept under: raise it when scoring or comparing changes
+
+
+@dataclass(frozen=True, eq=False)  # two are the same half when they are the same object
+class Half:
+    """Responses of some instructions, and the aligned model's states at each of their tokens."""
+
+    ids: list[str]
+    responses: pd.DataFrame  # as the base reads them
+    states: torch.Tensor  # (N, H) on the CPU
+
+    @property
+    def lengths(self) -> list[int]:
+        """Response tokens of each instruction that count."""
+        return [len(tokens) for tokens in self.responses["token_ids"]]
+
+    @property
+    def key(self) -> str:
+        """What of the aligned model is compared with, by content."""
+        return content(self.states)
+
+
+def half(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: int | None) -> Half:
+    """The responses of `ids`, in the order of `responses`, the first `most` tokens of each; `states` are of all."""
+    parts = torch.split(states, [len(tokens) for tokens in responses["token_ids"]])
+    chosen = responses["id"].isin(ids).to_numpy()
+    kept = responses[chosen].assign(token_ids=lambda table: [list(tokens)[:most] for tokens in table["token_ids"]])
+    rows = [part[:most] for part, taken in zip(parts, chosen, strict=True) if taken]
+    return Half(kept["id"].tolist(), kept, torch.cat(rows))
 
 
 @dataclass(frozen=True)

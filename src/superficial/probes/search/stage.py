@@ -19,8 +19,8 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, SearchStage
 from superficial.models.load import load_model
 from superficial.probes.search.greedy import Shown, Step, search
-from superficial.probes.search.halves import HALVES, Half, half, split
-from superficial.probes.search.measure import Found, Measure
+from superficial.probes.search.halves import HALVES, split
+from superficial.probes.search.measure import Found, Half, Measure, half
 from superficial.probes.search.method import write_method
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool

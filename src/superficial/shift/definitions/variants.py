@@ -17,13 +17,10 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish import EOS
 from superficial.shift.compare import aligned_side, base_sides, compare, positions
+from superficial.shift.definitions.names import CANDIDATES, HEADLINE, RESCORED
 from superficial.shift.distributions import Side
 from superficial.shift.pair.pairing import Pairing
 
-HEADLINE = "headline"
-RESCORED = ("two_bos", "aligned_context")  # variants that need a pass of the base of their own
-VARIANTS = (HEADLINE, "aligned_argmax", "top30_base", "top30_kl", "no_end", *RESCORED)
-CANDIDATES = 30  # that the published code keeps of each side, its `--top_k`
 MEASURED = ["base_rank", "base_prob", "kl_aligned_base"]
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from superficial.artifacts.printed import write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import DefinitionsTable, RuntimeConfig
 from superficial.shift.category import CATEGORIES
-from superficial.shift.definitions.variants import HEADLINE, VARIANTS
+from superficial.shift.definitions.names import HEADLINE, VARIANTS
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.tables.definitions_layout import latex, markdown

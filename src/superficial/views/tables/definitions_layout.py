@@ -7,7 +7,7 @@ import pandas as pd
 from superficial.artifacts.markup import latex_text, markdown_text, minus
 from superficial.artifacts.printed import latex_table, latex_title, markdown_table
 from superficial.config.schema import DefinitionsTable
-from superficial.shift.definitions.variants import CANDIDATES, HEADLINE
+from superficial.shift.definitions.names import CANDIDATES, HEADLINE
 
 HEADERS = ("definition", "tokens", "unshifted, %", "marginal, %", "shifted, %", "KL, nats", "base probability")
 # Measure -> factor and decimals.
