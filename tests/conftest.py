@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from support.project import Project, make_models
 from support.warm import warm
 
 TESTS = Path(__file__).parent
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C; tests send it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
+from superficial.pipeline.job_errors import VARIABLE
 from superficial.pipeline.stages import STAGES, code_of
 
 COMMANDS = {
@@ -23,7 +24,6 @@ COMMANDS = {
     "plan": "superficial.pipeline.plan.command",
     "verify": "superficial.pipeline.provenance.command",
 }
-ERRORS = "SUPERFICIAL_ERRORS"  # environment variable: a file for the errors of all jobs of one run
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 
 
@@ -90,7 +90,7 @@ def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
 
 def _remember(line: str) -> None:
     """Leave the line for the workflow, which repeats it after everything that Snakemake says about a failed job."""
-    path = os.environ.get(ERRORS)
+    path = os.environ.get(VARIABLE)
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -1,7 +1,7 @@
 # How a job is started, and where it leaves its error.
 import os
-import tempfile
 
+from superficial.pipeline.job_errors import errors_file
 from superficial.pipeline.stale_lock import enter
 
 ALIVE = enter(Path(".snakemake"))  # open until this process ends
@@ -11,4 +11,4 @@ RUNTIME = RUN.runtime
 STAGE = f"{sys.executable} -m superficial"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take turns with any other busy process
 # Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
-ERRORS = Path(os.environ.setdefault("SUPERFICIAL_ERRORS", os.path.join(tempfile.mkdtemp(), "errors.txt")))
+ERRORS = errors_file(Path(".snakemake"))

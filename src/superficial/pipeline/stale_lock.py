@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from superficial.pipeline.job_errors import delete_errors
+
 
 def enter(state: Path) -> BinaryIO | None:
     """Announce this process in Snakemake's folder `state`; release a lock that is there while no other process is.
@@ -23,6 +25,7 @@ def enter(state: Path) -> BinaryIO | None:
     locks = state / "locks"
     with suppress(OSError):  # others are alive: a lock may be theirs
         fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        delete_errors(state)
         if locks.is_dir() and any(locks.iterdir()):
             shutil.rmtree(locks)
             print("The run before was killed: its lock is released, the work goes on where it was.", file=sys.stderr)
