@@ -8,6 +8,7 @@ from superficial.config.overrides import split_overrides
 from superficial.pipeline.checks import check_run
 from superficial.pipeline.run import Run
 from superficial.pipeline.stages import code_of
+from superficial.pipeline.targets import in_all
 
 try:
     RUN = Run(Path("config"), split_overrides(config.get("hydra")))
@@ -49,11 +50,7 @@ include: "workflow/rules/judging.smk"
 include: "workflow/rules/methods.smk"
 
 
-ALL = {  # what `figures/all` makes, by what the run is about
-    "models": expand("results/figures/{figure}.pdf", figure=[*FIGURES, "dataset_stats"])
-    + [BROWSER, *JUDGING, *METHODS, "results/tables/urial_recovery.csv", "results/tables/findings.csv"],
-    "published": ["results/tables/published_scores.csv", "results/figures/dataset_stats.pdf", *SCORES, *TRUSTED],
-}
+ALL = in_all(RUN)
 
 
 include: "workflow/rules/provenance.smk"
@@ -65,7 +62,7 @@ rule:
         "figures/all"
     default_target: True
     input:
-        ALL[RUN.settings.subject],
+        ALL,
         MANIFEST,
     localrule: True
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "why": "superficial.pipeline.why",
     "plan": "superficial.pipeline.plan.command",
     "verify": "superficial.pipeline.provenance.command",
+    "targets": "superficial.pipeline.readme",
 }
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify: see `make help`.",
+        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify, targets.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")

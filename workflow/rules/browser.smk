@@ -2,7 +2,6 @@
 from superficial.pipeline.slices.judging import beside_responses
 from superficial.pipeline.stages import PACKAGE
 
-BROWSER = "results/browser/index.html"
 ALIGNED = [f"{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()]
 REASONS = beside_responses(RUN)  # of a judge, beside each response
 SHOWN = [
@@ -27,7 +26,7 @@ rule:
             for file in sorted((PACKAGE / "views/browser" / part).iterdir())
         ],
     output:
-        BROWSER,
+        VIEWS["figures/shift_browser"].out,
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("browser"),

@@ -59,6 +59,8 @@ rule causal_stats:
         code=code_of("causal_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/causal.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:

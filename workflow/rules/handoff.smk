@@ -34,6 +34,8 @@ rule handoff_stats:
         code=code_of("handoff_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/handoff.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:
@@ -76,6 +78,8 @@ rule prefill_stats:
         code=code_of("prefill_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/prefill.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:

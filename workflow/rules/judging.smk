@@ -25,12 +25,6 @@ SYSTEM = {
     "model": "|".join([*MODELS, BY_OTHERS]),
     "method": "|".join(map(re.escape, [*RUN.method_names, *published_outputs(RUN)])),
 }
-TRUST = f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv"
-# Votes give no scores, so that all but the table of comparisons is left out with them.
-TRUSTED = ["results/figures/judge_trust.pdf"] if OWN else []
-SCORED_ONLY = [*TRUSTED, "results/tables/cases.md", *SCORES] if OWN else []
-CASE_BROWSER = "results/browser/cases/index.html"
-JUDGING = ["results/tables/pairwise.csv", CASE_BROWSER, *SCORED_ONLY]
 CASE_PAGES = [
     *(file for part in ("assets", "templates") for file in sorted((PACKAGE / "views/cases" / part).iterdir())),
     *(PACKAGE / "views/browser/assets" / name for name in SHARED),
@@ -160,7 +154,9 @@ rule trust:
         published=f"{PUBLISHED}/judgments.parquet" if about_published(RUN) else [],
         code=code_of("trust"),
     output:
-        TRUST,
+        f"results/judged/{DATASET}/{RUN.settings.judge.name}.trust.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("trust"),
     shell:
@@ -171,27 +167,15 @@ rule trust:
 
 rule:
     name:
-        "figures/judge_trust"
-    input:
-        trust=TRUST,
-        code=code_of("figures/judge_trust"),
-    output:
-        drawn("judge_trust"),
-    params:
-        cfg=RUN.slice("trust_figure"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} trust={input.trust} out={output[0]}"
-
-
-rule:
-    name:
         "tables/pairwise"
     input:
         pairwise=COMPARED,
         reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/pairwise"),
     output:
-        multiext("results/tables/pairwise", ".csv", ".md", ".tex"),
+        VIEWS["tables/pairwise"].out,
+    group:
+        "drawings"
     params:
         cfg=RUN.slice("pairwise_table"),
     shell:
@@ -207,7 +191,9 @@ rule:
         reads=[*OWN, *SCORED[1]] if COMPARISONS else [],
         code=code_of("tables/cases"),
     output:
-        "results/tables/cases.md",
+        VIEWS["tables/cases"].out,
+    group:
+        "drawings"
     params:
         cfg=RUN.slice("cases"),
     shell:
@@ -225,7 +211,7 @@ rule:
         code=code_of("figures/case_browser"),
         pages=list(map(str, CASE_PAGES)),
     output:
-        CASE_BROWSER,
+        VIEWS["figures/case_browser"].out,
     params:
         cfg=RUN.slice("cases"),
     shell:

@@ -14,6 +14,8 @@ rule ladder:
         code=code_of("ladder"),
     output:
         "results/stats/{dataset}/{pair}/{context}/ladder.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:

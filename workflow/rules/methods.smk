@@ -1,8 +1,7 @@
-# What each method's answers look like: statistics, a table, and two figures.
+# What each method's answers look like.
 from superficial.pipeline.slices import responses as answering
 
 ANSWERS = f"results/responses_stats/{DATASET}.answers.csv"
-METHODS = ["results/tables/responses.csv", "results/figures/method_failures.pdf", "results/figures/methods_example.pdf"]
 
 
 rule response_stats:
@@ -14,39 +13,13 @@ rule response_stats:
     output:
         "results/responses_stats/{dataset}.csv",
         "results/responses_stats/{dataset}.answers.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("response_stats"),
     shell:
         "{STAGE} response_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data}"
         " responses={input.responses} models={input.models} out={output}"
-
-
-rule:
-    name:
-        "tables/responses"
-    input:
-        stats=f"results/responses_stats/{DATASET}.csv",
-        code=code_of("tables/responses"),
-    output:
-        multiext("results/tables/responses", ".csv", ".md", ".tex"),
-    params:
-        cfg=RUN.slice("responses_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} stats={input.stats} out={output}"
-
-
-rule:
-    name:
-        "figures/method_failures"
-    input:
-        stats=f"results/responses_stats/{DATASET}.csv",
-        code=code_of("figures/method_failures"),
-    output:
-        drawn("method_failures"),
-    params:
-        cfg=RUN.slice("failures_figure"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} stats={input.stats} out={output[0]}"
 
 
 rule:
@@ -60,7 +33,9 @@ rule:
         ],
         code=code_of("figures/methods_example"),
     output:
-        drawn("methods_example"),
+        forms("figures/methods_example"),
+    group:
+        "drawings"
     params:
         cfg=RUN.slice("methods_example"),
     shell:

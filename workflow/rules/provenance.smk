@@ -1,14 +1,14 @@
 # What the run's figures and tables hang on, and whether it still is what it was: `python -m superficial verify`.
+from superficial.pipeline.targets import beyond_all
+
 MANIFEST = "results/manifest.json"
 # What was made by itself is named, too. It is no input: with other models it may be a day's work.
-ASIDE = [f"results/figures/{figure}.pdf" for figure in BEYOND] + [
-    f"results/tables/{table}.csv" for table in ("definitions", "prompt_search")
-]
+ASIDE = beyond_all()
 
 
 rule manifest:
     input:
-        made=ALL[RUN.settings.subject],
+        made=ALL,
         code=code_of("manifest"),
     output:
         MANIFEST,

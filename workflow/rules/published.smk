@@ -41,37 +41,6 @@ rule published_answers:
         " data={input.data} outputs={input.outputs:q} out={output:q}"
 
 
-rule:
-    name:
-        "tables/published_scores"
-    input:
-        judgments=JUDGED_PUBLISHED,
-        responses=f"{PUBLISHED}/responses.parquet",
-        data=f"results/data/{DATASET}.parquet",
-        code=code_of("tables/published_scores"),
-    output:
-        multiext("results/tables/published_scores", ".csv", ".md"),
-    params:
-        cfg=RUN.slice("published_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} judgments={input.judgments}"
-        " responses={input.responses} data={input.data} out={output}"
-
-
-rule:
-    name:
-        "figures/dataset_stats"
-    input:
-        data=f"results/data/{DATASET}.parquet",
-        code=code_of("figures/dataset_stats"),
-    output:
-        drawn("dataset_stats"),
-    params:
-        cfg=RUN.slice("dataset_figure"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} data={input.data} out={output[0]}"
-
-
 # Our responses in just-eval's own format: `snakemake exports`, or one file of them.
 rule export:
     input:

@@ -1,7 +1,8 @@
 # Snakemake's own report, with captions: `make report`.
+from superficial.pipeline.targets import declared_in
 from superficial.views.report.shown import captioned
 
-REPORTED = captioned(ALL[RUN.settings.subject])
+REPORTED = captioned(ALL)
 
 
 report: os.path.abspath("results/report/overview.rst")
@@ -10,9 +11,10 @@ report: os.path.abspath("results/report/overview.rst")
 rule captions:
     input:
         manifest=MANIFEST,
-        reads=[path.replace(".pdf", ".csv") for path in ALL[RUN.settings.subject]],
+        reads=[path.replace(".pdf", ".csv") for path in ALL],
         code=code_of("report"),
         template=str(PACKAGE / "views/report/templates/page.html"),
+        views=declared_in(REPORTED),
     output:
         expand("results/report/{name}.rst", name=["overview", *REPORTED]),
         [in_report(f"results/report/{name}.html", name) for name in REPORTED if name.startswith("tables/")],
@@ -21,13 +23,13 @@ rule captions:
         cfg=RUN.slice("report"),
     shell:
         "{STAGE} report --cfg {params.cfg:q} --runtime {RUNTIME:q} manifest={input.manifest}"
-        " reads={input.reads} {input.template:q} out={output}"
+        " reads={input.reads} {input.template:q} {input.views:q} out={output}"
 
 
 rule:
     name:
         "report"
     input:
-        ALL[RUN.settings.subject],
+        ALL,
         rules.captions.output,
     localrule: True

@@ -34,21 +34,9 @@ rule prompt_search_stats:
     output:
         "results/stats/{dataset}/{pair}/{context}/prompt_search.csv",
         "results/stats/{dataset}/{pair}/{context}/prompt_search_trace.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:
         "{STAGE} prompt_search_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} searched={input.searched} out={output}"
-
-
-rule:
-    name:
-        "tables/prompt_search"
-    input:
-        reads=expand(f"results/stats/{DATASET}/{{pair}}/{CONTEXT}/prompt_search.csv", pair=PAIRS),
-        code=code_of("tables/prompt_search"),
-    output:
-        multiext("results/tables/prompt_search", ".csv", ".md", ".tex"),
-    params:
-        cfg=RUN.slice("search_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"

@@ -113,6 +113,8 @@ rule kinds:
         words=WORD_LISTS,
     output:
         "results/kinds/{dataset}/{pair}/{context}.parquet",
+    group:
+        "tables"
     shell:
         "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} shifts={input.shifts} responses={input.responses}"
         " reads={input.words:q} out={output}"
@@ -130,6 +132,8 @@ rule stats:
             "results/stats/{{dataset}}/{{pair}}/{{context}}/{table}.csv",
             table=["ratios", "positions", "tokens", "kinds", "groups", "clusters", "summary"],
         ),
+    group:
+        "tables"
     threads: workflow.cores
     params:
         cfg=RUN.slice("stats"),
@@ -149,6 +153,8 @@ rule contexts:
     output:
         "results/stats/{dataset}/{pair}/{context}/recovery.csv",
         "results/stats/{dataset}/{pair}/{context}/entropy.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:
@@ -163,6 +169,8 @@ rule safety_depth:
         code=code_of("safety_depth"),
     output:
         "results/stats/{dataset}/{pair}/{context}/safety_depth.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:

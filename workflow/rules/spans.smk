@@ -42,6 +42,8 @@ rule span_stats:
         code=code_of("span_stats"),
     output:
         "results/stats/{dataset}/{pair}/{context}/spans.csv",
+    group:
+        "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:

@@ -1,5 +1,4 @@
-# Tables beyond figures/all. `tables/definitions` costs two more passes of each base model.
-DEFINITIONS = f"results/shifts/{DATASET}/{{pair}}/{CONTEXT}.definitions.parquet"
+# What `tables/definitions` is made from: two more passes of each base model.
 
 
 rule rescore:
@@ -47,48 +46,3 @@ rule definitions:
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
         " two_bos={input.two_bos} aligned_context={input.aligned_context}"
         " aligned_score={input.aligned_score} out={output}"
-
-
-rule:
-    name:
-        "tables/definitions"
-    input:
-        reads=expand(DEFINITIONS, pair=PAIRS),
-        code=code_of("tables/definitions"),
-    output:
-        multiext("results/tables/definitions", ".csv", ".md", ".tex"),
-    params:
-        cfg=RUN.slice("definitions_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"
-
-
-rule:
-    name:
-        "tables/urial_recovery"
-    input:
-        reads=expand(f"{STATS}/recovery.csv", pair=PAIRS),
-        code=code_of("tables/urial_recovery"),
-    output:
-        multiext("results/tables/urial_recovery", ".csv", ".md", ".tex"),
-    params:
-        cfg=RUN.slice("contexts_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"
-
-
-# The paper's claims, one by one.
-rule:
-    name:
-        "tables/findings"
-    input:
-        reads=expand(
-            f"{STATS}/{{table}}.csv", pair=PAIRS, table=["ratios", "kinds", "positions", "handoff", "recovery"]
-        ),
-        code=code_of("tables/findings"),
-    output:
-        multiext("results/tables/findings", ".csv", ".md", ".tex"),
-    params:
-        cfg=RUN.slice("findings_table"),
-    shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} results=results reads={input.reads} out={output}"

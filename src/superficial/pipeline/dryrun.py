@@ -16,7 +16,7 @@ from superficial.artifacts.errors import UserError
 
 OPTIONS = ("--dry-run", "--printshellcmds", "--quiet", "host")
 COLLECTS = "shards"
-BLOCK = re.compile(r"(?:local)?(?:rule|checkpoint) (?P<rule>\S+):")
+BLOCK = re.compile(r" *(?:local)?(?:rule|checkpoint) (?P<rule>\S+):")  # further in for a job of a group
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""The stages of the workflow: the module that does each one, the configuration it reads, and the code it hangs on."""
+"""The stages of the workflow: the module that does each one, and the code that its result hangs on.
+
+Figures and tables stand in no list: each declares itself (`views/view.py`).
+"""
 
 import importlib
 import re
@@ -6,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import get_type_hints
 
 from pydantic import BaseModel
 
-from superficial.config import schema
+from superficial.views.declared import declared
 
 PACKAGE = Path(__file__).resolve().parents[1]
 IMPORT = re.compile(r"^ *(?:from|import) +(superficial[\w.]*)(?: +import +(\([^)]*\)|.*))?", re.MULTILINE)
@@ -20,7 +24,12 @@ class Stage:
     """`run(cfg, runtime, **files)` of `module` makes the artifact."""
 
     module: str
-    config: type[BaseModel]
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """What the stage reads of the configuration: the type of `cfg`."""
+        found: type[BaseModel] = get_type_hints(self.run)["cfg"]
+        return found
 
     @property
     def run(self) -> Callable[..., None]:
@@ -36,80 +45,51 @@ class Stage:
 
 
 STAGES: Mapping[str, Stage] = {
-    "model": Stage("superficial.models.fetch", schema.ModelConfig),
-    "data": Stage("superficial.data.stage", schema.DatasetConfig),
-    "pair": Stage("superficial.shift.pair.stage", schema.Nothing),
-    "embedding_model": Stage("superficial.prompts.retrieval.embedding_model", schema.EmbeddingConfig),
-    "index": Stage("superficial.prompts.retrieval.index", schema.IndexStage),
-    "retrieve": Stage("superficial.prompts.retrieval.retrieve", schema.RetrieveStage),
-    "published_prompt": Stage("superficial.prompts.published", schema.PublishedPromptStage),
-    "generate": Stage("superficial.inference.generate.stage", schema.GenerateStage),
-    "score": Stage("superficial.shift.score", schema.ScoreStage),
-    "rescore": Stage("superficial.shift.definitions.rescore", schema.RescoreStage),
-    "compare": Stage("superficial.shift.compare", schema.CompareConfig),
-    "definitions": Stage("superficial.shift.definitions.variants", schema.Nothing),
-    "stats": Stage("superficial.shift.statistics.tables", schema.StatsConfig),
-    "handoff": Stage("superficial.probes.handoff.stage", schema.HandoffStage),
-    "handoff_stats": Stage("superficial.probes.handoff.statistics", schema.IntervalsConfig),
-    "prefill": Stage("superficial.probes.prefill.stage", schema.PrefillStage),
-    "prefill_stats": Stage("superficial.probes.prefill.statistics", schema.IntervalsConfig),
-    "refusals_agreement": Stage("superficial.judging.refusals.agreement", schema.Nothing),
-    "causal": Stage("superficial.probes.causal.stage", schema.CausalStage),
-    "causal_stats": Stage("superficial.probes.causal.means", schema.IntervalsConfig),
-    "byte_pair": Stage("superficial.probes.spans.pair", schema.Nothing),
-    "spans": Stage("superficial.probes.spans.stage", schema.ScoreStage),
-    "span_stats": Stage("superficial.probes.spans.statistics", schema.IntervalsConfig),
-    "prompt_search": Stage("superficial.probes.search.stage", schema.SearchStage),
-    "prompt_search_stats": Stage("superficial.probes.search.stats", schema.IntervalsConfig),
-    "safety_depth": Stage("superficial.probes.safety_depth", schema.IntervalsConfig),
-    "ladder": Stage("superficial.probes.ladder.stage", schema.IntervalsConfig),
-    "kinds": Stage("superficial.shift.kinds.stage", schema.Nothing),
-    "kinds_agreement": Stage("superficial.shift.kinds.agreement", schema.Nothing),
-    "align_examples": Stage("superficial.align.examples", schema.AlignExamplesStage),
-    "align": Stage("superficial.align.stage", schema.AlignConfig),
-    "figures/shift_example": Stage("superficial.views.figures.shift_example", schema.FigureStage),
-    "figures/shift_ratio": Stage("superficial.views.figures.shift_ratio", schema.RatioFigure),
-    "figures/shift_browser": Stage("superficial.views.browser.site", schema.BrowserStage),
-    "figures/shift_by_position": Stage("superficial.views.figures.shift_by_position", schema.FigureStage),
-    "figures/shift_by_topic": Stage("superficial.views.figures.shift_by_topic", schema.FigureStage),
-    "figures/shift_by_kind": Stage("superficial.views.figures.shift_by_kind", schema.FigureStage),
-    "figures/prefix_handoff": Stage("superficial.views.figures.prefix_handoff", schema.FigureStage),
-    "figures/stage_ladder": Stage("superficial.views.figures.stage_ladder", schema.LadderFigure),
-    "figures/causal_swap": Stage("superficial.views.figures.causal_swap", schema.CausalFigure),
-    "figures/byte_spans": Stage("superficial.views.figures.byte_spans", schema.FigureStage),
-    "figures/prompt_search": Stage("superficial.views.figures.prompt_search", schema.SearchFigure),
-    "figures/safety_depth": Stage("superficial.views.figures.safety_depth", schema.FigureStage),
-    "judge": Stage("superficial.judging.judges.stage", schema.JudgeStage),
-    "canaries": Stage("superficial.judging.judges.canaries", schema.CanariesStage),
-    "pairwise": Stage("superficial.judging.judges.pairwise", schema.PairwiseStage),
-    "trust": Stage("superficial.judging.judges.trust", schema.TrustStage),
-    "figures/judge_trust": Stage("superficial.views.figures.judge_trust", schema.TrustFigure),
-    "tables/pairwise": Stage("superficial.views.tables.pairwise", schema.PairwiseTable),
-    "tables/cases": Stage("superficial.views.tables.cases", schema.CasesTable),
-    "figures/case_browser": Stage("superficial.views.cases.stage", schema.CasesTable),
-    "published": Stage("superficial.judging.published.stage", schema.PublishedStage),
-    "published_answers": Stage("superficial.judging.published.answers", schema.PublishedAnswers),
-    "published_judged": Stage("superficial.judging.published.judged", schema.PublishedJudged),
-    "export": Stage("superficial.judging.published.export", schema.ExportStage),
-    "judged": Stage("superficial.judging.scores.stage", schema.JudgedStage),
-    "figures/dataset_stats": Stage("superficial.views.figures.dataset_stats", schema.DatasetFigure),
-    "figures/aspects_radar": Stage("superficial.views.figures.aspects_radar", schema.JudgedFigure),
-    "figures/tasks_topics_radar": Stage("superficial.views.figures.tasks_topics_radar", schema.JudgedFigure),
-    "tables/published_scores": Stage("superficial.views.tables.published_scores", schema.PublishedTable),
-    "tables/scores": Stage("superficial.views.tables.scores", schema.ScoresTable),
-    "response_stats": Stage("superficial.judging.responses.stage", schema.ResponseStatsStage),
-    "tables/responses": Stage("superficial.views.tables.responses", schema.ResponsesView),
-    "figures/method_failures": Stage("superficial.views.figures.method_failures", schema.FailuresFigure),
-    "figures/methods_example": Stage("superficial.views.figures.methods_example", schema.MethodsExample),
-    "report": Stage("superficial.views.report.stage", schema.ReportStage),
-    "manifest": Stage("superficial.pipeline.provenance.stage", schema.Nothing),
-    "contexts": Stage("superficial.probes.contexts.stage", schema.IntervalsConfig),
-    "figures/urial_recovery": Stage("superficial.views.figures.urial_recovery", schema.ContextsFigure),
-    "figures/entropy": Stage("superficial.views.figures.entropy", schema.ContextsFigure),
-    "tables/urial_recovery": Stage("superficial.views.tables.urial_recovery", schema.ContextsTable),
-    "tables/findings": Stage("superficial.views.tables.findings", schema.FindingsTable),
-    "tables/prompt_search": Stage("superficial.views.tables.prompt_search", schema.SearchTable),
-    "tables/definitions": Stage("superficial.views.tables.definitions", schema.DefinitionsTable),
+    "model": Stage("superficial.models.fetch"),
+    "data": Stage("superficial.data.stage"),
+    "pair": Stage("superficial.shift.pair.stage"),
+    "embedding_model": Stage("superficial.prompts.retrieval.embedding_model"),
+    "index": Stage("superficial.prompts.retrieval.index"),
+    "retrieve": Stage("superficial.prompts.retrieval.retrieve"),
+    "published_prompt": Stage("superficial.prompts.published"),
+    "generate": Stage("superficial.inference.generate.stage"),
+    "score": Stage("superficial.shift.score"),
+    "rescore": Stage("superficial.shift.definitions.rescore"),
+    "compare": Stage("superficial.shift.compare"),
+    "definitions": Stage("superficial.shift.definitions.variants"),
+    "stats": Stage("superficial.shift.statistics.tables"),
+    "handoff": Stage("superficial.probes.handoff.stage"),
+    "handoff_stats": Stage("superficial.probes.handoff.statistics"),
+    "prefill": Stage("superficial.probes.prefill.stage"),
+    "prefill_stats": Stage("superficial.probes.prefill.statistics"),
+    "refusals_agreement": Stage("superficial.judging.refusals.agreement"),
+    "causal": Stage("superficial.probes.causal.stage"),
+    "causal_stats": Stage("superficial.probes.causal.means"),
+    "byte_pair": Stage("superficial.probes.spans.pair"),
+    "spans": Stage("superficial.probes.spans.stage"),
+    "span_stats": Stage("superficial.probes.spans.statistics"),
+    "prompt_search": Stage("superficial.probes.search.stage"),
+    "prompt_search_stats": Stage("superficial.probes.search.stats"),
+    "safety_depth": Stage("superficial.probes.safety_depth"),
+    "ladder": Stage("superficial.probes.ladder.stage"),
+    "kinds": Stage("superficial.shift.kinds.stage"),
+    "kinds_agreement": Stage("superficial.shift.kinds.agreement"),
+    "align_examples": Stage("superficial.align.examples"),
+    "align": Stage("superficial.align.stage"),
+    "judge": Stage("superficial.judging.judges.stage"),
+    "canaries": Stage("superficial.judging.judges.canaries"),
+    "pairwise": Stage("superficial.judging.judges.pairwise"),
+    "trust": Stage("superficial.judging.judges.trust"),
+    "published": Stage("superficial.judging.published.stage"),
+    "published_answers": Stage("superficial.judging.published.answers"),
+    "published_judged": Stage("superficial.judging.published.judged"),
+    "export": Stage("superficial.judging.published.export"),
+    "judged": Stage("superficial.judging.scores.stage"),
+    "response_stats": Stage("superficial.judging.responses.stage"),
+    "report": Stage("superficial.views.report.stage"),
+    "manifest": Stage("superficial.pipeline.provenance.stage"),
+    "contexts": Stage("superficial.probes.contexts.stage"),
+    **{name: Stage(view.module) for name, view in declared().items()},
 }
 
 

@@ -18,6 +18,20 @@ from superficial.views.browser.embed import embed
 from superficial.views.browser.page import ASSETS, environment, page_name, write_page
 from superficial.views.browser.payload import Examples, index_entry, page_data
 from superficial.views.browser.source import PairExamples, token_table
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Every response, token by token, as pages",
+    text=(
+        "Static pages without server or network: what both models would have said at every token, further contexts"
+        " beside each other, and the judge's reasons."
+    ),
+    paper="Figure 8",
+    slice="browser",
+    name="figures/shift_browser",
+    out=["results/browser/index.html"],
+)
 
 
 def run(cfg: BrowserStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:

@@ -16,6 +16,16 @@ from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.views.browser.page import ASSETS, SHARED, environment, page_name, write_page
 from superficial.views.tables.cases import Case, all_cases
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Where two systems differ most, as pages",
+    text="Instructions with the largest gaps between two systems, both answers, and the judge's reasons.",
+    slice="cases",
+    name="figures/case_browser",
+    out=["results/browser/cases/index.html"],
+)
 
 OWN_ASSETS = Path(__file__).resolve().parent / "assets"
 

@@ -13,6 +13,18 @@ from superficial.judging.scores.statistics import AVERAGE, SIX, WORDS
 from superficial.views.figures.radar import draw_radar, grouped, handles
 from superficial.views.figures.style import WIDTH, interval, save, set_style, shorten, wrap
 from superficial.views.tables.scores import judge_note, measured
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Scores by aspect",
+    text="Mean score of each system in six aspects, 1 to 5.",
+    paper="Figure 1",
+    slice="judged_figure",
+    files={"judged": "results/judged/{dataset}/{judged}.csv"},
+    part_of=["models", "published"],
+    needs="scores",
+)
 
 HEIGHT = 3.3  # inches of a panel with a few systems
 Systems = dict[tuple[str, str], pd.DataFrame]  # rows by system and judge

@@ -12,6 +12,18 @@ from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import LINES, WIDTH, colours, interval, percent, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Two tokenizers: the shift by spans of bytes",
+    text=(
+        "Log-probability of the same text under both models, which split it differently, and ranks where a span is"
+        " one and the same token to both and both have every candidate above it."
+    ),
+    reads=["results/stats/{dataset}/{pair}/{context}/spans.csv"],
+    part_of=[],  # for pairs of which figures/all can say nothing
+)
 
 SIDES = {"base_bits": ("base", LINES[0], "o"), "aligned_bits": ("aligned", LINES[1], "D")}
 WIDTHS = {"width_ratios": [1, 1, 1.25]}

@@ -12,6 +12,19 @@ from superficial.config.schema import CausalFigure, RuntimeConfig
 from superficial.probes.causal.quality import SCORES
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, wrap
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Whether the shifted tokens matter",
+    text=(
+        "How like the aligned response (ROUGE-L) the base's text becomes when some of its tokens are the aligned"
+        " model's choices, against the number of tokens swapped, and the reverse; and how a judge scores these texts."
+    ),
+    slice="causal_figure",
+    reads=["results/stats/{dataset}/{pair}/{context}/causal.csv"],
+    part_of=[],  # both models decode at once
+)
 
 AGREEMENT = (  # across, up, title
     ("swapped", "rouge_l", "Like the aligned response"),

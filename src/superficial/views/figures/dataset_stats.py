@@ -12,6 +12,17 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import DatasetFigure, RuntimeConfig
 from superficial.data.instruction import TASKS, TOPICS
 from superficial.views.figures.style import LINES, WIDTH, save, set_style, shorten
+from superficial.views.view import View
+
+VIEW = View(
+    category="Instructions",
+    title="Instructions by subset, task and topic",
+    text="Shares; an instruction may have several tags.",
+    paper="Figure 6",
+    slice="dataset_figure",
+    files={"data": "results/data/{dataset}.parquet"},
+    part_of=["models", "published"],
+)
 
 PANELS = {"subset": "subset", "tasks": "task", "topics": "topic"}  # column of the data, grouping of the table
 SAFETY = "#999999"

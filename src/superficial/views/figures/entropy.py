@@ -16,6 +16,18 @@ from superficial.probes.contexts.grouping import WIDTH as BIN
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
 from superficial.views.figures.style import WIDTH, interval, percent, save, set_style, wrap
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="How sure the base is where it shifts",
+    text=(
+        "Entropy by position for every context, rate of shifted tokens by the base's entropy, and the calibration of"
+        " its probabilities."
+    ),
+    slice="contexts_figure",
+    reads=["results/stats/{dataset}/{pair}/{context}/entropy.csv"],
+)
 
 DASHED = (0, (4, 2))
 LINE = 118  # characters of the title's lines

@@ -13,6 +13,20 @@ from superficial.artifacts.markup import minus
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, TrustFigure
 from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, shorten, wrap
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="How far the judge can be trusted",
+    text=(
+        "Share unscored, the commonest score, scores of responses that were changed where it must not matter, and how"
+        " often a comparison flips with the order."
+    ),
+    slice="trust_figure",
+    files={"trust": "results/judged/{dataset}/{judge}.trust.csv"},
+    part_of=["models", "published"],
+    needs="judge",
+)
 
 GOOD, BAD = LINES[0], LINES[1]
 # Measure -> label, and the value that a good judge has, if there is one.

@@ -13,6 +13,15 @@ from superficial.judging.responses.failures import FAILURES
 from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style, shorten, wrap
 from superficial.views.notes.responses import TITLES, decoding, failures, instructions
 from superficial.views.tables.responses import titled
+from superficial.views.view import View
+
+VIEW = View(
+    category="Base models under prompts",
+    title="How answers of the methods go wrong",
+    text="Share of answers that run on to the limit, loop, repeat the query or invent further ones, by method.",
+    slice="failures_figure",
+    files={"stats": "results/responses_stats/{dataset}.csv"},
+)
 
 SHOWN = (*FAILURES, "fails")
 LABELS = 1.5  # inches, left of the panels

@@ -17,6 +17,15 @@ from superficial.judging.responses.failures import FAILURES
 from superficial.views.figures.prose import FAMILY, drawable, lines
 from superficial.views.figures.style import WIDTH, save, set_style, shorten, wrap
 from superficial.views.notes.responses import TITLES, decoding
+from superficial.views.view import View
+
+VIEW = View(
+    category="Base models under prompts",
+    title="One instruction under every method",
+    text="What the base model answers under each prompt, and the aligned model beside it.",
+    paper="Figure 5",
+    slice="methods_example",
+)
 
 SIZE = 6.4  # points
 LINE = 0.117  # inches from line to line

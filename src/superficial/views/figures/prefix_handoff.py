@@ -10,6 +10,18 @@ from matplotlib.axes import Axes
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import WIDTH, frame_panels, interval, pair_colour, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Handed the first tokens, the base goes on",
+    text=(
+        "The base model continues the aligned model's first k response tokens; how long it agrees, how alike the"
+        " continuation is, and how much of the rest is unshifted."
+    ),
+    paper="finding 4",
+    reads=["results/stats/{dataset}/{pair}/{context}/handoff.csv"],
+)
 
 PANELS = (
     ("agreeing", "agreeing run, tokens"),

@@ -12,6 +12,22 @@ from superficial.config.schema import RuntimeConfig, SearchFigure
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, wrap
 from superficial.views.notes.prompt_search import cost, counted, sentences
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Which examples bring the base nearest",
+    text=(
+        "Examples of a pool, chosen one after the other so that the base's distributions come nearest to the aligned"
+        " model's: every candidate on the half of the instructions that was searched on, and the gain on the other."
+    ),
+    slice="search_figure",
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/prompt_search.csv",
+        "results/stats/{dataset}/{pair}/{context}/prompt_search_trace.csv",
+    ],
+    part_of=[],  # some thirty scorings
+)
 
 LINE = 124  # characters of a line above the panels
 FOUND, DEFAULT = LINES[1], LINES[0]

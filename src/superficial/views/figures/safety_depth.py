@@ -14,6 +14,22 @@ from superficial.probes.safety_depth import GROUPS
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.refusal_rates import draw_rates, note
 from superficial.views.figures.style import LINES, WIDTH, interval, name_curves, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="How deep safety goes",
+    text=(
+        "KL divergence, share of shifted tokens and share of all divergence spent, by position, for harmful against"
+        " regular instructions; and how often both models decline a harmful one when the first k tokens of their"
+        " response are given."
+    ),
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/safety_depth.csv",
+        "results/stats/{dataset}/{pair}/{context}/prefill.csv",
+        "results/stats/refusals_agreement.csv",
+    ],
+)
 
 PANELS = (
     ("kl", 1, "KL(aligned ‖ base), nats"),

@@ -14,6 +14,22 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.kinds.classify import KINDS
 from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Which kinds of token shift",
+    text=(
+        "Rate of shifted tokens and share of all shifted tokens for style, safety, content, number, punctuation and"
+        " function words, and the odds of style against content."
+    ),
+    paper="claim 3",
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/kinds.csv",
+        "results/stats/{dataset}/{pair}/{context}/summary.csv",
+        "results/stats/kinds_agreement.csv",
+    ],
+)
 
 NAMES = {"function": "function word", "end": "end of turn"}
 TOO_FEW = "too few"

@@ -13,6 +13,21 @@ from matplotlib.ticker import FuncFormatter
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import WIDTH, frame_panels, interval, pair_colour, percent, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="The shift along the response",
+    text=(
+        "KL divergence in nats over the whole vocabulary, base rank and base probability by position; means over the"
+        " responses that are still running there."
+    ),
+    paper="Figure 4",
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/positions.csv",
+        "results/stats/{dataset}/{pair}/{context}/summary.csv",
+    ],
+)
 
 WIDE = "8"  # positions a point of the drawn lines
 PANELS = (

@@ -10,6 +10,14 @@ from matplotlib.axes import Axes
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Which instructions shift more",
+    text="Share of shifted tokens by task, by topic and by kind of instruction.",
+    reads=["results/stats/{dataset}/{pair}/{context}/groups.csv"],
+)
 
 PANELS = ("task", "topic", "instruction")
 TOO_FEW = "too few"

@@ -20,6 +20,24 @@ from superficial.data.dialogue import asked_of
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
 from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="A response, token by token",
+    text=(
+        "One response of the aligned model. The colour of a token is its category under the base model; below a token"
+        " that is not unshifted stands what the base model would have said. Beside it the tokens that shift most."
+    ),
+    paper="Figure 2",
+    reads=[
+        "results/data/{dataset}.parquet",
+        "results/shifts/{dataset}/{pair}/{context}.parquet",
+        "results/kinds/{dataset}/{pair}/{context}.parquet",
+        "results/stats/{dataset}/{pair}/{context}/ratios.csv",
+        "results/stats/{dataset}/{pair}/{context}/tokens.csv",
+    ],
+)
 
 MONO = "DejaVu Sans Mono"
 SIZE = 7.4  # points

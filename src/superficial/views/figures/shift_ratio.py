@@ -12,6 +12,22 @@ from superficial.config.schema import PairTitle, RatioFigure, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.style import WIDTH, colours, interval, save, set_style, shorten
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="How much shifts, and which tokens",
+    text=(
+        "Shares of unshifted (base rank 1), marginal (rank 2 or 3) and shifted (below) response tokens, pooled over"
+        " all positions, and the tokens that are shifted most often."
+    ),
+    paper="Figure 3",
+    slice="ratio_figure",
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/ratios.csv",
+        "results/stats/{dataset}/{pair}/{context}/tokens.csv",
+    ],
+)
 
 TOKENS = 10  # shifted tokens in a list
 WIDE = 0.09  # a part of a bar that holds its interval

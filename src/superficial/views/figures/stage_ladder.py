@@ -18,6 +18,19 @@ from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.contexts import Part, percent_axis, percent_frame, percent_numbers, rows_of
 from superficial.views.figures.style import LINES, WIDTH, colours, interval, save, set_style, wrap
 from superficial.views.notes.contexts import TOO_FEW
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Which stage of training shifts what",
+    text=(
+        "The categories of the same responses under the base, every stage of training and the aligned model, the"
+        " flows between them, and which step settles which kind of token."
+    ),
+    slice="ladder_figure",
+    reads=["results/stats/{dataset}/{pair}/{context}/ladder.csv"],
+    part_of=[],  # further models
+)
 
 BAR = 0.19  # half the width of a bar; rungs are 1 apart
 READABLE = 0.06  # share of the axis that a line of text needs

@@ -15,6 +15,18 @@ from superficial.judging.scores.statistics import AVERAGE
 from superficial.views.figures.radar import draw_radar, grouped, handles
 from superficial.views.figures.style import WIDTH, interval, save, set_style, shorten, wrap
 from superficial.views.tables.scores import judge_note, title
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Scores by task and topic",
+    text="Mean of five aspects over the instructions of each tag.",
+    paper="Figure 7",
+    slice="judged_figure",
+    files={"judged": "results/judged/{dataset}/{judged}.csv"},
+    part_of=["models", "published"],
+    needs="scores",
+)
 
 PANELS = {"task": TASKS, "topic": TOPICS}
 HEIGHT, LINE = 3.5, 0.165  # inches: the radars of a panel, and a line of its legend

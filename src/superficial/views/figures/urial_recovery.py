@@ -25,6 +25,18 @@ from superficial.views.figures.contexts import (
 )
 from superficial.views.figures.style import WIDTH, interval, save, set_style, wrap
 from superficial.views.notes.contexts import TOO_FEW, sentences
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="How much of the shift prompts recover",
+    text=(
+        "Share of shifted tokens that a prompt makes the base model's first choice, by kind of token, and the share"
+        " of the divergence that it closes."
+    ),
+    slice="contexts_figure",
+    reads=["results/stats/{dataset}/{pair}/{context}/recovery.csv"],
+)
 
 OVERALL = {
     "kl_closed": "KL closed (%)",

@@ -16,6 +16,17 @@ from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.data.dialogue import asked_of
 from superficial.judging.judges.judgment import Judgment, by_aspect
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Table: where two systems differ most",
+    text="Instructions with the largest gaps, and the reasons.",
+    paper="appendix B",
+    slice="cases",
+    needs="judge",
+    out=["results/tables/cases.md"],
+)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,16 @@ from superficial.shift.definitions.names import HEADLINE, VARIANTS
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.tables.definitions_layout import latex, markdown
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Table: the paper's definitions and the published code's",
+    text="The shares, mean KL and mean base probability under each definition, one change at a time.",
+    slice="definitions_table",
+    reads=["results/shifts/{dataset}/{pair}/{context}.definitions.parquet"],
+    part_of=[],  # two more passes of each base model
+)
 
 MEASURES = (*CATEGORIES, "kl", "base_prob")
 

@@ -12,6 +12,21 @@ from superficial.artifacts.printed import Cell, latex_table, markdown_table, wit
 from superficial.artifacts.table import read_table
 from superficial.config.schema import FindingsTable, RuntimeConfig
 from superficial.shift.statistics.of_pairs import files_of_pairs
+from superficial.views.view import View
+
+VIEW = View(
+    category="Beside the paper",
+    title="Table: the paper's claims, one by one",
+    text="What this run measured of each claim, with intervals, and whether it says the same.",
+    slice="findings_table",
+    reads=[
+        "results/stats/{dataset}/{pair}/{context}/ratios.csv",
+        "results/stats/{dataset}/{pair}/{context}/kinds.csv",
+        "results/stats/{dataset}/{pair}/{context}/positions.csv",
+        "results/stats/{dataset}/{pair}/{context}/handoff.csv",
+        "results/stats/{dataset}/{pair}/{context}/recovery.csv",
+    ],
+)
 
 TABLES = ("ratios", "kinds", "positions", "handoff", "recovery")
 HEADER = ("pair", "claim of the paper", "measured as", "this run says", "value", "against", "the paper prints")

@@ -17,6 +17,15 @@ from superficial.judging.judges.aspects import OVERALL
 from superficial.judging.judges.outcomes import SHARES, from_scores, length_controlled, outcomes, win_shares
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.views.tables.pairwise_layout import latex, markdown
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Table: two systems compared",
+    text="Win, tie and lose, asked in both orders and derived from scores.",
+    paper="Table 2",
+    slice="pairwise_table",
+)
 
 ASKED, VOTED, DERIVED = "asked in both orders", "votes", "from scores"
 PAPER = "Lin et al. 2024, Table 2"

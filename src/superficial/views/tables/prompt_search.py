@@ -14,6 +14,19 @@ from superficial.probes.search.halves import HALVES
 from superficial.shift.statistics.of_pairs import files_of_pairs, of_pairs
 from superficial.views.notes.contexts import TOO_FEW
 from superficial.views.notes.prompt_search import cost, counted, sentences
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Table: which examples bring the base nearest",
+    text=(
+        "Divergence from the aligned model without examples, with the method's own and with those that were found, on"
+        " the half that was searched on and on the other; the gain, and what the search cost."
+    ),
+    slice="search_table",
+    reads=["results/stats/{dataset}/{pair}/{context}/prompt_search.csv"],
+    part_of=[],  # some thirty scorings
+)
 
 HEADER = (
     "pair", "prompt", "examples, the last next to the query", "KL, search half", "KL, test half",

@@ -12,6 +12,21 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import PublishedTable, RuntimeConfig
 from superficial.judging.scores.applicable import na_counted
 from superficial.judging.scores.statistics import AVERAGE, WORDS, score_table
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Table: published judgments",
+    text="Mean scores of every published system and judge.",
+    slice="published_table",
+    files={
+        "judgments": "results/published/{dataset}/{published}.parquet",
+        "responses": "results/published/{dataset}/responses.parquet",
+        "data": "results/data/{dataset}.parquet",
+    },
+    part_of=["published"],
+    out=["results/tables/published_scores.csv", "results/tables/published_scores.md"],
+)
 
 HEADERS = ("system", "judge", "aspect", "N/A unscored", "n", "unscored", "N/A = 5", "n")
 COLUMNS = ["system", "judge", "aspect", "mean", "ci_low", "ci_high", "n", "unscored"]

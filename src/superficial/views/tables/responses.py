@@ -13,6 +13,15 @@ from superficial.artifacts.printed import Cell, latex_table, markdown_table, wri
 from superficial.artifacts.table import read_table
 from superficial.config.schema import ResponsesView, RuntimeConfig
 from superficial.views.notes.responses import COUNTED, TITLES, decoding, failures, instructions, near_ties
+from superficial.views.view import View
+
+VIEW = View(
+    category="Base models under prompts",
+    title="Table: lengths and failures by method",
+    text="What every method's answers look like.",
+    slice="responses_table",
+    files={"stats": "results/responses_stats/{dataset}.csv"},
+)
 
 SHOWN = [name for name in TITLES if name != "runs_on"]  # what stopped says already
 HEADERS = ("model", "method", *(TITLES[name] for name in SHOWN))

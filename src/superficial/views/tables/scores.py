@@ -12,6 +12,18 @@ from superficial.artifacts.printed import Cell, Row, latex_table, markdown_table
 from superficial.artifacts.table import read_table
 from superficial.config.schema import JudgedView, RuntimeConfig, ScoresTable
 from superficial.judging.scores.statistics import AVERAGE, SIX, WORDS
+from superficial.views.view import View
+
+VIEW = View(
+    category="Judged answers",
+    title="Table: scores by system",
+    text="Mean scores of every system, the paper's rows below.",
+    paper="Table 1",
+    slice="scores_table",
+    files={"judged": "results/judged/{dataset}/{judged}.csv"},
+    part_of=["models", "published"],
+    needs="scores",
+)
 
 ASPECTS = (*SIX, AVERAGE, WORDS)
 HEADERS = ("system", "judge", *ASPECTS)

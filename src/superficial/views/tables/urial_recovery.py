@@ -13,6 +13,15 @@ from superficial.config.schema import ContextsTable, RuntimeConfig
 from superficial.probes.contexts.recovery import ALIGNED
 from superficial.shift.statistics.of_pairs import files_of_pairs, of_pairs
 from superficial.views.notes.contexts import TOO_FEW, sentences
+from superficial.views.view import View
+
+VIEW = View(
+    category="Token distribution shift",
+    title="Table: how much of the shift prompts recover",
+    text="What each further context of the base closes of the divergence, which tokens it recovers and which it loses.",
+    slice="contexts_table",
+    reads=["results/stats/{dataset}/{pair}/{context}/recovery.csv"],
+)
 
 # Column -> grouping, group and measure of the recovery table.
 COLUMNS = {

@@ -1,0 +1,77 @@
+"""Which figures and tables a run makes, and from which files: from what each of them declares."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from superficial.config.experiment import Experiment
+from superficial.pipeline.slices.registry import judged_view, published_judged
+from superficial.pipeline.systems import about_published, judged_systems, scoring
+from superficial.views.declared import Declared, declared
+from superficial.views.view import View
+
+
+def in_all(run: Experiment) -> list[str]:
+    """One file of each figure and table that `figures/all` makes in this run."""
+    return [
+        one.view.out[0]
+        for one in declared().values()
+        if run.settings.subject in one.view.part_of and NEEDS[one.view.needs](run)
+    ]
+
+
+def beyond_all() -> list[str]:
+    """One file of each figure and table that no `figures/all` makes."""
+    return [one.view.out[0] for one in declared().values() if not one.view.part_of]
+
+
+def drawn(folder: str) -> dict[str, View]:
+    """The views of "figures" or "tables" whose rule follows from what they read; others have one of their own."""
+    views = {name: one.view for name, one in declared().items()}
+    return {name: view for name, view in views.items() if name.startswith(f"{folder}/") and (view.reads or view.files)}
+
+
+def files_of(view: View, run: Experiment) -> dict[str, list[str]]:
+    """The files that a view reads in this run, by the names under which its rule has them."""
+    names = {
+        "dataset": run.settings.dataset.name,
+        "context": run.settings.context.name,
+        "judge": run.settings.judge.name,
+        "judged": judged_view(run).judge.name,
+        "published": "judged" if published_judged(run).judges else "judgments",
+    }
+
+    def paths(patterns: Iterable[str]) -> list[str]:
+        """With {pair} in it, a pattern stands for a file of each pair."""
+        return [
+            pattern.format(pair=pair, **names)
+            for pattern in patterns
+            for pair in (run.pairs if "{pair}" in pattern else [""])
+        ]
+
+    found = {name: paths([pattern]) for name, pattern in view.files.items()}
+    return found | ({"reads": paths(view.reads)} if view.reads else {})
+
+
+def named(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
+    """NAME=FILES for a stage, from the named inputs of its rule; who has `reads` finds those files below `results`."""
+    words = ["results=results"] if "reads" in input.keys() else []  # noqa: SIM118 (no dictionary, but Snakemake's own)
+    for name, files in input.items():
+        if name != "code":
+            words.append(f"{name}={files if isinstance(files, str) else ' '.join(files)}")
+    return " ".join(words)
+
+
+def declared_in(names: Iterable[str]) -> list[str]:
+    """The source files that declare these views; a name that nobody declares is left out."""
+    views: Mapping[str, Declared] = declared()
+    return [str(views[name].file) for name in names if name in views]
+
+
+def _judged(run: Experiment) -> bool:
+    return bool(scoring(run, beside=False) and judged_systems(run))
+
+
+NEEDS: Mapping[str, Callable[[Experiment], bool]] = {
+    "": lambda run: True,
+    "scores": lambda run: about_published(run) or _judged(run),
+    "judge": _judged,
+}
