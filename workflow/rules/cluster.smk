@@ -49,7 +49,7 @@ def judging_models(wildcards):
 
 def answering_models(wildcards):
     # A server holds the models that answer behind it.
-    return [wildcards.model] if RUN.settings.engine.kind == "transformers" else []
+    return [] if RUN.settings.engine.kind == "openai_server" else [wildcards.model]
 
 
 def base_model(wildcards):

@@ -16,6 +16,7 @@ rule generate:
         model="results/models/{model}/manifest.json",
         data="results/data/{dataset}.parquet",
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
+        engine=RUN.engine_files,
         shards=shared("generate", "{method}", "responses/{dataset}/{model}/{method}"),
         code=code_of("generate"),
     output:

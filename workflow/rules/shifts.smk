@@ -1,5 +1,6 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
 from superficial.pipeline.slices.contexts import further
+from superficial.pipeline.stages import sources
 from superficial.shift.kinds.lists import FILES as WORD_LISTS
 
 CONTEXTS = further(RUN)
@@ -140,6 +141,26 @@ rule stats:
     shell:
         "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} shifts={input.shifts}"
         " token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
+
+
+# A further number of every response token: a module of src/superficial/shift/columns/ for each.
+rule token_column:
+    input:
+        shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        code=code_of("token_column"),
+        column=lambda wildcards: sources(f"superficial.shift.columns.{wildcards.column}"),
+    output:
+        "results/columns/{dataset}/{pair}/{context}/{column}.parquet",
+        "results/stats/{dataset}/{pair}/{context}/columns/{column}.csv",
+    wildcard_constraints:
+        column=r"\w+",
+    group:
+        "tables"
+    params:
+        cfg=RUN.slice("intervals"),
+    shell:
+        "{STAGE} token_column --cfg {params.cfg:q} --runtime {RUNTIME:q} shifts={input.shifts}"
+        " reads={input.column} out={output}"
 
 
 # The base under further contexts: one more costs a scoring of the responses and a comparison, nothing else.

@@ -6,10 +6,12 @@ from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import check_custom
 from superficial.config.experiment import Experiment
 from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
-from superficial.config.schema.judge import ImportedJudge, LocalJudge
+from superficial.config.schema.judge import ImportedJudge, LocalJudge, ModuleJudge
+from superficial.config.schema.server import ModuleEngine
 from superficial.judging.judges.other import require_other
 from superficial.pipeline.pins import tell_unlocked
 from superficial.pipeline.slices.judging import judge_files, vote_files
+from superficial.pipeline.stages import sources
 from superficial.pipeline.systems import about_published, published_outputs
 from superficial.prompts.files import check_prompt
 
@@ -21,6 +23,7 @@ def check_run(run: Experiment) -> None:
     for name in {*run.settings.methods, *run.settings.contexts, *names}:
         check_prompt(run.method(name).prompt)
     check_custom(run.settings, run.pairs)
+    _check_engine(run)
     _check_judges(run)
     tell_unlocked(run)
 
@@ -37,6 +40,15 @@ def _check_folders(run: Experiment) -> None:
         )
 
 
+def _check_engine(run: Experiment) -> None:
+    engine = run.settings.engine
+    if isinstance(engine, ModuleEngine) and not sources(f"superficial.inference.engines.{engine.module}"):
+        raise UserError(
+            f"no file src/superficial/inference/engines/{engine.module}.py",
+            where="config, key engine.module", remedy="name a module that is there",
+        )  # fmt: skip
+
+
 def _check_judges(run: Experiment) -> None:
     """A judge of the run is none of the judged models, and its files are there."""
     if about_published(run):
@@ -47,6 +59,11 @@ def _check_judges(run: Experiment) -> None:
         judge = run.judge(name)
         model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
         require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
+        if isinstance(judge, ModuleJudge) and not judge_files(judge):
+            raise UserError(
+                f"no file src/superficial/judging/kinds/{judge.module}.py",
+                where=f"config, judge {name}, key module", remedy="name a module that is there",
+            )  # fmt: skip
         if isinstance(judge, ImportedJudge) and not judge_files(judge):
             raise UserError(
                 f"no outputs/*.json or judgments/**/*.json in {judge.source or 'any folder'}",

@@ -2,7 +2,9 @@
 
 from superficial.artifacts.files import canonical
 from superficial.config.experiment import Experiment
+from superficial.config.schema.server import ModuleEngine
 from superficial.pipeline.slices.registry import SLICES
+from superficial.pipeline.stages import sources
 from superficial.prompts.files import prompt_files
 
 
@@ -22,3 +24,9 @@ class Run(Experiment):
     def prompt_files(self, method: str) -> list[str]:
         """Every file that the prompt of a method reads, for rules: `input: prompt_files=`."""
         return prompt_files(self.method(method).prompt, self.settings.dataset.name, method)
+
+    @property
+    def engine_files(self) -> list[str]:
+        """The code of an engine that is a module of its own, for rules: its answers hang on it."""
+        engine = self.settings.engine
+        return sources(f"superficial.inference.engines.{engine.module}") if isinstance(engine, ModuleEngine) else []

@@ -58,6 +58,7 @@ STAGES: Mapping[str, Stage] = {
     "compare": Stage("superficial.shift.compare"),
     "definitions": Stage("superficial.shift.definitions.variants"),
     "stats": Stage("superficial.shift.statistics.tables"),
+    "token_column": Stage("superficial.shift.statistics.column"),
     "handoff": Stage("superficial.probes.handoff.stage"),
     "handoff_stats": Stage("superficial.probes.handoff.statistics"),
     "prefill": Stage("superficial.probes.prefill.stage"),
@@ -98,8 +99,13 @@ def code_of(stage: str) -> list[str]:
 
     Snakemake tracks no imported module by itself; declared as inputs, these files are compared by checksum.
     """
+    return sources(STAGES[stage].module)
+
+
+def sources(module: str) -> list[str]:
+    """The source files of a module and, transitively, of what it imports from here; none where it is not there."""
     found: set[Path] = set()
-    waiting = [_file(STAGES[stage].module)]
+    waiting = [_file(module)]
     while waiting:
         file = waiting.pop()
         if file is None or file in found:

@@ -1,6 +1,6 @@
 """Judges, what they are asked, and what is measured of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -92,8 +92,22 @@ class VotesJudge(AskedVotes, _Judge):
     """Votes as their file describes them."""
 
 
-JudgeConfig = Annotated[LocalJudge | ServerJudge | ImportedJudge | VotesJudge, Field(discriminator="kind")]
-AskedJudge = Annotated[AskedLocal | AskedServer | AskedImported | AskedVotes, Field(discriminator="kind")]
+class AskedModule(_Asked):
+    """A kind of judge that a module of its own brings: `open_judge(options)` there returns the judge."""
+
+    kind: Literal["module"]
+    module: Name = Field(description="a file of src/superficial/judging/kinds/, without .py")
+    options: dict[str, Any] = Field(default={}, description="handed to the module, which says what they mean")
+
+
+class ModuleJudge(AskedModule, _Judge):
+    """Such a judge as its file describes it."""
+
+
+JudgeConfig = Annotated[
+    LocalJudge | ServerJudge | ImportedJudge | VotesJudge | ModuleJudge, Field(discriminator="kind")
+]
+AskedJudge = Annotated[AskedLocal | AskedServer | AskedImported | AskedVotes | AskedModule, Field(discriminator="kind")]
 
 
 class JudgeFile(Strict):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.server import ModuleEngine
 
 
 class ExamplesConfig(Strict):
@@ -102,7 +103,9 @@ class GenerateStage(GenerateConfig):
 
     prompt: PromptConfig
     decoding: DecodingConfig
-    server: AnsweredBy | None = Field(default=None, description="null: the model answers in the workflow's own process")
+    server: AnsweredBy | ModuleEngine | None = Field(
+        default=None, description="null: the model answers in the workflow's own process"
+    )
 
 
 class PublishedPromptStage(Strict):

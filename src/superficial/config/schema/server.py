@@ -1,6 +1,6 @@
 """OpenAI-compatible servers, and the engines that answer instructions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -91,4 +91,12 @@ class ServerEngine(ServerConfig):
         return ServerEngine.model_validate(self.model_dump() | changed | {"models": {}})
 
 
-EngineConfig = Annotated[TransformersEngine | ServerEngine, Field(discriminator="kind")]
+class ModuleEngine(Strict):
+    """An engine that a module of its own brings: `open_engine(options, model, greedy, results)` there returns it."""
+
+    kind: Literal["module"]
+    module: Name = Field(description="a file of src/superficial/inference/engines/, without .py")
+    options: dict[str, Any] = Field(default={}, description="handed to the module; they decide its answers")
+
+
+EngineConfig = Annotated[TransformersEngine | ServerEngine | ModuleEngine, Field(discriminator="kind")]

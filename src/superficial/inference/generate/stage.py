@@ -1,5 +1,6 @@
 """The generate stage: a model answers every instruction by greedy decoding."""
 
+import importlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from superficial.artifacts.files import digest, write_sidecar
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import GenerateStage, Runtime, ServerEngine
+from superficial.config.schema.server import ModuleEngine
 from superficial.data.dialogue import history, queries_of
 from superficial.inference.generate.answer import Answer, Greedy
 from superficial.inference.generate.engine import Engine, LocalEngine, RemoteEngine
@@ -86,6 +88,10 @@ def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
         return RemoteEngine(server, model, greedy, results)
+    if isinstance(runtime.engine, ModuleEngine):
+        module = importlib.import_module(f"superficial.inference.engines.{runtime.engine.module}")
+        own: Engine = module.open_engine(runtime.engine.options, model, greedy, results)
+        return own
     return LocalEngine(load_model(model, runtime.device), greedy, runtime.generate_batch, results)
 
 

@@ -1,9 +1,10 @@
 """Opens the judge that a configuration names."""
 
+import importlib
 from pathlib import Path
 
 from superficial.config.schema import Runtime
-from superficial.config.schema.judge import AskedJudge, AskedLocal
+from superficial.config.schema.judge import AskedJudge, AskedLocal, AskedModule
 from superficial.inference.server.ledger import open_ledger
 from superficial.judging.judges.item import Judge, require_askable
 from superficial.judging.judges.served import ServedJudge
@@ -18,5 +19,8 @@ def open_judge(judge: AskedJudge, model: Path | list[Path], runtime: Runtime, re
 
         assert isinstance(model, Path)
         return ProbableJudge(asked, model, runtime, results)
+    if isinstance(asked, AskedModule):
+        own: Judge = importlib.import_module(f"superficial.judging.kinds.{asked.module}").open_judge(asked.options)
+        return own
     server = runtime.judges[asked.name]
     return ServedJudge(asked, server, open_ledger(server, results))

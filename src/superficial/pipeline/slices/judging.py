@@ -11,6 +11,7 @@ from superficial.config.schema.judge import (
     JudgeConfig,
     JudgeStage,
     LocalJudge,
+    ModuleJudge,
     PairwiseStage,
     PairwiseTable,
     ServerJudge,
@@ -19,6 +20,7 @@ from superficial.config.schema.judge import (
 )
 from superficial.config.schema.scores import JudgeTitle, SystemTitle
 from superficial.judging.published.names import published_files
+from superficial.pipeline.stages import sources
 from superficial.pipeline.systems import (
     about_published,
     judged_systems,
@@ -90,9 +92,11 @@ def judge_model(judge: JudgeConfig) -> list[str]:
 
 
 def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
-    """Every file that a judge reads, as inputs of a rule."""
+    """Every file that a judge reads, as inputs of a rule; the code of a kind that is a module of its own."""
     if isinstance(judge, ImportedJudge) and judge.source is not None and not paired:
         return list(map(str, published_files(Path(judge.source))))
+    if isinstance(judge, ModuleJudge):
+        return sources(f"superficial.judging.kinds.{judge.module}")
     if not isinstance(judge, LocalJudge | ServerJudge):
         return []
     kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from superficial.config import schema
 from superficial.config.experiment import Experiment
+from superficial.config.schema.server import ModuleEngine
 from superficial.pipeline.slices import contexts as in_context
 from superficial.pipeline.slices import judging
 from superficial.pipeline.slices import ladder as stage_ladder
@@ -20,7 +21,7 @@ Slice = Callable[[Experiment, str], BaseModel]
 def generate(run: Experiment, method: str) -> schema.GenerateStage:
     """Prompt and decoding of the method, and who answers."""
     chosen, engine = run.method(method), run.settings.engine
-    server = None
+    server: schema.AnsweredBy | ModuleEngine | None = engine if isinstance(engine, ModuleEngine) else None
     if isinstance(engine, schema.ServerEngine):
         server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
     return schema.GenerateStage(

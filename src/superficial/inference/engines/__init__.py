@@ -1,0 +1,1 @@
+"""Engines beside those of `inference/generate/`: a module each, which a file of `config/engine/` names."""

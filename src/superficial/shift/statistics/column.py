@@ -1,0 +1,39 @@
+"""The token_column stage: a further number of every response token, and its statistics."""
+
+import importlib
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.table import write_table
+from superficial.config.schema import IntervalsConfig, RuntimeConfig
+from superficial.shift.statistics.bootstrap import Bootstrap
+from superficial.shift.statistics.token_table import TokenTable
+
+FOLDER = "superficial.shift.columns"
+
+
+def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, shifts: Path, out: list[Path]) -> None:
+    """Write example_id, position and the column, in the order of the token table, and the statistics of the column.
+
+    The column is named as the files of `out`. Its module has `values(table)`, a number a token (N,), and
+    `statistics(table, values, bootstrap)`, a data frame.
+    """
+    started = time.monotonic()
+    name = out[0].stem
+    try:
+        module = importlib.import_module(f"{FOLDER}.{name}")
+    except ModuleNotFoundError as error:
+        where = f"src/{FOLDER.replace('.', '/')}/{name}.py"
+        raise UserError(f"no column {name}", where=where, remedy="name a module that is there") from error
+    table = TokenTable.open(shifts)
+    values = module.values(table)
+    ids = pd.Categorical.from_codes(table.example, categories=table.ids)
+    write_table(pd.DataFrame({"example_id": ids, "position": table.position, name: values}), out[0])
+    write_table(module.statistics(table, values, Bootstrap.over(table.examples, cfg)), out[1])
+    config = cfg.model_dump(mode="json")
+    facts = {"tokens": len(values)}
+    write_sidecar(out, stage="token_column", config=config, inputs={"shifts": shifts}, started=started, facts=facts)
