@@ -7,17 +7,17 @@ SWAPPED = "results/causal/{dataset}/{pair}/{context}.parquet"
 rule causal:
     input:
         pair="results/pairs/{pair}.json",
-        base=manifest("base"),
-        aligned=manifest("aligned"),
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("causal"),
     output:
         SWAPPED,
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models, at_once=True),
+        **holding(INPUTS.both_models, at_once=True),
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("causal"),
@@ -36,9 +36,9 @@ rule judge_swapped:
         code=code_of("judge"),
     output:
         "results/judgments/{dataset}/{judge}/{pair}/{context}.swapped.parquet",
-    threads: threads_with(judging_models)
+    threads: threads_with(INPUTS.judging_models)
     resources:
-        **holding(judging_models),
+        **holding(INPUTS.judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{pair}.swapped".format(**wildcards)),
     shell:

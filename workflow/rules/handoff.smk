@@ -7,17 +7,17 @@ PREFILL = "results/prefill/{dataset}/{pair}"
 rule handoff:
     input:
         pair="results/pairs/{pair}.json",
-        model=manifest("base"),
+        model=INPUTS.manifest("base"),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("handoff"),
     output:
         "results/handoff/{dataset}/{pair}/{context}.parquet",
-    threads: threads_with(base_model)
+    threads: threads_with(INPUTS.base_model)
     resources:
-        **holding(base_model),
+        **holding(INPUTS.base_model),
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("handoff"),
@@ -42,16 +42,12 @@ rule handoff_stats:
         "{STAGE} handoff_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} handoff={input.handoff} out={output}"
 
 
-def answering_side(wildcards):
-    return [getattr(PAIRS[wildcards.pair], wildcards.side).name]
-
-
 # Prefill: how both models go on when the first tokens of a response to a harmful instruction are given.
 rule prefill:
     input:
-        model=lambda wildcards: manifest(wildcards.side)(wildcards),
+        model=lambda wildcards: INPUTS.manifest(wildcards.side)(wildcards),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
         code=code_of("prefill"),
     output:
@@ -59,9 +55,9 @@ rule prefill:
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),
-    threads: threads_with(answering_side)
+    threads: threads_with(INPUTS.answering_side)
     resources:
-        **holding(answering_side),
+        **holding(INPUTS.answering_side),
     params:
         cfg=lambda wildcards: RUN.slice("prefill", wildcards.seen),
     shell:

@@ -38,15 +38,15 @@ rule judge:
         responses="results/responses/{dataset}/{model}/{method}.parquet",
         model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
         files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
-        shards=shared("judge", "{judge}/{model}.{method}", "judgments/{dataset}/{judge}/{model}/{method}"),
+        shards=INPUTS.shared("judge", "{judge}/{model}.{method}", "judgments/{dataset}/{judge}/{model}/{method}"),
         code=code_of("judge"),
     output:
         JUDGMENTS,
     wildcard_constraints:
         **SYSTEM,
-    threads: threads_with(judging_models)
+    threads: threads_with(INPUTS.judging_models)
     resources:
-        **holding(judging_models),
+        **holding(INPUTS.judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -64,9 +64,9 @@ rule judge_shard:
         temp(touch("results/.shards/judgments/{dataset}/{judge}/{model}/{method}/{key}/{shard}")),
     wildcard_constraints:
         **SYSTEM,
-    threads: threads_with(judging_models)
+    threads: threads_with(INPUTS.judging_models)
     resources:
-        **holding(judging_models),
+        **holding(INPUTS.judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -103,9 +103,9 @@ rule canaries:
         "results/judgments/{dataset}/{judge}/{model}/{method}.canaries.parquet",
     wildcard_constraints:
         **SYSTEM,
-    threads: threads_with(judging_models)
+    threads: threads_with(INPUTS.judging_models)
     resources:
-        **holding(judging_models),
+        **holding(INPUTS.judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
@@ -114,19 +114,11 @@ rule canaries:
         " sentences={input.sentences:q} reads={input.files:q} out={output:q}"
 
 
-def answers_of(side):
-    def found(wildcards):
-        system = getattr(COMPARISONS[wildcards.comparison], side).name.replace(".", "/", 1)
-        return f"results/responses/{wildcards.dataset}/{system}.parquet"
-
-    return found
-
-
 rule pairwise:
     input:
         data="results/data/{dataset}.parquet",
-        a=answers_of("a"),
-        b=answers_of("b"),
+        a=INPUTS.answers_of("a"),
+        b=INPUTS.answers_of("b"),
         model=lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
         votes=lambda wildcards: judging.vote_files(RUN.judge(wildcards.judge)),
         files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge), paired=True),
@@ -135,9 +127,9 @@ rule pairwise:
         "results/pairwise/{dataset}/{judge}/{comparison}.parquet",
     wildcard_constraints:
         comparison="|".join(map(re.escape, COMPARISONS)) or "none",
-    threads: threads_with(judging_models)
+    threads: threads_with(INPUTS.judging_models)
     resources:
-        **holding(judging_models),
+        **holding(INPUTS.judging_models),
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:

@@ -1,14 +1,9 @@
 # Stage ladder: the aligned responses under every stage of training. A stage is compared with the aligned model as the
 # pair PAIR.STAGE, so that one more costs a scoring of the responses and a comparison, nothing else.
-def stage_tables(wildcards):
-    pair, dataset = wildcards.pair, wildcards.dataset
-    return [f"results/shifts/{dataset}/{pair}.{stage}/{RESPONSE}.parquet" for stage in PAIRS[pair].stages]
-
-
 rule ladder:
     input:
         base="results/shifts/{dataset}/{pair}/{context}.parquet",
-        stages=stage_tables,
+        stages=INPUTS.stage_tables,
         kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
         data="results/data/{dataset}.parquet",
         code=code_of("ladder"),

@@ -1,26 +1,12 @@
 # Models: fetched and converted once, or trained here.
-from superficial.config.schema import LoraSource
-
 ALIGN = RUN.settings.align
 EXAMPLES = f"results/alignment/{ALIGN.name}.jsonl"
 
 
-def adapter_files(wildcards):
-    source = RUN.model(wildcards.model).source
-    # What is missing there is left to the stage, which says in one line what to do about it.
-    folder = Path(source.adapter).glob("*") if isinstance(source, LoraSource) else []
-    return sorted(str(file) for file in folder if file.is_file())
-
-
-def base_manifest(wildcards):
-    source = RUN.model(wildcards.model).source
-    return f"results/models/{source.base.name}/manifest.json" if isinstance(source, LoraSource) else []
-
-
 rule model:
     input:
-        base=base_manifest,
-        adapter=adapter_files,
+        base=INPUTS.base_manifest,
+        adapter=INPUTS.adapter_files,
         code=code_of("model"),
     output:
         "results/models/{model}/manifest.json",

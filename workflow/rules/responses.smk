@@ -17,13 +17,13 @@ rule generate:
         data="results/data/{dataset}.parquet",
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
         engine=RUN.engine_files,
-        shards=shared("generate", "{method}", "responses/{dataset}/{model}/{method}"),
+        shards=INPUTS.shared("generate", "{method}", "responses/{dataset}/{model}/{method}"),
         code=code_of("generate"),
     output:
         "results/responses/{dataset}/{model}/{method}.parquet",
-    threads: threads_with(answering_models)
+    threads: threads_with(INPUTS.answering_models)
     resources:
-        **holding(answering_models),
+        **holding(INPUTS.answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
@@ -38,9 +38,9 @@ rule generate_shard:
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
     output:
         temp(touch("results/.shards/responses/{dataset}/{model}/{method}/{key}/{shard}")),
-    threads: threads_with(answering_models)
+    threads: threads_with(INPUTS.answering_models)
     resources:
-        **holding(answering_models),
+        **holding(INPUTS.answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:

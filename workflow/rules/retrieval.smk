@@ -1,14 +1,4 @@
 # Retrieval ICL: a corpus embedded once, and its nearest examples for each instruction of a dataset.
-def embedding_manifest(index):
-    return f"results/embeddings/{RUN.index(index).embedding}/manifest.json"
-
-
-def corpus_source(wildcards):
-    corpus = RUN.index(wildcards.index).corpus
-    # A corpus of the hub is fetched by the stage; what is missing here is left to it too.
-    return corpus.path if corpus.kind == "local" and Path(corpus.path).is_file() else []
-
-
 rule embedding_model:
     input:
         code=code_of("embedding_model"),
@@ -23,8 +13,8 @@ rule embedding_model:
 
 rule index:
     input:
-        embedding=lambda wildcards: embedding_manifest(wildcards.index),
-        source=corpus_source,
+        embedding=lambda wildcards: INPUTS.embedding_manifest(wildcards.index),
+        source=INPUTS.corpus_source,
         code=code_of("index"),
     output:
         multiext("results/retrieval/index/{index}", ".faiss", ".parquet"),
@@ -39,7 +29,7 @@ rule index:
 rule retrieve:
     input:
         data="results/data/{dataset}.parquet",
-        embedding=lambda wildcards: embedding_manifest(RUN.neighbours(wildcards.method).index),
+        embedding=lambda wildcards: INPUTS.embedding_manifest(RUN.neighbours(wildcards.method).index),
         index=lambda wildcards: f"results/retrieval/index/{RUN.neighbours(wildcards.method).index}.faiss",
         corpus=lambda wildcards: f"results/retrieval/index/{RUN.neighbours(wildcards.method).index}.parquet",
         code=code_of("retrieve"),

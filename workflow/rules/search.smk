@@ -5,10 +5,10 @@ SEARCHED = f"results/search/{{dataset}}/{{pair}}/{RUN.settings.search.method}.js
 rule prompt_search:
     input:
         pair="results/pairs/{pair}.json",
-        base=manifest("base"),
-        aligned=manifest("aligned"),
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
         code=code_of("prompt_search"),
@@ -17,7 +17,7 @@ rule prompt_search:
         "results/search/{dataset}/{pair}/{method}_found.yaml",
     threads: workflow.cores  # one long job
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     params:
         cfg=lambda wildcards: RUN.slice("prompt_search", wildcards.method),
     shell:

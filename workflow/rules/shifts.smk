@@ -6,24 +6,10 @@ from superficial.shift.kinds.lists import FILES as WORD_LISTS
 CONTEXTS = further(RUN)
 
 
-def manifest(side):
-    return lambda wildcards: f"results/models/{getattr(WITH_STAGES[wildcards.pair], side).name}/manifest.json"
-
-
-def responses(wildcards):
-    return f"results/responses/{wildcards.dataset}/{WITH_STAGES[wildcards.pair].aligned.name}/{RESPONSE}.parquet"
-
-
-def aligned_score(wildcards):
-    # The stages of a pair are compared with the same aligned model, which is scored once.
-    pair = wildcards.pair.split(".")[0]
-    return f"results/scores/{wildcards.dataset}/{pair}/aligned.{RESPONSE}.safetensors"
-
-
 rule pair:
     input:
-        base=manifest("base"),
-        aligned=manifest("aligned"),
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
         code=code_of("pair"),
     output:
         "results/pairs/{pair}.json",
@@ -36,20 +22,20 @@ rule pair:
 rule score:
     input:
         pair="results/pairs/{pair}.json",
-        model=lambda wildcards: manifest(wildcards.side)(wildcards),
+        model=lambda wildcards: INPUTS.manifest(wildcards.side)(wildcards),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
-        shards=shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
+        shards=INPUTS.shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
         code=code_of("score"),
     output:
         "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
@@ -61,18 +47,18 @@ rule score:
 rule score_shard:
     input:
         pair=ancient("results/pairs/{pair}.json"),
-        model=lambda wildcards: ancient(manifest(wildcards.side)(wildcards)),
+        model=lambda wildcards: ancient(INPUTS.manifest(wildcards.side)(wildcards)),
         data=ancient("results/data/{dataset}.parquet"),
-        responses=lambda wildcards: ancient(responses(wildcards)),
+        responses=lambda wildcards: ancient(INPUTS.responses(wildcards)),
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
     output:
         temp(touch("results/.shards/scores/{dataset}/{pair}/{side}.{seen}/{key}/{shard}")),
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
@@ -85,19 +71,19 @@ rule score_shard:
 rule compare:
     input:
         pair="results/pairs/{pair}.json",
-        base=manifest("base"),
-        aligned=manifest("aligned"),
-        responses=responses,
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
+        responses=INPUTS.responses,
         base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
-        aligned_score=aligned_score,
+        aligned_score=INPUTS.aligned_score,
         code=code_of("compare"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.parquet",
     wildcard_constraints:
         context="|".join([CONTEXT, RESPONSE, *CONTEXTS]),
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     params:
         cfg=RUN.slice("compare"),
     shell:
@@ -109,7 +95,7 @@ rule compare:
 rule kinds:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         code=code_of("kinds"),
         words=WORD_LISTS,
     output:
@@ -125,7 +111,7 @@ rule stats:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         data="results/data/{dataset}.parquet",
         code=code_of("stats"),
     output:

@@ -1,8 +1,8 @@
 # Pairs with different tokenizers: the same text under both models, by spans of bytes. No part of figures/all.
 rule byte_pair:
     input:
-        base=manifest("base"),
-        aligned=manifest("aligned"),
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
         code=code_of("byte_pair"),
     output:
         "results/pairs/{pair}.bytes.json",
@@ -15,17 +15,17 @@ rule byte_pair:
 rule spans:
     input:
         pair="results/pairs/{pair}.bytes.json",
-        base=manifest("base"),
-        aligned=manifest("aligned"),
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("spans"),
     output:
         "results/spans/{dataset}/{pair}/{context}.parquet",
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     params:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("score", CONTEXT),

@@ -4,9 +4,9 @@
 rule rescore:
     input:
         pair="results/pairs/{pair}.json",
-        model=manifest("base"),
+        model=INPUTS.manifest("base"),
         data="results/data/{dataset}.parquet",
-        responses=responses,
+        responses=INPUTS.responses,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("rescore"),
     output:
@@ -14,9 +14,9 @@ rule rescore:
     wildcard_constraints:
         seen=f"{RESPONSE}|{CONTEXT}",
         change="two_bos|aligned_context",
-    threads: threads_with(base_model)
+    threads: threads_with(INPUTS.base_model)
     resources:
-        **holding(base_model),
+        **holding(INPUTS.base_model),
     params:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
@@ -28,9 +28,9 @@ rule rescore:
 rule definitions:
     input:
         pair="results/pairs/{pair}.json",
-        base=manifest("base"),
-        aligned=manifest("aligned"),
-        responses=responses,
+        base=INPUTS.manifest("base"),
+        aligned=INPUTS.manifest("aligned"),
+        responses=INPUTS.responses,
         base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
         two_bos="results/scores/{dataset}/{pair}/base.{context}.two_bos.safetensors",
         aligned_context=f"results/scores/{{dataset}}/{{pair}}/base.{RESPONSE}.aligned_context.safetensors",
@@ -38,9 +38,9 @@ rule definitions:
         code=code_of("definitions"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
-    threads: threads_with(both_models)
+    threads: threads_with(INPUTS.both_models)
     resources:
-        **holding(both_models),
+        **holding(INPUTS.both_models),
     shell:
         "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"

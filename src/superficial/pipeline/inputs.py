@@ -1,0 +1,118 @@
+"""What a job reads, and which models it holds, by its wildcards: the functions that rules name in `input:`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from superficial.artifacts.files import digest
+from superficial.config.schema import LoraSource
+from superficial.config.schema.judge import LocalJudge
+from superficial.pipeline.run import Run
+from superficial.pipeline.slices.judging import comparisons
+
+Input = Callable[[Any], str]
+
+
+class Inputs:
+    """Of the rules of one run; `wildcards` are those of the job."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._pairs, self._response = run, run.with_stages, run.settings.response.name
+        self._comparisons = comparisons(run)
+
+    # Models that a job holds.
+
+    def base_model(self, wildcards: Any) -> list[str]:
+        """The base of the pair."""
+        return [self._pairs[wildcards.pair].base.name]
+
+    def both_models(self, wildcards: Any) -> list[str]:
+        """Both models of the pair."""
+        return [*self.base_model(wildcards), self._pairs[wildcards.pair].aligned.name]
+
+    def answering_side(self, wildcards: Any) -> list[str]:
+        """The model of the pair that the job is about."""
+        return [getattr(self._pairs[wildcards.pair], wildcards.side).name]
+
+    def judging_models(self, wildcards: Any) -> list[str]:
+        """The model of a judge that reads here."""
+        judge = self._run.judge(wildcards.judge)
+        return [judge.model] if isinstance(judge, LocalJudge) else []
+
+    def answering_models(self, wildcards: Any) -> list[str]:
+        """The model that answers; a server holds those that answer behind it."""
+        return [] if self._run.settings.engine.kind == "openai_server" else [wildcards.model]
+
+    # Models, and what they are made from.
+
+    def manifest(self, side: str) -> Input:
+        """The manifest of the base or of the aligned model of the pair."""
+        return lambda wildcards: f"results/models/{getattr(self._pairs[wildcards.pair], side).name}/manifest.json"
+
+    def base_manifest(self, wildcards: Any) -> str | list[str]:
+        """Of a model that is an adapter on another one: that one."""
+        source = self._run.model(wildcards.model).source
+        return f"results/models/{source.base.name}/manifest.json" if isinstance(source, LoraSource) else []
+
+    def adapter_files(self, wildcards: Any) -> list[str]:
+        """The files of its adapter; what is missing there is left to the stage, which says what to do about it."""
+        source = self._run.model(wildcards.model).source
+        folder = Path(source.adapter).glob("*") if isinstance(source, LoraSource) else []
+        return sorted(str(file) for file in folder if file.is_file())
+
+    # Responses, scores, shifts.
+
+    def responses(self, wildcards: Any) -> str:
+        """What the aligned model of the pair answers."""
+        return (
+            f"results/responses/{wildcards.dataset}/{self._pairs[wildcards.pair].aligned.name}/{self._response}.parquet"
+        )
+
+    def aligned_score(self, wildcards: Any) -> str:
+        """The stages of a pair are compared with the same aligned model, which is scored once."""
+        pair = wildcards.pair.split(".")[0]
+        return f"results/scores/{wildcards.dataset}/{pair}/aligned.{self._response}.safetensors"
+
+    def stage_tables(self, wildcards: Any) -> list[str]:
+        """The aligned responses under every stage of training."""
+        pair, dataset = wildcards.pair, wildcards.dataset
+        return [
+            f"results/shifts/{dataset}/{pair}.{stage}/{self._response}.parquet" for stage in self._pairs[pair].stages
+        ]
+
+    def answers_of(self, side: str) -> Input:
+        """The responses of the system that stands on one side of a comparison."""
+
+        def found(wildcards: Any) -> str:
+            system = getattr(self._comparisons[wildcards.comparison], side).name.replace(".", "/", 1)
+            return f"results/responses/{wildcards.dataset}/{system}.parquet"
+
+        return found
+
+    # Retrieved examples.
+
+    def embedding_manifest(self, index: str) -> str:
+        """The embedding model of an index."""
+        return f"results/embeddings/{self._run.index(index).embedding}/manifest.json"
+
+    def corpus_source(self, wildcards: Any) -> str | list[str]:
+        """The file of a corpus; one of the hub is fetched by the stage, and what is missing here is left to it, too."""
+        corpus = self._run.index(wildcards.index).corpus
+        return corpus.path if corpus.kind == "local" and Path(corpus.path).is_file() else []
+
+    # Shards.
+
+    def shared(self, stage: str, name: str, artifact: str) -> Input:
+        """The marker that every shard of `artifact` is done. Its name holds what the stage reads."""
+
+        def marker(wildcards: Any) -> str:
+            key = digest(self._run.slice(stage, name.format(**wildcards)))[:16]
+            return f"results/.shards/{artifact}/{key}/all".format(**wildcards)
+
+        return marker
+
+    def shards(self, wildcards: Any) -> list[str]:
+        """The shards of a stage that has several."""
+        count = self._run.settings.runtime.shards
+        names = [f"{index + 1}-of-{count}" for index in range(count if count > 1 else 0)]
+        return [f"results/.shards/{wildcards.artifact}/{wildcards.key}/{name}" for name in names]

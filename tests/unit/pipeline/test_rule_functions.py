@@ -1,0 +1,90 @@
+"""What rules ask for by a job's wildcards: files, models, threads, cards, memory, time."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support.project import ROOT
+
+from superficial.pipeline.inputs import Inputs
+from superficial.pipeline.needs import Needs
+from superficial.pipeline.run import Run
+
+LARGE = "pair=llama2_70b_chat"
+
+
+def inputs(*overrides: str) -> Inputs:
+    return Inputs(Run(ROOT / "config", overrides))
+
+
+def job(**wildcards: str) -> SimpleNamespace:
+    return SimpleNamespace(**wildcards)
+
+
+def test_a_pair_names_its_models_responses_and_scores():
+    one, of = inputs(), job(pair="gemma3_270m", dataset="demo", side="aligned", model="m")
+    assert one.both_models(of) == ["gemma3_270m", "gemma3_270m_chat"]
+    assert one.answering_side(of) == ["gemma3_270m_chat"]
+    assert one.manifest("base")(of) == "results/models/gemma3_270m/manifest.json"
+    assert one.responses(of) == "results/responses/demo/gemma3_270m_chat/aligned.parquet"
+    assert one.aligned_score(of) == "results/scores/demo/gemma3_270m/aligned.aligned.safetensors"
+
+
+def test_a_stage_of_training_has_the_aligned_score_of_its_pair():
+    run = Run(ROOT / "config", ["experiment=stages"])
+    pair = next(pair for pair in run.pairs.values() if pair.stages)
+    one, stage = Inputs(run), next(iter(pair.stages))
+    of = job(pair=f"{pair.name}.{stage}", dataset="demo")
+    assert one.aligned_score(of) == f"results/scores/demo/{pair.name}/aligned.aligned.safetensors"
+    assert one.base_model(of) == [pair.stages[stage].name]
+    tables = one.stage_tables(job(pair=pair.name, dataset="demo"))
+    assert tables == [f"results/shifts/demo/{pair.name}.{name}/aligned.parquet" for name in pair.stages]
+
+
+def test_an_adapter_hangs_on_its_base_and_its_files(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    one, of = inputs(), job(model="gemma3_270m_chat")
+    assert one.base_manifest(of) == "results/models/gemma3_270m/manifest.json"
+    assert all(Path(file).is_file() for file in one.adapter_files(of))
+    assert (one.base_manifest(job(model="gemma3_270m")), one.adapter_files(job(model="gemma3_270m"))) == ([], [])
+
+
+def test_a_server_holds_the_models_that_answer_and_only_a_local_judge_holds_one():
+    of = job(model="m", judge="smollm2_local")
+    assert inputs().answering_models(of) == ["m"]
+    assert inputs("engine=openai_server").answering_models(of) == []
+    assert inputs().judging_models(of) == ["smollm2_135m_instruct"]
+    assert inputs().judging_models(job(judge="gpt4")) == []
+
+
+def test_shards_are_named_after_what_the_stage_reads():
+    class Wildcards(dict[str, str]):
+        """As Snakemake has them: by attribute and as a mapping."""
+
+        __getattr__ = dict.__getitem__
+
+    of = Wildcards(method="zero_shot", artifact="responses/a", key="k")
+    marker = inputs().shared("generate", "{method}", "responses/{method}")(of)
+    other = inputs("generate.max_new_tokens=7").shared("generate", "{method}", "responses/{method}")(of)
+    assert os.path.dirname(os.path.dirname(marker)) == "results/.shards/responses/zero_shot"
+    assert marker != other
+    assert inputs().shards(of) == []
+    assert inputs("runtime.shards=2").shards(of) == [f"results/.shards/responses/a/k/{n}-of-2" for n in (1, 2)]
+
+
+def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
+    run = Run(ROOT / "config", [LARGE])
+    one, pair = Inputs(run), next(iter(run.pairs))
+    needs, of = Needs(run, 8, card=False), job(pair=pair)
+    asked = needs.holding(one.base_model)
+    assert needs.threads_with(one.base_model)(of) == 8
+    assert asked["gpu"](of) == 3  # 138 GB and a quarter more, on cards of 80 GB
+    assert asked["mem_mb"](of, 2) == 2 * asked["mem_mb"](of, 1) > 300_000
+    assert needs.holding(one.both_models, at_once=True)["gpu"](of) == 5
+
+    small = Run(ROOT / "config", [])
+    of = job(pair="gemma3_270m")
+    assert Needs(small, 8, card=False).threads_with(Inputs(small).both_models)(of) == 4
+    assert Needs(small, 8, card=True).threads_with(Inputs(small).both_models)(of) == 8
+    assert Needs(small, 1, card=False).half == 1
