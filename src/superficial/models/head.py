@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from superficial.artifacts.errors import UserError
+from superficial.models.product import product
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,7 @@ class Head:
 
         The vocabulary comes first because the product is a third faster so, measured at N = 256.
         """
-        block = logits[tokens]
-        if self.weight.dtype == torch.float32:
-            torch.mm(self.weight[tokens], states.T, out=block)
-        else:
-            block.copy_(self.weight[tokens] @ states.T)  # logits are float32 whatever the weights are
+        block = product(self.weight[tokens], states.T, out=logits[tokens])
         return self._finish(block, None if self.bias is None else self.bias[tokens, None])
 
     def _finish(self, logits: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -65,7 +62,7 @@ class Head:
 
     def logit(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """float32 logits (N,) of one token a position: `tokens` (N,) after states (N, H)."""
-        products = torch.bmm(states[:, None, :], self.weight[tokens][:, :, None])[:, 0, 0].float()
+        products = torch.bmm(states[:, None, :].float(), self.weight[tokens][:, :, None].float())[:, 0, 0]
         return self._finish(products, None if self.bias is None else self.bias[tokens])
 
     def cut(self, rows: torch.Tensor) -> "Head":
@@ -107,6 +104,12 @@ def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Te
     if not kept or kept[0] is None:
         raise _unsupported(f"{type(model).__name__} shows no final hidden states")
     return kept[0], logits
+
+
+def own_head(model: Any, states: torch.Tensor, logits: torch.Tensor) -> Head | None:
+    """The head of `model`; None where its logits of states (N, H) are not the model's own (N, V)."""
+    head = Head.of(model)
+    return head if head_error(head, states, logits) <= 1 else None
 
 
 def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:

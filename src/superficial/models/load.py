@@ -38,8 +38,8 @@ class Loaded:
 
     @property
     def key(self) -> str:
-        """Identifies the model by content and by the dtype it computes in."""
-        return f"{model_key(self.manifest)}-{self.dtype}"
+        """Identifies the model by content and by the numbers it computes in."""
+        return f"{model_key(self.manifest)}-{numbers(self.dtype)}"
 
 
 def load_model(manifest_path: Path, device: str) -> Loaded:
@@ -114,6 +114,15 @@ def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
             remedy="write eos_token_id into generation_config.json there",
         )
     return sorted(ends) if isinstance(ends, list) else [int(ends)]
+
+
+def numbers(dtype: torch.dtype) -> str:
+    """What a model of this `dtype` computes in: part of the key of all work that is kept.
+
+    >>> numbers(torch.float32), numbers(torch.bfloat16)
+    ('torch.float32', 'torch.bfloat16, logits in torch.float32')
+    """
+    return str(dtype) if dtype == torch.float32 else f"{dtype}, logits in torch.float32"
 
 
 def pick_device(name: str) -> torch.device:

@@ -40,8 +40,9 @@ def run(
 ) -> None:
     """Write the token table: ranks, probabilities, divergences, entropies, and the top candidates of both sides.
 
-    Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for `base_excluded`
-    and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
+    `base_ties` and `aligned_ties` count the other tokens that are exactly as probable: all of them share the better
+    rank. Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for
+    `base_excluded` and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
     """
     started = time.monotonic()
     pairing, answers = Pairing.read(pair), read_table(responses)
@@ -66,6 +67,7 @@ def run(
     facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
     for side in ("base_excluded", "aligned_excluded"):
         facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
+    facts |= {f"{side}_tied_tokens": int((table[f"{side}_ties"] > 0).sum()) for side in ("base", "aligned")}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="compare", config=config, inputs=inputs, started=started, facts=facts)
 
@@ -147,8 +149,10 @@ def _columns(tokens: torch.Tensor, found: Contrast, excluded: Sequence[torch.Ten
     columns: dict[str, Any] = {
         "token_id": tokens.cpu().numpy().astype(np.int32),
         "base_rank": ranks,
+        "base_ties": found.base.ties.cpu().numpy().astype(np.int32),
         "base_prob": found.base.prob.cpu().numpy(),
         "aligned_rank": found.aligned.rank.cpu().numpy().astype(np.int32),
+        "aligned_ties": found.aligned.ties.cpu().numpy().astype(np.int32),
         "aligned_prob": found.aligned.prob.cpu().numpy(),
         "kl_aligned_base": found.kl_aligned_base.cpu().numpy(),
         "kl_base_aligned": found.kl_base_aligned.cpu().numpy(),
