@@ -1,5 +1,6 @@
 """The LM head on its own: from final hidden states to logits, as the model does it."""
 
+import math
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,12 +116,29 @@ def own_head(model: Any, states: torch.Tensor, logits: torch.Tensor) -> Head | N
 def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
     """Largest difference of `head` on states (N, H) from the model's own logits (N, V); above 1 it is no rounding.
 
-    The unit is 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
+    The unit is 1e-4 of the spread of the logits in float32. In half precision it is two steps of the largest product:
+    the model rounds it, and a card that splits the sum rounds every part. A scale and a soft-capping round once more.
     """
-    device = head.weight.device  # the last of several, where a model is laid over them
-    own = logits.float().to(device)
-    unit = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
-    return float((head.logits(states.to(device)) - own).abs().max()) / unit
+    dtype, device = head.weight.dtype, head.weight.device  # the last of several, where a model is laid over them
+    own, states = logits.float().to(device), states.to(device)
+    found = head.logits(states)
+    if dtype == torch.float32:
+        unit = 1e-4 * float(own.std())
+    elif head.softcap is None and head.scale == 1.0:
+        unit = 2 * step(float(found.abs().max()), dtype)
+    else:
+        products = replace(head, scale=1.0, softcap=None).logits(states)
+        unit = 2 * head.scale * step(float(products.abs().max()), dtype) + step(float(found.abs().max()), dtype)
+    return float((found - own).abs().max()) / unit
+
+
+def step(value: float, dtype: torch.dtype) -> float:
+    """From a positive number to the next one that `dtype` has.
+
+    >>> step(16.0, torch.bfloat16), step(31.9, torch.bfloat16), step(1.0, torch.float16)
+    (0.125, 0.125, 0.0009765625)
+    """
+    return float(torch.finfo(dtype).eps * 2.0 ** (math.frexp(value)[1] - 1))
 
 
 def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
