@@ -20,6 +20,7 @@ from superficial.models.head import Head
 from superficial.models.load import load_model
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.category import category
+from superficial.shift.chain import check_chain
 from superficial.shift.distributions import Contrast, Side, SideView, Workspace, contrast
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import read_states
@@ -43,6 +44,7 @@ def run(
     `base_ties` and `aligned_ties` count the other tokens that are exactly as probable: all of them share the better
     rank. Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for
     `base_excluded` and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
+    A UserError where the responses are not the aligned model's own choice (see `chain`).
     """
     started = time.monotonic()
     pairing, answers = Pairing.read(pair), read_table(responses)
@@ -60,10 +62,12 @@ def run(
     table.insert(3, "token", text.show_all(table["token_id"]))
     for side in ("base", "aligned"):
         table[f"{side}_top_tokens"] = [text.show_all(ids) for ids in table[f"{side}_top_ids"]]
+    check_chain(table, right.states.dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
     facts: dict[str, Any] = {"tokens": len(table), "compared_tokens": compared}
+    facts |= {"aligned_rank_1_share": float((table["aligned_rank"] == 1).mean())}
     facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
     for side in ("base_excluded", "aligned_excluded"):
         facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
