@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from superficial.models.clock import pinned
+
 
 @dataclass(frozen=True)
 class Example:
@@ -39,7 +41,10 @@ def read_examples(path: Path, tokenizer: PreTrainedTokenizerBase, end_of_turn: i
             continue
         record = json.loads(line)
         text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": record["instruction"]}], add_generation_prompt=True, tokenize=False
+            [{"role": "user", "content": record["instruction"]}],
+            add_generation_prompt=True,
+            tokenize=False,
+            **pinned(tokenizer, None),
         )
         prompt = tokenizer(text, add_special_tokens=False).input_ids
         response = tokenizer(record["response"], add_special_tokens=False).input_ids

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from superficial.artifacts.errors import UserError
 from superficial.judging.judges.rubric import Rubric
 from superficial.models.head import Head, decoder, own_head, states_and_logits
 from superficial.models.load import Loaded
+from superficial.prompts.chat import render
 from superficial.prompts.context import one_bos, require_chat_template
 
 PROBE = "7"  # fills the slots where the tokens that all prompts of a rubric share are looked for
@@ -48,9 +50,10 @@ class LocalJudge:
     together, each in a row of its own, so that no aspect sees the score of another.
     """
 
-    def __init__(self, loaded: Loaded, rubric: Rubric) -> None:
+    def __init__(self, loaded: Loaded, rubric: Rubric, day: date | None = None) -> None:
+        """`day`: what the judge's chat template is told if it asks for the date."""
         require_chat_template(loaded.tokenizer, loaded.manifest["name"])
-        self._loaded, self._rubric = loaded, rubric
+        self._loaded, self._rubric, self._day = loaded, rubric, day
         self._head: Head | None = None  # its logits are not rounded; found when the first text is read
         self._checked = False
         added = loaded.tokenizer.added_tokens_decoder.values()
@@ -102,7 +105,7 @@ class LocalJudge:
     def _ids(self, values: Mapping[str, str]) -> list[int]:
         tokenizer = self._loaded.tokenizer
         message = [{"role": "user", "content": self.prompt(values)}]
-        text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        text = render(tokenizer, message, self._day)
         return one_bos(tokenizer, tokenizer(text, add_special_tokens=False).input_ids)
 
     @torch.inference_mode()

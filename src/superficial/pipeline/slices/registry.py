@@ -21,13 +21,11 @@ Slice = Callable[[Experiment, str], BaseModel]
 
 def generate(run: Experiment, method: str) -> schema.GenerateStage:
     """Prompt and decoding of the method, and who answers."""
-    chosen, engine = run.method(method), run.settings.engine
+    chosen, engine, most = run.method(method), run.settings.engine, run.settings.generate.max_new_tokens
     server = None
     if isinstance(engine, schema.ServerEngine):
         server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
-    return schema.GenerateStage(
-        **dict(run.settings.generate), prompt=chosen.prompt, decoding=chosen.decoding, server=server
-    )
+    return schema.GenerateStage(max_new_tokens=most, prompt=chosen.prompt, decoding=chosen.decoding, server=server)
 
 
 def align_examples(run: Experiment, _: str) -> schema.AlignExamplesStage:
