@@ -37,6 +37,22 @@ class Loaded:
         return self.read()
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """For the sidecar: on what this ran, which may decide the last digits, and in half precision a token.
+
+        No attention where the weights were never read.
+        """
+        card = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        read = "model" in vars(self)
+        attention = getattr(self.model.config, "_attn_implementation", None) if read else None
+        return {"device": str(self.device), "card": card, "dtype": str(self.dtype), "attention": attention}
+
+    @property
+    def exact(self) -> bool:
+        """Whether other rows in a batch change no token: not in half precision."""
+        return self.dtype == torch.float32
+
+    @property
     def key(self) -> str:
         """Identifies the model by content and by the numbers it computes in."""
         return f"{model_key(self.manifest)}-{numbers(self.dtype)}"

@@ -66,7 +66,8 @@ def run(
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
-    facts: dict[str, Any] = {"tokens": len(table), "compared_tokens": compared}
+    facts: dict[str, Any] = {"device": str(left.head.weight.device), "dtype": str(left.states.dtype)}
+    facts |= {"tokens": len(table), "compared_tokens": compared}
     facts |= {"aligned_rank_1_share": float((table["aligned_rank"] == 1).mean())}
     facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
     for side in ("base_excluded", "aligned_excluded"):
