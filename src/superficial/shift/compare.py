@@ -16,8 +16,7 @@ from superficial.artifacts.progress import progress
 from superficial.artifacts.table import read_table, write_table
 from superficial.artifacts.token_rows import Rows, content
 from superficial.config.schema import CompareConfig, RuntimeConfig
-from superficial.models.head import Head
-from superficial.models.load import load_model
+from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.category import category
 from superficial.shift.chain import check_chain
@@ -79,13 +78,13 @@ def run(
 
 def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[Side]:
     """The base under each of its contexts, its head over the shared tokens."""
-    head = pairing.base_head(Head.of(load_model(manifest, device).model))  # the body is dropped
+    head = pairing.base_head(read_head(manifest, device))
     return [Side(head, read_states(score)[0]) for score in scores]
 
 
 def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> Side:
     """The aligned model, its head over the shared tokens."""
-    return Side(pairing.aligned_head(Head.of(load_model(manifest, device).model)), read_states(score)[0])
+    return Side(pairing.aligned_head(read_head(manifest, device)), read_states(score)[0])
 
 
 def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
