@@ -142,7 +142,13 @@ def step(value: float, dtype: torch.dtype) -> float:
 
 
 def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
-    """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V)."""
+    """Stop if `head` does less than the model, or if there are no numbers: states (N, H), its own logits (N, V)."""
+    if not torch.isfinite(states).all():
+        raise UserError(
+            f"{model} computes no finite numbers in {str(states.dtype).removeprefix('torch.')}",
+            where=f"config/model/{model}.yaml",
+            remedy="write dtype: float32 there, or dtype: bfloat16 for a card that has it",
+        )
     error = head_error(head, states, logits)
     if error > 1:
         raise _unsupported(

@@ -151,8 +151,13 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype named; "auto" is bfloat16 only on GPUs that compute in it (on a CPU it can be 300 times slower)."""
+    """The dtype named; "auto" is bfloat16 only on GPUs that compute in it (on a CPU it can be 300 times slower).
+
+    Older ones (V100, T4) say that they have it and emulate it: they get float16.
+    """
     if name != "auto":
         dtype: torch.dtype = getattr(torch, name)
         return dtype
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
