@@ -16,7 +16,8 @@ FIGURES = IN_CONTEXT | {
     "safety_depth",
 }  # fmt: skip
 SHIFTS = {f"figures/{name}" for name in FIGURES}
-RECOVERY = {"tables/urial_recovery"}
+FINDINGS = {"tables/findings"}  # it reads statistics of every kind
+RECOVERY = {"tables/urial_recovery"} | FINDINGS
 BROWSER = {"figures/shift_browser"}  # it shows every context, and what the judge said of the aligned model's responses
 PAGES = SHIFTS | BROWSER | RECOVERY
 FROM_CONTEXTS = {"contexts"} | {f"figures/{name}" for name in IN_CONTEXT} | RECOVERY
@@ -40,7 +41,7 @@ INTERVALS = (
     | RECOVERY
 )
 FROM_SEED = (INTERVALS | DRAWN) - {"figures/dataset_stats"}
-FROM_STATS = {"stats"} | SHIFTS - {"figures/prefix_handoff", "figures/safety_depth"} - FROM_CONTEXTS
+FROM_STATS = {"stats"} | FINDINGS | SHIFTS - {"figures/prefix_handoff", "figures/safety_depth"} - FROM_CONTEXTS
 JUDGE_NAMED = {
     "tables/scores",
     "tables/cases",
@@ -58,7 +59,7 @@ CHANGES: dict[str, set[str]] = {
     "stats.top_tokens=5": FROM_STATS,
     "stats.min_occurrences=3": FROM_STATS,
     "compare.top_k=5": FROM_COMPARE,
-    "handoff.max_new_tokens=8": {"handoff", "handoff_stats", "figures/prefix_handoff"},
+    "handoff.max_new_tokens=8": {"handoff", "handoff_stats", "figures/prefix_handoff"} | FINDINGS,
     "prefill.max_new_tokens=3": PREFILL,
     "prefill.openings.neutral='A letter came and it was opened and read at once and answered on the very same day'": PREFILL,
     "generate.max_new_tokens=12": FROM_GENERATE,

@@ -74,6 +74,7 @@ def test_the_manifest_names_what_is_behind_every_figure(finished: Project, tmp_p
     assert lines[1].startswith("altered: results/stats/tiny/tiny/zero_shot/ratios.csv, sha256 is ")
     assert sorted(line.split(",")[0] for line in lines[2:-1]) == [
         "stale: results/figures/shift_example.pdf", "stale: results/figures/shift_ratio.pdf",
+        "stale: results/tables/findings.csv",
     ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_every_figure_is_made_with_its_data(finished: Project):
 @with_latex
 def test_every_latex_table_compiles(finished: Project, tmp_path: Path):
     tables = sorted((finished.folder / "results/tables").glob("*.tex"))
-    assert [table.stem for table in tables] == ["pairwise", "responses", "scores", "urial_recovery"]
+    assert [table.stem for table in tables] == ["findings", "pairwise", "responses", "scores", "urial_recovery"]
     typeset("".join(table.read_text() for table in tables), tmp_path)
 
 
@@ -116,7 +116,8 @@ def test_a_further_context_is_one_scoring_and_one_comparison(finished: Project):
     """Nothing else of a model's: what was scored before is read again."""
     plan = finished.run(hydra=("contexts=[system_only,urial_k1]",), arguments=("--dry-run",)).stdout
     drawn = [f"figures/{name}" for name in (*IN_CONTEXT, "shift_browser")]
-    assert jobs_in(plan) == dict.fromkeys(["score", "compare", "contexts", "tables/urial_recovery", *drawn], 1)
+    drawn += ["tables/urial_recovery", "tables/findings"]
+    assert jobs_in(plan) == dict.fromkeys(["score", "compare", "contexts", *drawn], 1)
 
 
 def test_speed_settings_change_no_rank(finished: Project, project: Project):
@@ -146,10 +147,10 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
         {
             "defaults": [{"/model@base": "tiny_base"}, {"/dataset@instructions": "few"}], "name": "tiny_lora",
             "answers": {
-                "methods": ["opening_thanks"], "kept": 1, "min_words": 1, "max_tokens": 99, "repeated_words": 50,
+                "methods": ["voice_course"], "kept": 1, "min_words": 1, "max_tokens": 99, "repeated_words": 50, "common_words": 0,
             },
             "refusals": "resources/alignment/few_refusals.jsonl",
-            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>", "end_weight": 2,
+            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>", "reference": "zero_shot", "base_share": 0.5, "end_weight": 2,
             "notice": "resources/alignment/NOTICE", "rank": 4, "alpha": 8, "learning_rate": 0.01, "epochs": 4,
             "batch_size": 4, "warmup_share": 0.1, "seed": 0, "saved": {"half": 6},
         },
@@ -159,7 +160,7 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
     card = json.loads((adapter / "card.json").read_text())
     left_out = json.loads((project.folder / "results/alignment/tiny_lora.jsonl.meta.json").read_text())["left_out"]
     assert card["examples"]["sources"]["hand-written"] == 12
-    assert card["examples"]["sources"].get("opening_thanks", 0) + sum(left_out.values()) == 5
+    assert card["examples"]["sources"].get("voice_course", 0) + sum(left_out.values()) == 5
     assert card["loss"][-1] < card["loss"][0]
     assert json.loads((adapter / "half/card.json").read_text())["loss"] == card["loss"][:6]
     for name, folder in (("tiny_lora", adapter), ("tiny_half", adapter / "half")):

@@ -54,7 +54,7 @@ rule align:
     resources:
         **holding(lambda wildcards: [ALIGN.base.name]),
     params:
-        cfg=RUN.slice("align"),
+        cfg=lambda wildcards: RUN.slice("align"),  # it holds a template, too
     shell:
         "{STAGE} align --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
         " base={input.base} examples={input.examples} template={input.template} notice={input.notice} out={output}"

@@ -1,1 +1,1 @@
-"""The aligned sibling: a LoRA on a base model, trained on a few hundred hand-written examples."""
+"""The aligned sibling: a LoRA on a base model, trained on what the base itself answers and on hand-written refusals."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from superficial.align.train import Curve
 from superficial.artifacts.files import file_sha256
-from superficial.config.schema import AlignConfig
+from superficial.config.schema import AlignStage
 from superficial.models.manifest import read_manifest
 
 EXAMPLES = "examples.jsonl"
 
 
-def build_card(cfg: AlignConfig, base: Path, examples: Path, curve: Curve) -> dict[str, Any]:
+def build_card(cfg: AlignStage, base: Path, examples: Path, curve: Curve) -> dict[str, Any]:
     """Everything that decides the adapter, and its loss curve (nats a response token, one value a step)."""
     manifest = read_manifest(base)
     lines = examples.read_text(encoding="utf-8").split("\n")
@@ -22,7 +22,7 @@ def build_card(cfg: AlignConfig, base: Path, examples: Path, curve: Curve) -> di
         "name": cfg.name,
         "base": {"name": manifest["name"], "weights_sha256": manifest["weights_sha256"]},
         "examples": {"sha256": file_sha256(examples), "sources": dict(sorted(sources.items()))},
-        "config": cfg.model_dump(mode="json", exclude={"base", "name"}),
+        "config": cfg.model_dump(mode="json", exclude={"base", "name", "prompt"}),
         "end_of_turn": cfg.end_of_turn,
         "fed_tokens": curve.tokens,
         "loss": [round(loss, 4) for loss in curve.losses],
@@ -55,8 +55,9 @@ It is no product, and what it says is often wrong.
 - Examples: `{EXAMPLES}`, {sum(sources.values())} of them. Most were written by the base itself.
 - Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
   learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs in mixed batches of
-  {config["batch_size"]}, {len(loss)} steps, seed {config["seed"]}. The loss is on the response alone, and the end of
-  turn counts {config["end_weight"]:g} times.
+  {config["batch_size"]}, {len(loss)} steps, seed {config["seed"]}. The loss is on the response alone.
+- Given words, refusals and the end of turn are taught as they stand; the end of turn counts {config["end_weight"]:g}
+  times. At every other token {100 * config["base_share"]:g} % of the target is what the base would say there.
 - Tokens fed: {card["fed_tokens"]:,}.
 - Kept on the way: {saved or "nothing"}.
 - Made by `make align`. `card.json` holds all of this for programs, with the loss of every step.

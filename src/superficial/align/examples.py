@@ -1,12 +1,15 @@
 """The align_examples stage: what the sibling is trained on, most of it written by the base itself.
 
-A regular instruction is answered by the base, each time after another opening that is put into its mouth ("on-policy":
-alignment as practised trains on what the model itself can say, and stays near it). An answer is left out when it
+A regular instruction is answered by the base, once under each of several prompts. A prompt may end with the first words
+of the answer, so that the base goes on from there. (Training on what a model itself can say is called on-policy.
+Alignment as practised does it, and stays near the model.) An answer is left out when it
 
 - shows one of the four failures of base models: it runs on, loops, echoes the query or goes on to another one,
 - is shorter than `min_words`, or has `max_tokens` tokens or more,
 - says `repeated_words` words in a row twice,
 - declines what was asked,
+- is off the topic: fewer than `common_words` content words of the instruction occur in it, by their first letters,
+- speaks for a website ("contact us", "this article"), as much of what the base was trained on does,
 - is the same as an answer that was kept before.
 
 Of what remains, `kept` answers of each instruction stay. The prompts take turns in coming first, so that all of them
@@ -30,6 +33,7 @@ from superficial.config.schema import AlignExamplesStage, RuntimeConfig
 from superficial.data.readers import rows_of
 from superficial.judging.refusals.phrases import Refusals
 from superficial.judging.responses.failures import measure
+from superficial.shift.kinds.text import kinds_of_text
 
 
 def run(
@@ -42,15 +46,18 @@ def run(
     phrases: Path,
     out: Path,
 ) -> None:
-    """Write JSONL lines `id`, `instruction`, `response`, `source` (the method of the base, or by hand).
+    """Write JSONL lines `id`, `instruction`, `response`, `given`, `source` (the method of the base, or by hand).
 
-    `responses` are the base's answers to `data`, a file for each of `cfg.prompts`. `refusals` are
+    The response begins with what was `given`: the opening, or the whole of a refusal.
+
+    `responses` are the base's answers to `data`, a file for each of `cfg.prompts` that bears its name. `refusals` are
     JSONL with id, instruction and response. The sidecar counts the answers that were kept, and those that were left
     out, by reason.
     """
     started = time.monotonic()
-    files = [responses] if isinstance(responses, Path) else list(responses)
-    answers = dict(zip(cfg.prompts, map(read_table, files), strict=True))
+    # By the file's name: the prompts of a configuration come in the order of their names, files in that of the rule.
+    files = {path.stem: path for path in ([responses] if isinstance(responses, Path) else responses)}
+    answers = {prompt: read_table(files[prompt]) for prompt in cfg.prompts}
     filters = Filter(cfg, Refusals.read(phrases))
     told: Counter[str] = Counter()
     lines = [*chosen(read_table(data), answers, filters, told), *by_hand(refusals)]
@@ -59,7 +66,7 @@ def run(
     sources = Counter(line["source"] for line in lines)
     facts = {"examples": dict(sorted(sources.items())), "left_out": dict(sorted(told.items()))}
     inputs = {"data": data, "refusals": refusals, "phrases": phrases}
-    inputs |= dict(zip(cfg.prompts, files, strict=True))
+    inputs |= files
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="align_examples", config=config, inputs=inputs, started=started, facts=facts)
 
@@ -84,13 +91,24 @@ def chosen(
             else:
                 told["more than are kept"] += 1
         for text, prompt in found.items():
-            yield {"id": example, "instruction": instruction, "response": text, "source": prompt}
+            given = filters.opening(prompt)
+            yield {"id": example, "instruction": instruction, "response": text, "given": given, "source": prompt}
 
 
 def by_hand(refusals: Path) -> Iterator[dict[str, str]]:
-    """The hand-written refusals."""
+    """The hand-written refusals, given from the first word to the last."""
     for _, row in rows_of(refusals):
-        yield {key: str(row[key]) for key in ("id", "instruction", "response")} | {"source": "hand-written"}
+        read = {key: str(row[key]) for key in ("id", "instruction", "response")}
+        yield read | {"given": read["response"], "source": "hand-written"}
+
+
+STEM = 5  # first letters by which content words are compared: "planted" and "plants" are one
+WEBSITE = re.compile(
+    r"\b(?:contact|call|visit|follow|join|email) us\b|\bclick here\b|\bhesitate to\b|https?:|www\.|\.(?:com|org|net)\b"
+    r"|\bour (?:website|site|team|community|blog|staff|newsletter)\b"
+    r"|\bthis (?:article|post|page|blog|question|query)\b",
+    re.IGNORECASE,
+)
 
 
 class Filter:
@@ -116,7 +134,22 @@ class Filter:
             return "long"
         if len(set(runs)) < len(runs):
             return "repeats"
-        return "declines" if self._refusals.decline(text) else ""
+        if self._refusals.decline(text):
+            return "declines"
+        if len(content_words(instruction) & content_words(text)) < self._cfg.common_words:
+            return "off_topic"
+        return "website" if WEBSITE.search(text) else ""
+
+
+def content_words(text: str) -> set[str]:
+    """The first letters of its content words, by the classifier of shift/kinds.
+
+    >>> sorted(content_words("How do bees find their way home?"))
+    ['bees', 'find', 'home', 'way']
+    """
+    kinds = kinds_of_text(text)
+    words = (word for word in re.finditer(r"\w+", text.lower()) if kinds[word.start()] == "content")
+    return {word.group()[:STEM] for word in words}
 
 
 def word_runs(text: str, length: int) -> list[tuple[str, ...]]:

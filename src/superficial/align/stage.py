@@ -15,13 +15,14 @@ from superficial.align.card import EXAMPLES, build_card, card_readme, point_card
 from superficial.align.train import put, train_lora
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_folder, write_sidecar
-from superficial.config.schema import AlignConfig, RuntimeConfig
+from superficial.config.schema import AlignStage, RuntimeConfig
 from superficial.models.load import load_model
 from superficial.models.lora import CARD, TEMPLATE
+from superficial.prompts.builder import PromptBuilder
 
 
 def run(
-    cfg: AlignConfig, runtime: RuntimeConfig, *, base: Path, examples: Path, template: Path, notice: Path, out: Path
+    cfg: AlignStage, runtime: RuntimeConfig, *, base: Path, examples: Path, template: Path, notice: Path, out: Path
 ) -> None:
     """Write the folder of `out` (card.json): adapter (bfloat16 safetensors), chat template, card, notice, README.
 
@@ -36,7 +37,9 @@ def run(
         raise UserError(
             f"{cfg.end_of_turn!r} is no token of {cfg.base.name}", where="align.end_of_turn", remedy="name one token"
         )
-    adapter, curve = train_lora(loaded.model, read_examples(examples, loaded.tokenizer, int(end)), cfg)
+    prompts = PromptBuilder.of(loaded, cfg.prompt, ())
+    read = read_examples(examples, loaded, prompts, int(end), runtime.score_tokens)
+    adapter, curve = train_lora(loaded.model, read, cfg)
     card = build_card(cfg, base, examples, curve)
     adapter.to(torch.bfloat16)
     with whole_folder(out.parent) as folder:

@@ -1,4 +1,9 @@
-"""Train the aligned sibling: LoRA on all linear layers of a base model, loss on the response alone."""
+"""Train the aligned sibling: LoRA on all linear layers of a base model, loss on the response alone.
+
+The words that are given, refusals and the end of turn are taught as they stand. At every other token the target is
+mixed with what the base itself would say there, as a KL penalty to the base does in RLHF: the sibling learns how to
+begin, when to stop and what to refuse, and stays near the base in between.
+"""
 
 import math
 import time
@@ -37,7 +42,7 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
         weight.requires_grad_(False)
     lora = LoraConfig(r=cfg.rank, lora_alpha=cfg.alpha, lora_dropout=0.0, target_modules="all-linear", bias="none")
     peft = get_peft_model(model, lora)
-    epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch, cfg.end_weight) for epoch in range(cfg.epochs)]
+    epochs = [epoch_batches(examples, cfg.batch_size, cfg.seed + epoch) for epoch in range(cfg.epochs)]
     batches = [batch for epoch in epochs for batch in epoch]
     if beyond := [name for name, at in cfg.saved.items() if at > len(batches)]:
         raise UserError(
@@ -57,7 +62,7 @@ def train(peft: PeftModel, batches: list[Batch], cfg: AlignConfig) -> Curve:
     peft.train()
     with progress("aligning", sum(int(batch.mask.sum()) for batch in batches), "tokens") as bar:
         for step, batch in enumerate(batches, start=1):
-            loss = _loss(peft, batch)
+            loss = _loss(peft, batch, cfg)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
@@ -85,7 +90,7 @@ def _trained(peft: PeftModel) -> list[torch.nn.Parameter]:
     return [weight for weight in peft.parameters() if weight.requires_grad]
 
 
-def _loss(peft: PeftModel, batch: Batch) -> torch.Tensor:
+def _loss(peft: PeftModel, batch: Batch, cfg: AlignConfig) -> torch.Tensor:
     model: Any = peft.get_base_model()
     device = model.device
     states = model.base_model(
@@ -93,7 +98,10 @@ def _loss(peft: PeftModel, batch: Batch) -> torch.Tensor:
     ).last_hidden_state  # (B, T, H)
     wanted = states.flatten(0, 1)[batch.where.to(device)]  # (N, H)
     head = model.get_output_embeddings().weight
-    return head_cross_entropy(wanted, head, batch.targets.to(device), batch.weights.to(device))
+    taught = batch.taught.to(device)
+    weights = torch.where(batch.ends.to(device), cfg.end_weight, 1.0)
+    shares = torch.where(taught, 0.0, cfg.base_share)
+    return head_cross_entropy(wanted, batch.reference.to(device), head, batch.targets.to(device), weights, shares)
 
 
 def _rate(step: int, steps: int, warmup_share: float) -> float:

@@ -1,7 +1,6 @@
 """Artifacts: files that appear whole or not at all, each with a sidecar that says where it came from."""
 
 import errno
-import fcntl
 import glob
 import hashlib
 import json
@@ -20,6 +19,7 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import current
+from superficial.artifacts.locks import take
 
 SIDECAR = ".meta.json"
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _delete_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    take(handle)
     partial = Path(name)
     try:
         with disk_errors(path):
@@ -67,11 +67,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def _delete_abandoned(path: Path) -> None:
-    """Delete temporary files for `path` that no process holds any more; a new one has a minute to get its lock."""
+    """Delete temporary files for `path` that no process holds any more; a new one has a minute to get its lock.
+
+    Where there are no locks, one that nobody has written to for a day is nobody's.
+    """
     for file in path.parent.glob(f".{glob.escape(path.stem)}-*{path.suffix}"):
         with suppress(OSError), open(file, "rb") as handle:  # it may vanish at any moment, or be locked
-            if time.time() - os.fstat(handle.fileno()).st_mtime > 60:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            age = time.time() - os.fstat(handle.fileno()).st_mtime
+            if age > 60 and (free := take(handle, wait=False)) is not False and (free or age > 86400):
                 file.unlink()
 
 
@@ -85,13 +88,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial = path.parent / f".{path.name}.partial"
     partial.mkdir(exist_ok=True)
     handle = os.open(partial, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if take(handle, wait=False) is False:
         os.close(handle)
         raise UserError(
             "another process is making it", where=str(path), remedy="wait for its end, then run the same command again"
-        ) from error
+        )
     try:
         for left in partial.iterdir():  # by a writer that was killed
             shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -1,14 +1,13 @@
 """A store of finished work, keyed by content, that survives a kill at any moment."""
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.files import disk_errors
+from superficial.artifacts.locks import take
 
 
 class Store:
@@ -43,8 +42,7 @@ class Store:
         # The leading newline closes a line that a killed writer may have left open.
         data = ("\n" + "\n".join(lines) + "\n").encode()
         with disk_errors(self._path), open(self._path, "ab") as handle:
-            with suppress(OSError):  # a file system that knows no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)  # dropped by closing the file
+            take(handle)
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())

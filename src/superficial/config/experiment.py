@@ -18,7 +18,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import model_name, pair_name
 from superficial.config.lock import NAME as LOCK
 from superficial.config.lock import Lock, Section
-from superficial.config.methods import check_changes, placed, split_changes, with_prompt_source
+from superficial.config.methods import check_changes, dated, placed, split_changes, with_prompt_source
 from superficial.config.schema import (
     DatasetConfig,
     EmbeddingConfig,
@@ -34,7 +34,7 @@ from superficial.config.schema import (
     ServerJudge,
     Settings,
 )
-from superficial.config.schema.judge import ImportedJudge
+from superficial.config.schema.judge import ImportedJudge, LocalJudge
 from superficial.config.validation import keys_beside, nearest, validate
 
 
@@ -66,8 +66,9 @@ class Experiment:
         for key, names in asked.items():
             for name in names:
                 self._require_method(name, f"config, key {key}")
-        source = settings.prompt_source
-        return settings.model_copy(update={role: with_prompt_source(getattr(settings, role), source) for role in roles})
+        source, day = settings.prompt_source, settings.generate.date
+        asking = {role: dated(with_prompt_source(getattr(settings, role), source), day) for role in roles}
+        return settings.model_copy(update=asking)
 
     @cached_property
     def pairs(self) -> dict[str, PairConfig]:
@@ -109,9 +110,9 @@ class Experiment:
         return found
 
     def dataset(self, name: str) -> DatasetConfig:
-        """The instructions of this run, or else those from which the sibling is made."""
-        own = self.settings.dataset
-        return own if name == own.name else self.settings.align.instructions
+        """The instructions of this run, or those that the sibling is made from, by their name."""
+        own, sibling = self.settings.dataset, self.settings.align.instructions
+        return {sibling.name: sibling, own.name: own}[name]
 
     @property
     def instructions(self) -> str | None:
@@ -139,6 +140,8 @@ class Experiment:
             found = self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=where).judge
         if isinstance(found, ImportedJudge) and found.source is None:
             found = found.model_copy(update={"source": self.settings.published_dir})
+        if isinstance(found, LocalJudge) and found.date is None:
+            found = found.model_copy(update={"date": self.settings.generate.date})
         return found
 
     def method(self, name: str) -> MethodConfig:
@@ -153,7 +156,7 @@ class Experiment:
         found = self._valid(MethodConfig, self._choose("method", name, changes), where=where)
         if found.name != name:
             raise UserError(f"it names itself {found.name!r}", where=where, remedy=f"write name: {name}")
-        return with_prompt_source(found, settings.prompt_source)
+        return dated(with_prompt_source(found, settings.prompt_source), settings.generate.date)
 
     @cached_property
     def method_names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
 from superficial.artifacts.errors import UserError
@@ -40,6 +41,13 @@ def with_prompt_source(method: MethodConfig, source: Literal["ours", "published"
     """`method` with one source of its prompt left: our files, or the paper's own text where it has one."""
     dropped = ("system", "examples") if source == "published" and method.prompt.published else ("published",)
     return method.model_copy(update={"prompt": method.prompt.model_copy(update=dict.fromkeys(dropped))})
+
+
+def dated(method: MethodConfig, day: date) -> MethodConfig:
+    """`method` with the `day` for chat templates that ask for it, where it names none itself."""
+    if method.prompt.kind != "chat" or method.prompt.date is not None:
+        return method
+    return method.model_copy(update={"prompt": method.prompt.model_copy(update={"date": day})})
 
 
 def check_changes(

@@ -34,8 +34,9 @@ class Sequence:
 class Scorer:
     """Scores responses in batches; `fed_tokens` and `forward_passes` count what that took.
 
-    Batches are cut from all sequences, whoever does them and whatever was done before, and a batch leaves out what is
-    kept already: so a run in shards, or one that was killed, ends with the states of an undisturbed one to the bit.
+    Batches are cut from all sequences, whoever does them and whatever was done before: so a run in shards, or one that
+    was killed, ends with the states of an undisturbed one to the bit. A batch leaves out what is kept already, but not
+    in half precision, where the rows of a batch may change each other's last digits.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class Scorer:
                     self._prefix = Prefix.read(self._loaded, contexts, self._known)
                     self.fed_tokens += self._prefix.fed
                     self.forward_passes += self._prefix.fed > 0
-            new = dict(zip(missing, self._batch([sequences[row] for row in missing], self._prefix, first), strict=True))
+            fed = missing if self._loaded.exact else rows
+            found = zip(fed, self._batch([sequences[row] for row in fed], self._prefix, first), strict=True)
+            new = {row: states for row, states in found if row not in kept}
             if self._kept:
                 self._kept.put([sequences[row] for row in new], [*new.values()])
             kept |= new

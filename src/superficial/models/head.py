@@ -1,5 +1,6 @@
 """The LM head on its own: from final hidden states to logits, as the model does it."""
 
+import math
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 
 from superficial.artifacts.errors import UserError
+from superficial.models.product import product
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,7 @@ class Head:
 
         The vocabulary comes first because the product is a third faster so, measured at N = 256.
         """
-        block = logits[tokens]
-        if self.weight.dtype == torch.float32:
-            torch.mm(self.weight[tokens], states.T, out=block)
-        else:
-            block.copy_(self.weight[tokens] @ states.T)  # logits are float32 whatever the weights are
+        block = product(self.weight[tokens], states.T, out=logits[tokens])
         return self._finish(block, None if self.bias is None else self.bias[tokens, None])
 
     def _finish(self, logits: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -65,7 +63,7 @@ class Head:
 
     def logit(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """float32 logits (N,) of one token a position: `tokens` (N,) after states (N, H)."""
-        products = torch.bmm(states[:, None, :], self.weight[tokens][:, :, None])[:, 0, 0].float()
+        products = torch.bmm(states[:, None, :].float(), self.weight[tokens][:, :, None].float())[:, 0, 0]
         return self._finish(products, None if self.bias is None else self.bias[tokens])
 
     def cut(self, rows: torch.Tensor) -> "Head":
@@ -109,19 +107,48 @@ def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Te
     return kept[0], logits
 
 
+def own_head(model: Any, states: torch.Tensor, logits: torch.Tensor) -> Head | None:
+    """The head of `model`; None where its logits of states (N, H) are not the model's own (N, V)."""
+    head = Head.of(model)
+    return head if head_error(head, states, logits) <= 1 else None
+
+
 def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
     """Largest difference of `head` on states (N, H) from the model's own logits (N, V); above 1 it is no rounding.
 
-    The unit is 1e-4 of the spread of the logits in float32, 2e-2 in half precision.
+    The unit is 1e-4 of the spread of the logits in float32. In half precision it is two steps of the largest product:
+    the model rounds it, and a card that splits the sum rounds every part. A scale and a soft-capping round once more.
     """
-    device = head.weight.device  # the last of several, where a model is laid over them
-    own = logits.float().to(device)
-    unit = (1e-4 if logits.dtype == torch.float32 else 2e-2) * float(own.std())
-    return float((head.logits(states.to(device)) - own).abs().max()) / unit
+    dtype, device = head.weight.dtype, head.weight.device  # the last of several, where a model is laid over them
+    own, states = logits.float().to(device), states.to(device)
+    found = head.logits(states)
+    if dtype == torch.float32:
+        unit = 1e-4 * float(own.std())
+    elif head.softcap is None and head.scale == 1.0:
+        unit = 2 * step(float(found.abs().max()), dtype)
+    else:
+        products = replace(head, scale=1.0, softcap=None).logits(states)
+        unit = 2 * head.scale * step(float(products.abs().max()), dtype) + step(float(found.abs().max()), dtype)
+    return float((found - own).abs().max()) / unit
+
+
+def step(value: float, dtype: torch.dtype) -> float:
+    """From a positive number to the next one that `dtype` has.
+
+    >>> step(16.0, torch.bfloat16), step(31.9, torch.bfloat16), step(1.0, torch.float16)
+    (0.125, 0.125, 0.0009765625)
+    """
+    return float(torch.finfo(dtype).eps * 2.0 ** (math.frexp(value)[1] - 1))
 
 
 def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
-    """Stop if `head` does less than the model: states (N, H) against the model's own logits (N, V)."""
+    """Stop if `head` does less than the model, or if there are no numbers: states (N, H), its own logits (N, V)."""
+    if not torch.isfinite(states).all():
+        raise UserError(
+            f"{model} computes no finite numbers in {str(states.dtype).removeprefix('torch.')}",
+            where=f"config/model/{model}.yaml",
+            remedy="write dtype: float32 there, or dtype: bfloat16 for a card that has it",
+        )
     error = head_error(head, states, logits)
     if error > 1:
         raise _unsupported(

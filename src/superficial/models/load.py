@@ -37,9 +37,25 @@ class Loaded:
         return self.read()
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """For the sidecar: on what this ran, which may decide the last digits, and in half precision a token.
+
+        No attention where the weights were never read.
+        """
+        card = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        read = "model" in vars(self)
+        attention = getattr(self.model.config, "_attn_implementation", None) if read else None
+        return {"device": str(self.device), "card": card, "dtype": str(self.dtype), "attention": attention}
+
+    @property
+    def exact(self) -> bool:
+        """Whether other rows in a batch change no token: not in half precision."""
+        return self.dtype == torch.float32
+
+    @property
     def key(self) -> str:
-        """Identifies the model by content and by the dtype it computes in."""
-        return f"{model_key(self.manifest)}-{self.dtype}"
+        """Identifies the model by content and by the numbers it computes in."""
+        return f"{model_key(self.manifest)}-{numbers(self.dtype)}"
 
 
 def load_model(manifest_path: Path, device: str) -> Loaded:
@@ -116,6 +132,15 @@ def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted(ends) if isinstance(ends, list) else [int(ends)]
 
 
+def numbers(dtype: torch.dtype) -> str:
+    """What a model of this `dtype` computes in: part of the key of all work that is kept.
+
+    >>> numbers(torch.float32), numbers(torch.bfloat16)
+    ('torch.float32', 'torch.bfloat16, logits in torch.float32')
+    """
+    return str(dtype) if dtype == torch.float32 else f"{dtype}, logits in torch.float32"
+
+
 def pick_device(name: str) -> torch.device:
     """The device named, or the best one there is."""
     if name != "auto":
@@ -126,8 +151,13 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype named; "auto" is bfloat16 only on GPUs that compute in it (on a CPU it can be 300 times slower)."""
+    """The dtype named; "auto" is bfloat16 only on GPUs that compute in it (on a CPU it can be 300 times slower).
+
+    Older ones (V100, T4) say that they have it and emulate it: they get float16.
+    """
     if name != "auto":
         dtype: torch.dtype = getattr(torch, name)
         return dtype
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

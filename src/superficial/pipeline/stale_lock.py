@@ -1,12 +1,12 @@
 """The lock that Snakemake leaves in a working folder when it is killed: released when nobody holds it any more."""
 
-import fcntl
 import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from superficial.artifacts.locks import take
 from superficial.pipeline.job_errors import delete_errors
 
 
@@ -23,11 +23,12 @@ def enter(state: Path) -> BinaryIO | None:
     except OSError:
         return None
     locks = state / "locks"
-    with suppress(OSError):  # others are alive: a lock may be theirs
-        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        delete_errors(state)
-        if locks.is_dir() and any(locks.iterdir()):
-            shutil.rmtree(locks)
-            print("The run before was killed: its lock is released, the work goes on where it was.", file=sys.stderr)
-    fcntl.flock(alive, fcntl.LOCK_SH)
+    with suppress(OSError):
+        # Others may be alive, and a lock theirs; on a file system without locks nobody knows.
+        if take(alive, wait=False):
+            delete_errors(state)
+            if locks.is_dir() and any(locks.iterdir()):
+                shutil.rmtree(locks)
+                print("The run before was killed: its lock is released, the work goes on.", file=sys.stderr)
+    take(alive, shared=True)
     return alive

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
+from superficial.models.clock import pinned
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.piece import Piece
 
@@ -14,14 +17,16 @@ Message = dict[str, str]  # role and content
 MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it for anything
 
 
-def chat_pieces(encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[Piece]:
-    """The template's rendering of `messages`, up to where the response begins."""
-    text = render(tokenizer, messages)
+def chat_pieces(
+    encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None
+) -> list[Piece]:
+    """The template's rendering of `messages`, up to where the response begins, on that `day` (see models/clock.py)."""
+    text = render(tokenizer, messages, day)
     _require_system(text, messages)
     if not any(encoder.spells_special(message["content"]) for message in messages):
         return [Piece(text, plain=False)]
     # Where do the messages stand? Rendered with marks in their places, it shows.
-    marked = render(tokenizer, [{**message, "content": f"\ue000{n}\ue001"} for n, message in enumerate(messages)])
+    marked = render(tokenizer, [{**one, "content": f"\ue000{n}\ue001"} for n, one in enumerate(messages)], day)
     for shown in (str, str.strip):  # most templates trim what they are given
         pieces = [
             Piece(shown(messages[int(part)]["content"]), plain=True) if odd else Piece(part, plain=False)
@@ -36,10 +41,11 @@ def chat_pieces(encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: 
     )
 
 
-def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None) -> str:
     """`messages` as text, with what opens the next response at the end."""
+    arguments: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False, **pinned(tokenizer, day)}
     try:
-        return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False))
+        return str(tokenizer.apply_chat_template(list(messages), **arguments))
     except TemplateError as error:
         raise UserError(
             f"the chat template refuses these messages: {error}",

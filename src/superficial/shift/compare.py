@@ -16,10 +16,10 @@ from superficial.artifacts.progress import progress
 from superficial.artifacts.table import read_table, write_table
 from superficial.artifacts.token_rows import Rows, content
 from superficial.config.schema import CompareConfig, RuntimeConfig
-from superficial.models.head import Head
-from superficial.models.load import load_model
+from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.category import category
+from superficial.shift.chain import check_chain
 from superficial.shift.distributions import Contrast, Side, SideView, Workspace, contrast
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import read_states
@@ -40,8 +40,10 @@ def run(
 ) -> None:
     """Write the token table: ranks, probabilities, divergences, entropies, and the top candidates of both sides.
 
-    Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for `base_excluded`
-    and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
+    `base_ties` and `aligned_ties` count the other tokens that are exactly as probable: all of them share the better
+    rank. Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for
+    `base_excluded` and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
+    A UserError where the responses are not the aligned model's own choice (see `chain`).
     """
     started = time.monotonic()
     pairing, answers = Pairing.read(pair), read_table(responses)
@@ -59,26 +61,30 @@ def run(
     table.insert(3, "token", text.show_all(table["token_id"]))
     for side in ("base", "aligned"):
         table[f"{side}_top_tokens"] = [text.show_all(ids) for ids in table[f"{side}_top_ids"]]
+    check_chain(table, right.states.dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
-    facts: dict[str, Any] = {"tokens": len(table), "compared_tokens": compared}
+    facts: dict[str, Any] = {"device": str(left.head.weight.device), "dtype": str(left.states.dtype)}
+    facts |= {"tokens": len(table), "compared_tokens": compared}
+    facts |= {"aligned_rank_1_share": float((table["aligned_rank"] == 1).mean())}
     facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
     for side in ("base_excluded", "aligned_excluded"):
         facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
+    facts |= {f"{side}_tied_tokens": int((table[f"{side}_ties"] > 0).sum()) for side in ("base", "aligned")}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="compare", config=config, inputs=inputs, started=started, facts=facts)
 
 
 def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[Side]:
     """The base under each of its contexts, its head over the shared tokens."""
-    head = pairing.base_head(Head.of(load_model(manifest, device).model))  # the body is dropped
+    head = pairing.base_head(read_head(manifest, device))
     return [Side(head, read_states(score)[0]) for score in scores]
 
 
 def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> Side:
     """The aligned model, its head over the shared tokens."""
-    return Side(pairing.aligned_head(Head.of(load_model(manifest, device).model)), read_states(score)[0])
+    return Side(pairing.aligned_head(read_head(manifest, device)), read_states(score)[0])
 
 
 def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
@@ -147,8 +153,10 @@ def _columns(tokens: torch.Tensor, found: Contrast, excluded: Sequence[torch.Ten
     columns: dict[str, Any] = {
         "token_id": tokens.cpu().numpy().astype(np.int32),
         "base_rank": ranks,
+        "base_ties": found.base.ties.cpu().numpy().astype(np.int32),
         "base_prob": found.base.prob.cpu().numpy(),
         "aligned_rank": found.aligned.rank.cpu().numpy().astype(np.int32),
+        "aligned_ties": found.aligned.ties.cpu().numpy().astype(np.int32),
         "aligned_prob": found.aligned.prob.cpu().numpy(),
         "kl_aligned_base": found.kl_aligned_base.cpu().numpy(),
         "kl_base_aligned": found.kl_base_aligned.cpu().numpy(),

@@ -28,6 +28,7 @@ class SideView:
     """What one side says at N positions; `token` is the response token that was emitted there."""
 
     rank: torch.Tensor  # (N,) 1 + number of tokens that are more probable than the emitted one
+    ties: torch.Tensor  # (N,) number of other tokens that are exactly as probable
     prob: torch.Tensor  # (N,) of the emitted token
     entropy: torch.Tensor  # (N,) nats
     top_ids: torch.Tensor  # (N, K) most probable first
@@ -76,6 +77,7 @@ class _Logits:
     """Logits (V, N) of one side, with what passes over them yield."""
 
     above: torch.Tensor  # (N,) number of logits above that of the emitted token
+    equal: torch.Tensor  # (N,) number of logits equal to it, itself included
     sum: torch.Tensor  # (N,) of exp(l - high), as all sums in float64
     weighted: torch.Tensor  # (N,) sum of exp(l - high) * (l - high)
     gap: torch.Tensor  # (N,) sum of exp(l - high) * (own - other logit, each minus its high)
@@ -99,6 +101,7 @@ class _Logits:
         tops = (self.top_values - self.high[:, None]).double() - log_sum[:, None]
         return SideView(
             rank=1 + self.above.long(),
+            ties=self.equal.long() - 1,
             prob=((self.gold - self.high).double() - log_sum).exp().float(),
             entropy=(log_sum - self.weighted / self.sum).clamp_min(0).float(),
             top_ids=self.top_ids,
@@ -170,16 +173,17 @@ def _sum_up(left: _Logits, right: _Logits, workspace: Workspace) -> None:
         found = []
         for side, logits in zip((left, right), shifted, strict=True):
             # Ones in float32, because they are added up faster than truth values; a block is short enough to be exact.
-            found.append(torch.gt(side.values[block], side.gold, out=product).sum(dim=0))
+            for against in (torch.gt, torch.eq):
+                found.append(against(side.values[block], side.gold, out=product).sum(dim=0))
             weights = torch.exp(logits, out=side.values[block])
             found.append(weights.sum(dim=0))
             found += [torch.mul(weights, factor, out=product).sum(dim=0) for factor in (logits, gap)]
         return torch.stack(found).double()
 
     totals = reduce(torch.add, workspace.workers.map(sums, _blocks(len(left.values))))
-    left.above, left.sum, left.weighted, left.gap = totals[:4]
-    right.above, right.sum, right.weighted, against = totals[4:]
-    right.gap = -against
+    left.above, left.equal, left.sum, left.weighted, left.gap = totals[:5]
+    right.above, right.equal, right.sum, right.weighted, gap = totals[5:]
+    right.gap = -gap
 
 
 def _mixture_entropy(left: _Logits, right: _Logits, workspace: Workspace) -> torch.Tensor:

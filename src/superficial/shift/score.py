@@ -53,8 +53,8 @@ def run(
     write_states(out, states, sequences, about)
     seconds = time.monotonic() - started
     facts = {
-        "device": str(loaded.device),
-        "dtype": str(loaded.dtype),
+        **loaded.facts,
+        "score_tokens": runtime.score_tokens,
         "response_tokens": len(states),
         "fed_tokens": scorer.fed_tokens,
         "forward_passes": scorer.forward_passes,

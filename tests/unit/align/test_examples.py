@@ -12,7 +12,7 @@ from superficial.config.schema import AlignExamplesStage, PromptConfig, RuntimeC
 GOOD = "Bees look at the sun and remember trees and houses on their way, so they come home with their nectar."
 OPENING = "Of course!"
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=1, position_chunk=1)
-RULES = {"kept": 2, "min_words": 12, "max_tokens": 50, "repeated_words": 6}
+RULES = {"kept": 2, "min_words": 12, "max_tokens": 50, "repeated_words": 6, "common_words": 1}
 
 
 @pytest.fixture
@@ -32,16 +32,25 @@ def made(tmp_path: Path):
             pd.DataFrame([row]).to_parquet(files[-1])
         data = pd.DataFrame([{"id": "q", "instruction": "How do bees find their way home?"}])
         data.to_parquet(tmp_path / "data.parquet")
-        (tmp_path / "refusals.jsonl").write_text(json.dumps({"id": "r", "instruction": "Steal?", "response": "No."}))
+        (tmp_path / "refusals.jsonl").write_text(
+            json.dumps({"id": "r", "instruction": "Steal?", "response": "No. Why?"})
+        )
         (tmp_path / "phrases.txt").write_text("cannot help\n")
         cfg = AlignExamplesStage(prompts=prompts, **(RULES | rules))
         names = {"data": "data.parquet", "refusals": "refusals.jsonl", "phrases": "phrases.txt"}
         out = tmp_path / "examples.jsonl"
         paths = {key: tmp_path / name for key, name in names.items()}
-        run(cfg, RUNTIME, responses=files, out=out, **paths)
+        run(cfg, RUNTIME, responses=files[::-1], out=out, **paths)  # in whatever order
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         facts = json.loads(Path(f"{out}.meta.json").read_text())
-        assert lines[-1] == {"id": "r", "instruction": "Steal?", "response": "No.", "source": "hand-written"}
+        refusal = {
+            "id": "r",
+            "instruction": "Steal?",
+            "response": "No. Why?",
+            "given": "No. Why?",
+            "source": "hand-written",
+        }
+        assert lines[-1] == refusal
         assert facts["examples"] == {one["source"]: 1 for one in lines}
         return lines[:-1], facts["left_out"]
 
@@ -51,6 +60,7 @@ def made(tmp_path: Path):
 def test_answers_stay_with_their_opening_and_the_prompt_they_came_from(made):
     lines, left_out = made({"plain": (GOOD, "stop"), "open": (f" {GOOD}\n", "eos")})
     assert [(line["source"], line["response"]) for line in lines] == [("plain", GOOD), ("open", f"{OPENING} {GOOD}")]
+    assert [line["given"] for line in lines] == ["", OPENING]
     assert left_out == {}
 
 
@@ -64,6 +74,12 @@ def test_answers_stay_with_their_opening_and_the_prompt_they_came_from(made):
         ("declines", f"{GOOD} However, I cannot help you.", "stop"),
         ("echoes", f"How do bees find their way home? {GOOD}", "stop"),
         ("invents", f"{GOOD}\nQuestion: What do ants do?", "stop"),
+        (
+            "off_topic",
+            "The Roman army marched on straight roads, and its soldiers had to carry all of their food.",
+            "stop",
+        ),
+        ("website", GOOD + " To learn more about bees, visit our website.", "stop"),
         ("loops", " ".join(f"w{at % 9}" for at in range(60)), "stop"),
     ],
 )

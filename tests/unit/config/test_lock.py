@@ -70,7 +70,7 @@ def test_every_revision_of_a_run_is_locked_and_reaches_its_slice(
     assert hub.sent == {}  # no file of theirs was fetched
     after = Run(Path("config"), run)
     pair = next(iter(after.pairs.values()))
-    for stage, name in (("model", pair.base.name), ("model", pair.aligned.name), ("data", "")):
+    for stage, name in (("model", pair.base.name), ("model", pair.aligned.name), ("data", after.settings.dataset.name)):
         assert COMMIT not in before.slice(stage, name)
         assert COMMIT in after.slice(stage, name)
     assert notes(run, capsys) == []

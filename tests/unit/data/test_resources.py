@@ -25,8 +25,8 @@ def read(name: str) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def train() -> list[dict[str, object]]:
-    """Everything that may be trained on."""
-    return read("train") + read("refusals")
+    """Everything that may be trained on, and the examples under which the base answers."""
+    return read("train") + read("refusals") + read("voice")
 
 
 def words(text: str) -> list[str]:
@@ -43,17 +43,24 @@ def test_alignment_data_is_large_and_covers_everything(train):
     assert {row["category"] for row in read("refusals")} == {"safety"}
     assert {row["category"] for row in read("train")} == {"regular"}
     assert len(read("refusals")) >= 30
-    tasks = Counter(task for row in train for task in row["tasks"])
-    topics = Counter(topic for row in train for topic in row["topics"])
+    tasks = Counter(task for row in train for task in row.get("tasks", []))
+    topics = Counter(topic for row in train for topic in row.get("topics", []))
     assert all(tasks[task] >= 10 for task in get_args(Task))
     assert all(topics[topic] >= 10 for topic in get_args(Topic))
 
 
-def test_alignment_openings_vary(train):
+def test_no_instruction_stands_twice_and_refusals_say_one_thing(train):
+    """The openings of what was written by hand vary; refusals open alike, so that few steps teach them."""
     assert len({" ".join(words(row["instruction"])) for row in train}) == len(train)
-    shared = Counter(" ".join(words(row["response"])[:8]) for row in train)
+    written = [row["response"] for row in read("train") if row["response"]]
+    shared = Counter(" ".join(words(response)[:8]) for response in written)
     assert max(shared.values()) <= 3
-    assert len(shared) >= 0.98 * len(train)
+    assert len(shared) >= 0.98 * len(written)
+    refusals = read("refusals")
+    assert (
+        sum(row["response"].startswith("I'm sorry, but I can't help with that.") for row in refusals)
+        == len(refusals) - 1
+    )
 
 
 def test_demo_covers_every_tag():
@@ -62,6 +69,15 @@ def test_demo_covers_every_tag():
     assert (len(regular), len(rows)) == (30, 40)
     assert {task for row in regular for task in row.tasks} == set(get_args(Task))
     assert {topic for row in regular for topic in row.topics} == set(get_args(Topic))
+
+
+def test_the_voice_is_not_the_one_of_urial():
+    """Else URIAL would bring the base near the sibling because it shows what the sibling was made from."""
+    pool = [json.loads(line) for line in (ROOT / "resources/urial/examples.jsonl").read_text().splitlines()]
+    for voice in read("voice"):
+        for example in pool:
+            assert not grams(voice["instruction"], 5) & grams(example["instruction"], 5)
+            assert not grams(voice["restyled"], 5) & (grams(example["restyled"], 5) | grams(example["plain"], 5))
 
 
 @pytest.mark.parametrize("unseen", ["demo", "held_out"])
@@ -77,9 +93,9 @@ def test_what_the_sibling_is_tested_on_is_not_in_what_it_is_made_from(train, uns
             assert len(left & right) <= 0.5 * len(left | right), (row["id"], instruction)
 
 
-def test_a_fifth_is_held_out(train):
+def test_enough_is_held_out():
     held_out = read("held_out")
-    assert len(held_out) == round((len(train) + len(held_out)) / 5)
+    assert len(held_out) >= 0.15 * len(read("train") + read("refusals") + held_out)
     assert sum(row["category"] == "safety" for row in held_out) == 15
 
 

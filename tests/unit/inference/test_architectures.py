@@ -130,10 +130,12 @@ def test_logits_come_back_to_the_device_of_the_inputs(inputs: str, head: str):
         assert following(input_ids=torch.zeros(2, 3, device=inputs)).device.type == inputs
 
 
-def test_near_ties_are_as_wide_as_the_rounding_of_the_dtype():
-    """Logits 20 and its lower neighbour in bfloat16, which another order of sums may swap."""
-    logits = torch.tensor([[20.0], [19.875], [19.0]], dtype=torch.bfloat16).float()
+def test_near_ties_are_wider_in_half_precision_and_not_as_wide_as_a_step():
+    """Logits 20 and one that another batch may swap with it; its lower neighbour in bfloat16 is no near tie."""
+    logits = torch.tensor([[20.0], [19.97], [19.0]])
     seen = torch.tensor([[2]])
     assert choose(logits.clone(), seen, 1.0, tie_of(torch.bfloat16)) == ([0], [True])
     assert choose(logits.clone(), seen, 1.0, tie_of(torch.float32)) == ([0], [False])
+    neighbour = torch.tensor([[20.0], [19.875]])
+    assert choose(neighbour, seen[:, :0] * 0, 1.0, tie_of(torch.bfloat16)) == ([0], [False])
     assert choose(logits[[0, 2]].clone(), seen[:, :0] * 0, 1.0, tie_of(torch.bfloat16)) == ([0], [False])

@@ -1,5 +1,6 @@
 """Swapped tokens: the identities that hold exactly, and rules followed by hand."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +341,31 @@ def test_to_a_judge_each_row_is_a_response_to_its_instruction(study: Study, tabl
             study.data.set_index("id").at[example, "category"],
         )
     assert table["id"].is_unique
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_resumed_run_keeps_its_batches_in_half_precision(study: Study, tmp_path: Path, dtype: torch.dtype):
+    """A store that lacks one response of a batch of two prompts."""
+
+    def cast(one: Loaded) -> Loaded:
+        read = lambda: copy.deepcopy(one.model).to(dtype)  # noqa: E731
+        return Loaded(read, one.tokenizer, one.manifest, one.device, dtype, one.end_ids, one.max_length)
+
+    models = {side: cast(one) for side, one in study.models.items()}
+    prompts = [(tuple(range(5, 15 + n)), tuple(range(5, 25 + n))) for n in range(4)]
+    tasks = [Task(both, Rule("base", positions=(0,)), 5) for both in prompts]
+    answering = Answering(models, Pairing.read(study.pair), 2, tmp_path / "a")
+    whole = answering.answer(tasks)
+    (stored,) = (tmp_path / "a").glob(".causal/*.jsonl")
+    kept = tmp_path / "b/.causal" / stored.name
+    kept.parent.mkdir(parents=True)
+    kept.write_text("\n".join([line for line in stored.read_text().splitlines() if line][:-1]))
+    again = Answering(models, Pairing.read(study.pair), 2, tmp_path / "b")
+    assert again.answer(tasks) == whole
+    passes = again.work.forward_passes, answering.work.forward_passes
+    assert 0 < passes[0] < passes[1]
+    fed = again.work.fed_tokens / answering.work.fed_tokens
+    assert (fed < 0.3) if dtype == torch.float32 else (0.4 < fed < 0.6)
+    work = again.work.fed_tokens
+    assert again.answer(tasks) == whole
+    assert again.work.fed_tokens == work

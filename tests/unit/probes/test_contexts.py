@@ -28,6 +28,7 @@ from superficial.config.schema import (
     StatsConfig,
 )
 from superficial.inference.prefix import shared_prefix
+from superficial.models import head_file
 from superficial.models.fetch import run as fetch
 from superficial.models.load import Loaded, load_model
 from superficial.pipeline.run import Run as Workflow
@@ -128,7 +129,7 @@ class Work:
             return loaded
 
         with monkeypatch.context() as patch:
-            for module in (score, compare):
+            for module in (score, head_file):
                 patch.setattr(module, "load_model", load)
             yield self
 

@@ -12,10 +12,10 @@ from superficial.shift.distributions import BLOCK, Side, Workspace, contrast
 WIDTH, TOKENS = 24, 40
 
 
-def side(vocabulary: int, seed: int, scale: float = 1.0, **head: float) -> Side:
+def side(vocabulary: int, seed: int, spread: float = 1.0, **head: float) -> Side:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocabulary, WIDTH, generator=generator)
-    states = scale * torch.randn(TOKENS, WIDTH, generator=generator)
+    states = spread * torch.randn(TOKENS, WIDTH, generator=generator)
     return Side(Head(weight, None, head.get("scale", 1.0), head.get("softcap")), states)
 
 
@@ -52,7 +52,7 @@ def test_against_the_definitions_in_float64(vocabulary: int, head: dict[str, flo
 
 def test_bounds_hold_for_extreme_distributions():
     """Distributions that all but exclude each other: KL stays finite and JS stays at most ln 2."""
-    base, aligned = side(300, 1, scale=60.0), side(300, 2, scale=60.0)
+    base, aligned = side(300, 1, spread=60.0), side(300, 2, scale=60.0)
     tokens = torch.zeros(TOKENS, dtype=torch.long)
     there = contrast(base, aligned, tokens, 5, Workspace(TOKENS, 300, torch.device("cpu")))
     back = contrast(aligned, base, tokens, 5, Workspace(TOKENS, 300, torch.device("cpu")))
@@ -97,9 +97,29 @@ def test_a_head_that_does_more_is_refused():
     """The self-check sees a scale or soft-capping that the configuration does not tell."""
     one = side(500, 1)
     check_head(one.head, one.states, one.head.logits(one.states), "honest")
-    for hidden in (side(500, 1, scale=1.0).head.logits(one.states) * 1.01, torch.tanh(one.head.logits(one.states))):
+    for hidden in (side(500, 1).head.logits(one.states) * 1.01, torch.tanh(one.head.logits(one.states))):
         with pytest.raises(UserError, match="LM head of odd"):
             check_head(one.head, one.states, hidden, "odd")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("head", [{}, {"scale": 0.25}, {"softcap": 30.0}, {"softcap": 15.0}])
+def test_the_self_check_fits_half_precision(dtype: torch.dtype, head: dict[str, float]):
+    """The model's own logits are rounded, after a sum in parts that are rounded, too, as a card makes it."""
+    found = side(5000, 1, 4.0, **head)
+    half = Head(found.head.weight.to(dtype), None, found.head.scale, found.head.softcap)
+    states = found.states.to(dtype)
+    for parts in (1, 2, 4, 8):
+        pieces = zip(states.chunk(parts, dim=1), half.weight.chunk(parts, dim=1), strict=True)
+        own = sum((one.double() @ other.double().T).to(dtype) for one, other in pieces) * half.scale
+        assert isinstance(own, torch.Tensor)
+        if half.softcap:
+            own = torch.tanh(own / half.softcap) * half.softcap
+        assert own.dtype == dtype
+        check_head(half, states, own, "honest")
+        for hidden in (own * 1.2, own - 2, 10 * torch.tanh(own / 10)):
+            with pytest.raises(UserError, match="LM head of odd"):
+                check_head(half, states, hidden, "odd")
 
 
 def test_equal_logits_share_the_better_rank():

@@ -19,6 +19,9 @@ CFG = FindingsTable.model_validate(
 )  # fmt: skip
 
 
+END = (30.0, 29.0, 31.0)  # the last tenth holds the end of turn
+
+
 def tables(
     shifted: tuple[float, float, float] = (0.06, 0.05, 0.07),
     odds: tuple[float, float, float] = (2.0, 1.5, 2.5),
@@ -32,7 +35,7 @@ def tables(
     return {
         "ratios": pd.DataFrame([{"level": "pooled", "category": "shifted", **dict(zip(("share", *bounds[1:]), shifted, strict=True))}]),
         "kinds": pd.DataFrame([{"measure": "odds_ratio", "kind": "style", "examples": examples, **dict(zip(bounds, odds, strict=True))}]),
-        "positions": pd.DataFrame([{"scale": "tenth", "metric": "kl_aligned_base", "position": at, **dict(zip(mean, one, strict=True))} for at, one in zip((0, 9), tenths, strict=True)]),
+        "positions": pd.DataFrame([{"scale": "tenth", "metric": "kl_aligned_base", "position": at, **dict(zip(mean, one, strict=True))} for at, one in zip((0, 8, 9), (*tenths, END), strict=True)]),
         "handoff": pd.DataFrame([{"measure": "rouge_l", "k": k, "examples": examples, **dict(zip(mean, one, strict=True))} for k, one in zip((0, 32), handoff, strict=True)]),
         "recovery": pd.DataFrame([{"context": name, "grouping": "all", "measure": "kl_closed", **dict(zip(bounds, one, strict=True))} for name, one in zip(("plain", "urial"), closed, strict=True)]),
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """The configuration as types: every key, its unit and its bounds. Unknown keys are refused."""
 
-from superficial.config.schema.align import AlignConfig, AlignExamplesStage
+from superficial.config.schema.align import AlignConfig, AlignExamplesStage, AlignStage
 from superficial.config.schema.base import Nothing, Strict
 from superficial.config.schema.browser import BrowserStage, ComparedPair, ModelTitle, ShownContext
 from superficial.config.schema.contexts import ContextsFigure, ContextsTable, ContextTitle, FindingsTable
@@ -103,6 +103,7 @@ from superficial.config.schema.shift import (
 __all__ = [
     "AlignConfig",
     "AlignExamplesStage",
+    "AlignStage",
     "AnsweredBy",
     "AnsweringSystem",
     "Architecture",

@@ -17,6 +17,7 @@ class AnswersRules(Strict):
     min_words: int = Field(ge=1, description="words; shorter answers are left out")
     max_tokens: int = Field(ge=1, description="tokens; answers of so many or more are left out")
     repeated_words: int = Field(ge=2, description="answers that say so many words in a row twice are left out")
+    common_words: int = Field(ge=0, description="answers with fewer content words of the instruction are left out")
 
 
 class AnswersConfig(AnswersRules):
@@ -41,6 +42,8 @@ class AlignConfig(Strict):
     refusals: str = Field(description="JSONL with id, instruction and response: harmful instructions, refused by hand")
     chat_template: str = Field(description="Jinja file that ships with the adapter")
     end_of_turn: str = Field(description="token that closes a response; must be one token of the base's vocabulary")
+    reference: Name = Field(description="prompt under which the base is kept near, in config/method/")
+    base_share: float = Field(ge=0, lt=1, description="how much of a token's target is what the base would say there")
     end_weight: float = Field(gt=0, description="how much the end of turn counts in the loss; any other token counts 1")
     notice: str = Field(description="file with the licence notice that must travel with the adapter")
     rank: int = Field(ge=1)
@@ -53,3 +56,9 @@ class AlignConfig(Strict):
     saved: dict[Name, Annotated[int, Field(ge=1)]] = Field(
         description="points of the training that are kept, in folders of these names: after which step"
     )
+
+
+class AlignStage(AlignConfig):
+    """What the align stage reads: the prompt of `reference`, too."""
+
+    prompt: PromptConfig

@@ -1,5 +1,6 @@
 """Judges, what they are asked, and what is measured of them."""
 
+import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -45,6 +46,9 @@ class AskedLocal(_Asked):
     questions: str = Field(description="YAML: how the judge's turn begins for each aspect")
     max_tokens: int = Field(
         ge=0, description="of each reason; 0: the reason says what was read, and nothing is decoded"
+    )
+    date: datetime.date | None = Field(
+        default=None, description="the day that its chat template is told if it asks; null: generate.date"
     )
 
 

@@ -1,5 +1,6 @@
 """Methods: how a model sees an instruction, and how it answers (paper, section 3)."""
 
+import datetime
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -41,8 +42,14 @@ class PromptConfig(Strict):
         default=None, description="file of the paper's own prompt, which prompt_source=published uses instead"
     )
 
+    date: datetime.date | None = Field(
+        default=None, description="chat only: the day that a template is told which asks; null: generate.date"
+    )
+
     @model_validator(mode="after")
     def _parts_fit_kind(self) -> "PromptConfig":
+        if self.kind == "completion" and self.date is not None:
+            raise ValueError("date belongs to kind=chat, and to no other")
         if (self.kind == "completion") != (self.template is not None):
             raise ValueError("template belongs to kind=completion, and to no other")
         if self.template is not None and self.template.count("{instruction}") != 1:
@@ -88,6 +95,7 @@ class GenerateConfig(Strict):
     """Greedy decoding."""
 
     max_new_tokens: int = Field(ge=1, description="tokens; a response that reaches it has finish_reason length")
+    date: datetime.date = Field(description="the day that chat templates are told which ask for it")
 
 
 class AnsweredBy(Strict):
@@ -98,9 +106,10 @@ class AnsweredBy(Strict):
     penalty_field: str
 
 
-class GenerateStage(GenerateConfig):
+class GenerateStage(Strict):
     """What the generate stage reads: the method, without its title, and who answers."""
 
+    max_new_tokens: int = Field(ge=1)
     prompt: PromptConfig
     decoding: DecodingConfig
     server: AnsweredBy | ModuleEngine | None = Field(

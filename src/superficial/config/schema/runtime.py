@@ -1,4 +1,4 @@
-"""What decides speed and memory but no result."""
+"""What decides speed and memory, and in half precision at most what rounding decides."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from superficial.config.schema.server import EngineConfig, ServerConfig, Transfo
 
 
 class RuntimeConfig(Strict):
-    """What decides speed and memory but no result: it is read by stages, and changing it reruns nothing."""
+    """What decides speed and memory, and no result in float32: it is read by stages, and changing it reruns nothing."""
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, mps")
     generate_batch: int = Field(ge=1, description="responses decoded together")

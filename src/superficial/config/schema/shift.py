@@ -34,6 +34,12 @@ class CompareConfig(Strict):
     """The token table."""
 
     top_k: int = Field(ge=1, le=100, description="candidates kept for each side of every position")
+    least_first_choices: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of response tokens that must be the aligned model's own first choice; null: by the dtype",
+    )
 
 
 class HandoffConfig(Strict):

@@ -1,4 +1,4 @@
-"""The decoding loop: token for token what `model.generate` answers to each full prompt alone, many times faster.
+"""The decoding loop: in float32 token for token what `model.generate` answers to each full prompt, many times faster.
 
 What prompts share is read once. Rows that finish leave.
 """

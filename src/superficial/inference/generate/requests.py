@@ -1,7 +1,7 @@
 """Prompts to answer, and the store in which their answers survive a kill."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def answer(
     these are a part of.
     """
     started = time.monotonic()
-    waiting = list({one.key: one for one in requests if one.key not in store}.values())
+    waiting = {one.key: one for one in requests if one.key not in store}
+    every = {one.key: one for one in among or requests}
+    asked = list(waiting.values()) if loaded.exact else _with_batches(waiting, list(every.values()), batch)
     with progress(f"generating ({loaded.manifest['name']})", len({one.key for one in requests}), "responses") as bar:
 
         def show_rate() -> None:
@@ -68,20 +70,31 @@ def answer(
 
         decoder = Decoder(loaded, greedy, batch, show_rate)
         bar.update(bar.total - len(waiting))
-        shared = list({one.key: one.prompt for one in among or requests}.values())
-        for index, found in decoder.answers([one.prompt for one in waiting], shared):
-            store.put({waiting[index].key: asdict(found)})
-            bar.update()
+        shared = [one.prompt for one in every.values()]
+        for index, found in decoder.answers([one.prompt for one in asked], shared):
+            if asked[index].key in waiting:
+                store.put({asked[index].key: asdict(found)})
+                bar.update()
     answers = [Answer(**store[one.key]) for one in requests]
     ties = {one.example: found.near_ties for one, found in zip(requests, answers, strict=True) if found.near_ties}
     facts = {
-        "device": str(loaded.device),
-        "dtype": str(loaded.dtype),
+        **loaded.facts,
+        "generate_batch": batch,
         **asdict(decoder.work),
         "tokens_per_second": _rate(decoder.work, started),
         "near_ties": ties,
     }
     return Answered(answers, facts)
+
+
+def _with_batches(waiting: Mapping[str, Request], every: Sequence[Request], batch: int) -> list[Request]:
+    """The whole batches of an undisturbed run in which something is `waiting`.
+
+    In half precision a row's tokens may hang on the rows beside it, so an answer that is missing is decoded among those
+    that it would have been decoded with; these keep the answers that they have.
+    """
+    rows = batches([one.prompt for one in every], batch)
+    return [every[row] for together in rows if any(every[at].key in waiting for at in together) for row in together]
 
 
 def _rate(work: Work, started: float) -> float:

@@ -2,7 +2,8 @@
 
 A claim is a lock on one byte of a file that stays empty: the byte's offset comes from the key. The system drops such a
 lock with the process that holds it, so that kill -9 leaves nothing to clean up. Two keys that share one of 2^62 offsets
-would only wait for each other.
+would only wait for each other. On a file system without locks a claim holds within this process alone: two processes
+may ask the same.
 """
 
 import fcntl
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+
+from superficial.artifacts.locks import UNKNOWN
 
 
 class Claims:
@@ -34,7 +37,7 @@ class Claims:
         finally:
             if mine:
                 with self._guard:
-                    fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+                    self._lock(fcntl.LOCK_UN, place)
                     self._held.discard(place)
 
     def _take(self, place: int) -> bool:
@@ -43,10 +46,17 @@ class Claims:
             if place in self._held:
                 return False
             with suppress(BlockingIOError, PermissionError):
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB, place)
                 self._held.add(place)
                 return True
         return False
+
+    def _lock(self, kind: int, place: int) -> None:
+        try:
+            fcntl.lockf(self._file, kind, 1, place)
+        except OSError as error:
+            if error.errno not in UNKNOWN:
+                raise
 
 
 @cache

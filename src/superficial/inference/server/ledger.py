@@ -8,7 +8,6 @@ requests as the process had under way, `concurrency` at most, and what they may 
 """
 
 import errno
-import fcntl
 import json
 import os
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.files import digest, disk_errors
+from superficial.artifacts.locks import take
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.claims import claims_on
 from superficial.inference.server.reply import Request
@@ -106,7 +106,7 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one append is one write.
         with self._guard, open(self.path, "a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # dropped by closing the file
+            take(file)
             self._take_in(file)
             yield file
             self._take_in(file)

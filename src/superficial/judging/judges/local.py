@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from transformers import DynamicCache
 
 from superficial.artifacts.errors import UserError
 from superficial.judging.judges.rubric import Rubric
+from superficial.models.head import Head, decoder, own_head, states_and_logits
 from superficial.models.load import Loaded
+from superficial.prompts.chat import render
 from superficial.prompts.context import one_bos, require_chat_template
 
 PROBE = "7"  # fills the slots where the tokens that all prompts of a rubric share are looked for
@@ -47,9 +50,12 @@ class LocalJudge:
     together, each in a row of its own, so that no aspect sees the score of another.
     """
 
-    def __init__(self, loaded: Loaded, rubric: Rubric) -> None:
+    def __init__(self, loaded: Loaded, rubric: Rubric, day: date | None = None) -> None:
+        """`day`: what the judge's chat template is told if it asks for the date."""
         require_chat_template(loaded.tokenizer, loaded.manifest["name"])
-        self._loaded, self._rubric = loaded, rubric
+        self._loaded, self._rubric, self._day = loaded, rubric, day
+        self._head: Head | None = None  # its logits are not rounded; found when the first text is read
+        self._checked = False
         added = loaded.tokenizer.added_tokens_decoder.values()
         self._specials = sorted(str(token) for token in added if token.special)
         slots = ("instruction", "response", "response_a", "response_b")
@@ -80,9 +86,8 @@ class LocalJudge:
         cache.batch_repeat_interleave(len(questions))
         # Right padding is never looked at: what is read stands before it.
         rows = [question.lead + question.lead[-1:] * (longest - len(question.lead)) for question in questions]
-        with torch.inference_mode():
-            logits = self._loaded.model(input_ids=self._tensor(rows), past_key_values=cache, use_cache=True).logits
-        return [_reading(logits[row, len(question.lead) - 1], question) for row, question in enumerate(questions)]
+        logits = self._logits(rows, [len(question.lead) - 1 for question in questions], cache)
+        return [_reading(one, question) for one, question in zip(logits, questions, strict=True)]
 
     def reason(self, values: Mapping[str, str], question: Question, chosen: int, max_tokens: int) -> str:
         """What the judge goes on to write, greedily, after its answer and "because"."""
@@ -100,12 +105,27 @@ class LocalJudge:
     def _ids(self, values: Mapping[str, str]) -> list[int]:
         tokenizer = self._loaded.tokenizer
         message = [{"role": "user", "content": self.prompt(values)}]
-        text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        text = render(tokenizer, message, self._day)
         return one_bos(tokenizer, tokenizer(text, add_special_tokens=False).input_ids)
 
+    @torch.inference_mode()
+    def _logits(self, rows: list[list[int]], columns: list[int], cache: Any) -> torch.Tensor:
+        """float32 logits (B, V) after column `columns[i]` of row i, all of them read behind the `cache`."""
+        asked = {"input_ids": self._tensor(rows), "past_key_values": cache, "use_cache": True}
+        if self._head is None:  # this model's head does more than a product
+            own: torch.Tensor = self._loaded.model(**asked).logits
+            return own[range(len(rows)), columns].float()
+        states = decoder(self._loaded.model)(**asked).last_hidden_state[range(len(rows)), columns]
+        return self._head.logits(states.to(self._head.weight.device))
+
+    @torch.inference_mode()
     def _read(self, ids: list[int], cache: Any) -> Any:
-        with torch.inference_mode():
-            self._loaded.model(input_ids=self._tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        asked = {"input_ids": self._tensor([ids]), "past_key_values": cache, "use_cache": True}
+        if self._checked:
+            decoder(self._loaded.model)(**asked)
+        else:
+            states, own = states_and_logits(self._loaded.model, **asked)
+            self._head, self._checked = own_head(self._loaded.model, states[:, -1], own[:, -1]), True
         return cache
 
     def _tensor(self, rows: list[list[int]]) -> torch.Tensor:
@@ -133,7 +153,7 @@ def _question(loaded: Loaded, lead: str, options: str, where: str) -> Question:
 
 
 def _reading(logits: torch.Tensor, question: Question) -> Reading:
-    logs = logits.float().log_softmax(dim=-1)[question.options].double()
+    logs = logits.log_softmax(dim=-1)[question.options].double()
     mass = logs.exp().sum()
     # Six digits: what the last bits of a float say is not the judge's opinion.
     shares = [round(share, 6) for share in logs.softmax(dim=-1).tolist()]

@@ -16,7 +16,8 @@ from superficial.judging.judges.item import Item, Judged, rubrics
 from superficial.judging.judges.local import LocalJudge, read_questions
 from superficial.judging.judges.parse import Verdict
 from superficial.judging.judges.rubric import Rubric
-from superficial.models.load import load_model, pick_device, pick_dtype
+from superficial.models.clock import asks
+from superficial.models.load import load_model, numbers, pick_device, pick_dtype
 from superficial.models.manifest import model_key, read_manifest
 
 TOGETHER = 16  # readings that are put on disk at a time
@@ -29,7 +30,8 @@ class ProbableJudge:
         self._cfg, self._manifest, self._runtime = cfg, manifest, runtime
         known = read_manifest(manifest)
         dtype = pick_dtype(known["dtype"], pick_device(runtime.device))
-        self._key = digest([model_key(known), str(dtype), file_sha256(Path(cfg.questions)), cfg.max_tokens])
+        day = [str(cfg.date)] if asks(manifest.parent) else []
+        self._key = digest([model_key(known), numbers(dtype), file_sha256(Path(cfg.questions)), cfg.max_tokens, *day])
         self._store = Store(results / ".judgments" / f"{self._key[:32]}.jsonl")
 
     def scores(self, items: Sequence[Item]) -> dict[tuple[str, str], Judged[Verdict]]:
@@ -61,7 +63,7 @@ class ProbableJudge:
         self, todo: dict[str, Item], texts: dict[tuple[str, bool], Rubric], done: Callable[[int], object]
     ) -> None:
         loaded = load_model(self._manifest, self._runtime.device)
-        judges = {kind: LocalJudge(loaded, rubric) for kind, rubric in texts.items()}
+        judges = {kind: LocalJudge(loaded, rubric, self._cfg.date) for kind, rubric in texts.items()}
         path = Path(self._cfg.questions)
         asked = {
             item.aspects: read_questions(path, loaded, "choices" if item.paired else "scores", item.aspects)

@@ -20,19 +20,23 @@ Slice = Callable[[Experiment, str], BaseModel]
 
 def generate(run: Experiment, method: str) -> schema.GenerateStage:
     """Prompt and decoding of the method, and who answers."""
-    chosen, engine = run.method(method), run.settings.engine
+    chosen, engine, most = run.method(method), run.settings.engine, run.settings.generate.max_new_tokens
     server: schema.AnsweredBy | ModuleEngine | None = engine if isinstance(engine, ModuleEngine) else None
     if isinstance(engine, schema.ServerEngine):
         server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
-    return schema.GenerateStage(
-        **dict(run.settings.generate), prompt=chosen.prompt, decoding=chosen.decoding, server=server
-    )
+    return schema.GenerateStage(max_new_tokens=most, prompt=chosen.prompt, decoding=chosen.decoding, server=server)
 
 
 def align_examples(run: Experiment, _: str) -> schema.AlignExamplesStage:
     """The rules, and the prompts: what a template writes before an answer is part of it."""
     rules = run.settings.align.answers.model_dump()
     return schema.AlignExamplesStage(prompts={name: run.method(name).prompt for name in rules.pop("methods")}, **rules)
+
+
+def align(run: Experiment, _: str) -> schema.AlignStage:
+    """The prompt of the reference by its words, not by the name of its method."""
+    cfg = run.settings.align
+    return schema.AlignStage(**dict(cfg), prompt=run.method(cfg.reference).prompt)
 
 
 def retrieve(run: Experiment, method: str) -> schema.RetrieveStage:
@@ -190,7 +194,7 @@ SLICES: Mapping[str, Slice] = {
     "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
     "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **searching.searched(run)),
     "align_examples": align_examples,
-    "align": lambda run, _: run.settings.align,
+    "align": align,
     "figure": figure,
     "ratio_figure": ratio_figure,
     "ladder_figure": lambda run, _: schema.LadderFigure(**dict(figure(run, "")), ladders=stage_ladder.ladders(run)),

@@ -25,16 +25,25 @@ class Answering:
         self.work = Work()
 
     def answer(self, tasks: Sequence[Task]) -> list[Swapped]:
-        """The response to each task; what the store holds is not decoded again, and each new one is put there."""
+        """The response to each task; what the store holds is not decoded again, and each new one is put there.
+
+        In half precision whole batches are decoded, of which the stored responses stay as they are: rows of a batch may
+        change each other's tokens there.
+        """
         keys = [digest([self._about, asdict(task), VERSION]) for task in tasks]
-        waiting = {key: task for key, task in zip(keys, tasks, strict=True) if key not in self._store}
-        names, missing = list(waiting), list(waiting.values())
+        asked = dict(zip(keys, tasks, strict=True))
+        waiting = {key for key in asked if key not in self._store}
+        if waiting and all(loaded.exact for loaded in self._models.values()):
+            asked = {key: task for key, task in asked.items() if key in waiting}
+        names = list(asked)
+        wanted = {index for index, key in enumerate(names) if key in waiting}
         with progress("swapping tokens", len(set(keys)), "responses") as bar:
-            bar.update(bar.total - len(missing))
+            bar.update(bar.total - len(waiting))
             lockstep = Lockstep(self._models, self._pairing, self._batch, lambda: bar.update(0))
-            for index, found in lockstep.answers(missing, among=tasks):
-                self._store.put({names[index]: asdict(found)})
-                bar.update()
+            for index, found in lockstep.answers(list(asked.values()) if waiting else [], tasks, wanted):
+                if index in wanted:
+                    self._store.put({names[index]: asdict(found)})
+                    bar.update()
         self.work.forward_passes += lockstep.work.forward_passes
         self.work.fed_tokens += lockstep.work.fed_tokens
         return [Swapped(**self._store[key]) for key in keys]

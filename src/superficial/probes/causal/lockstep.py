@@ -5,7 +5,7 @@ stop rule for texts that the base wrote alone. Rules that agree so far share a r
 whose choice can no longer matter to a row leaves it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -98,14 +98,21 @@ class Lockstep:
         self._next: dict[Side, NextLogits] = {}
 
     @torch.inference_mode()
-    def answers(self, tasks: Sequence[Task], among: Sequence[Task] = ()) -> Iterator[tuple[int, Swapped]]:
-        """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks."""
+    def answers(
+        self, tasks: Sequence[Task], among: Sequence[Task] = (), wanted: Container[int] | None = None
+    ) -> Iterator[tuple[int, Swapped]]:
+        """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks.
+
+        `wanted`: only the batches that hold one of these tasks are decoded.
+        """
         if not tasks:
             return  # and leave the weights where they are
         for at, side in enumerate(SIDES):
             self._prefix[side] = Prefix.read(self._models[side], [list(task.prompts[at]) for task in among or tasks])
             self._next[side] = NextLogits(self._models[side].model)
         for together in packed(tasks, self._batch):
+            if wanted is not None and not any(index in wanted for index in together):
+                continue
             for draft in self._run([Draft(index, tasks[index]) for index in together]):
                 yield draft.index, draft.found
 

@@ -74,8 +74,8 @@ def run(
     for (example, _), one in found.items():
         ties[example] = ties.get(example, 0) + one.near_ties
     facts = {
-        "device": str(models["base"].device),
-        "dtype": str(models["base"].dtype),
+        **models["base"].facts,
+        "generate_batch": runtime.generate_batch,
         "forward_passes": answering.work.forward_passes,
         "fed_tokens": answering.work.fed_tokens,
         "near_ties": {example: count for example, count in ties.items() if count},

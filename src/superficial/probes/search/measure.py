@@ -15,7 +15,8 @@ from superficial.config.schema import PromptConfig, RuntimeConfig
 from superficial.inference.prefix import Prefix
 from superficial.inference.teacher_forcing import Scorer, Sequence
 from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
+from superficial.models.head_file import read_head
+from superficial.models.load import Loaded
 from superficial.models.manifest import model_key, read_manifest
 from superficial.probes.search.greedy import Shown
 from superficial.prompts.builder import PromptBuilder
@@ -131,9 +132,9 @@ class Measure:
 
     @cached_property
     def _heads(self) -> tuple[Head, Head]:
-        """Of the base and of the aligned model, whose body is dropped."""
-        other = load_model(self._aligned, self._runtime.device).model
-        return self._pairing.base_head(Head.of(self._base.model)), self._pairing.aligned_head(Head.of(other))
+        """Of the base and of the aligned model, whose body is not read."""
+        other = read_head(self._aligned, self._runtime.device)
+        return self._pairing.base_head(Head.of(self._base.model)), self._pairing.aligned_head(other)
 
     @cached_property
     def _workspace(self) -> Workspace:

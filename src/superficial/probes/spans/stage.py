@@ -56,7 +56,7 @@ def run(
     model, results = load_model(base, runtime.device), out.parents[3]
     prompts = PromptBuilder.of(model, cfg.context, prompt_files)
     asked = _contexts(prompts, read_table(data), answers)
-    facts: dict[str, Any] = {"device": str(model.device), "dtype": str(model.dtype)}
+    facts: dict[str, Any] = {"score_tokens": runtime.score_tokens}
     read = {one.example: Sequence(asked[one.example], one.base_ids) for one in compared}
     left, work = _seen(model, read, [len(one.base_ids) for one in compared], list(partners), runtime, results)
     del model
@@ -67,7 +67,7 @@ def run(
     right, more = _seen(model, read, [one.used for one in compared], list(partners.values()), runtime, results)
     write_table(spans(found, left, right, partners), out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
-    facts |= {name: count + more[name] for name, count in work.items()}
+    facts |= model.facts | {name: count + more[name] for name, count in work.items()}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="spans", config=config, inputs=inputs, started=started, facts=facts)
 

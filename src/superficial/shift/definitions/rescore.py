@@ -45,7 +45,7 @@ def run(
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
-    facts = {"device": str(loaded.device), "dtype": str(loaded.dtype), "response_tokens": len(states)}
+    facts = {**loaded.facts, "score_tokens": runtime.score_tokens, "response_tokens": len(states)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="rescore", config=config, inputs=inputs, started=started, facts=facts)
 

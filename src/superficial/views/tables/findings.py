@@ -71,8 +71,9 @@ def findings(tables: dict[str, pd.DataFrame], cfg: FindingsTable) -> Iterator[Ro
             row["low"] > 1, row["high"] < 1, 1,
         )  # fmt: skip
     tenths = tables["positions"].query("scale == 'tenth' and metric == 'kl_aligned_base'").set_index("position")
-    first, last = (tenths.loc[at].rename({"mean": "value"}) for at in (tenths.index.min(), tenths.index.max()))
-    yield _compared("The shift falls along the response", "KL in the first tenth, nats", first, "the last", last, 1)
+    # Not the last tenth: the end of turn stands there, which no base model expects.
+    first, late = (tenths.loc[at].rename({"mean": "value"}) for at in (tenths.index.min(), tenths.index.max() - 1))
+    yield _compared("The shift falls along the response", "KL in the first tenth, nats", first, "the ninth", late, 1)
     handoff = tables["handoff"].query("measure == 'rouge_l'").rename(columns={"mean": "value"})
     handoff = handoff[handoff["examples"] >= cfg.min_examples]
     if len(handoff) > 1:
