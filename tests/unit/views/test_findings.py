@@ -27,6 +27,7 @@ def tables(
     odds: tuple[float, float, float] = (2.0, 1.5, 2.5),
     tenths: tuple[tuple[float, float, float], ...] = ((0.9, 0.8, 1.0), (0.2, 0.1, 0.3)),
     handoff: tuple[tuple[float, float, float], ...] = ((0.2, 0.1, 0.3), (0.6, 0.5, 0.7)),
+    handed: tuple[int, int] = (20, 20),
     closed: tuple[tuple[float, float, float], ...] = ((0.0, -0.01, 0.01), (0.2, 0.1, 0.3)),
     examples: int = 20,
 ) -> dict[str, pd.DataFrame]:
@@ -36,7 +37,7 @@ def tables(
         "ratios": pd.DataFrame([{"level": "pooled", "category": "shifted", **dict(zip(("share", *bounds[1:]), shifted, strict=True))}]),
         "kinds": pd.DataFrame([{"measure": "odds_ratio", "kind": "style", "examples": examples, **dict(zip(bounds, odds, strict=True))}]),
         "positions": pd.DataFrame([{"scale": "tenth", "metric": "kl_aligned_base", "position": at, **dict(zip(mean, one, strict=True))} for at, one in zip((0, 8, 9), (*tenths, END), strict=True)]),
-        "handoff": pd.DataFrame([{"measure": "rouge_l", "k": k, "examples": examples, **dict(zip(mean, one, strict=True))} for k, one in zip((0, 32), handoff, strict=True)]),
+        "handoff": pd.DataFrame([{"measure": "rouge_l", "k": k, "examples": min(examples, count), **dict(zip(mean, one, strict=True))} for k, count, one in zip((0, 32), handed, handoff, strict=True)]),
         "recovery": pd.DataFrame([{"context": name, "grouping": "all", "measure": "kl_closed", **dict(zip(bounds, one, strict=True))} for name, one in zip(("plain", "urial"), closed, strict=True)]),
     }  # fmt: skip
 
@@ -64,6 +65,11 @@ def test_all_claims_hold_where_every_interval_says_so():
 )
 def test_one_claim_that_does_not_hold_changes_its_own_row_only(place: int, changes: dict[str, object], says: str):
     assert said(**changes) == ["yes"] * place + [says] + ["yes"] * (4 - place)
+
+
+def test_a_prefix_that_most_responses_do_not_reach_tells_nothing():
+    assert len(list(findings(tables(handed=(20, 10)), CFG))) == 5
+    assert len(list(findings(tables(handed=(20, 9)), CFG))) == 4
 
 
 def test_claims_that_too_few_responses_could_tell_of_are_left_out():

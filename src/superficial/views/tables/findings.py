@@ -75,7 +75,8 @@ def findings(tables: dict[str, pd.DataFrame], cfg: FindingsTable) -> Iterator[Ro
     first, late = (tenths.loc[at].rename({"mean": "value"}) for at in (tenths.index.min(), tenths.index.max() - 1))
     yield _compared("The shift falls along the response", "KL in the first tenth, nats", first, "the ninth", late, 1)
     handoff = tables["handoff"].query("measure == 'rouge_l'").rename(columns={"mean": "value"})
-    handoff = handoff[handoff["examples"] >= cfg.min_examples]
+    # Responses that are not longer than k drop out: k must leave half of them, so that much the same ones are compared.
+    handoff = handoff[handoff["examples"] >= max(cfg.min_examples, handoff["examples"].max() / 2)]
     if len(handoff) > 1:
         most, none = handoff.iloc[-1], handoff.iloc[0]
         name = f"ROUGE-L of what the base writes after {most['k']:.0f} tokens of the response"
