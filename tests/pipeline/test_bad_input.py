@@ -67,6 +67,15 @@ def test_a_dataset_line_that_is_no_json(project: Project):
     fails(project, says=["tiny.jsonl, line 7", "no JSON"])
 
 
+def test_a_dataset_whose_instructions_stand_under_another_name(project: Project):
+    (project.folder / "prompt.csv").write_text("id;prompt\n1;What is tea?\n")
+    fails(
+        project,
+        "dataset.path=prompt.csv",
+        says=["row 1, key instruction", "id, prompt", "rename prompt to instruction"],
+    )
+
+
 def test_an_instruction_longer_than_the_context(project: Project):
     path = project.folder / "resources/datasets/tiny.jsonl"
     row = json.loads(path.read_text().splitlines()[0]) | {"id": "long", "instruction": "plants " * 9000}

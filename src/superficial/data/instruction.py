@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import Strict
 from superficial.config.validation import nearest
+from superficial.data.chat import LOGS, asked_in
+from superficial.data.fields import Fields, without_text
 
 Category = Literal["regular", "safety"]
 Task = Literal["info-seek", "reasoning", "procedure", "writing", "role-play", "coding", "math"]
@@ -34,27 +36,36 @@ KEYS = tuple(Instruction.model_fields)
 # just-eval's names for our keys. Its further keys (source_id, difficulty) and its flag "malicious" are not kept.
 ALIASES = {"task": "tasks", "topic": "topics", "dataset": "subset"}
 FLAGS = {"malicious"}
+PARTS = ("input", "context")  # of the question: each that holds text follows the instruction after an empty line
+REFUSED = ("system", "system_prompt", "history", "choices", "options")  # of the question, too, but no text to append
 
 
-def make_instruction(raw: Mapping[str, Any], number: int, where: str) -> Instruction:
+def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: Fields | None = None) -> Instruction:
     """Check one row; `number` becomes its id where it has none, `where` names file and row in errors.
 
-    Keys nobody knows are left out, unless they look like a misspelt one.
+    Keys nobody knows are left out and listed in `fields`, unless they look like a misspelt one. What belongs to the
+    question is joined to it (PARTS), read as turns (a chat log, where nothing else asks), or refused.
     """
-    known: dict[str, Any] = {}
-    for key, value in raw.items():
-        name = ALIASES.get(key, key)
-        if name in KEYS:
-            known[name] = None if _is_missing(value) else value
-        elif near := difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8):
-            raise UserError(f"unknown key {key!r}", where=where, remedy=f"did you mean {near[0]}?")
-    turns = [checked_text(turn, f"{where}, key turns") for turn in _list(known.get("turns"), where, "turns", split="")]
+    fields = fields or Fields()
+    known, parts, turns_key = _sorted(raw, where, fields)
+    turns = [
+        checked_text(turn, f"{where}, key {turns_key}")
+        for turn in _list(known.get("turns"), where, turns_key, split="")
+    ]
     query = known.get("instruction")
     if query is None and turns:
         query = turns[0]
+    if query is None and "instruction" not in raw:
+        raise without_text(raw, where, {*KEYS, *ALIASES})
     text = checked_text(query, f"{where}, key instruction")
     if turns and turns[0] != text:
         raise UserError("differs from instruction", where=f"{where}, key turns", remedy="the first turn repeats it")
+    for key, part in parts.items():
+        if turns:
+            remedy = "write it into the turn that it belongs to, or delete the field"
+            raise UserError(f"stands beside {turns_key}", where=f"{where}, key {key}", remedy=remedy)
+        text = f"{text}\n\n{checked_text(part, f'{where}, key {key}')}"
+        fields.joined[key] = None
     return Instruction(
         id=checked_id(known.get("id"), number, where),
         instruction=text,
@@ -64,6 +75,47 @@ def make_instruction(raw: Mapping[str, Any], number: int, where: str) -> Instruc
         topics=_tags(known.get("topics"), TOPICS, where, "topics"),
         turns=turns if len(turns) > 1 else [],
     )
+
+
+def _sorted(raw: Mapping[str, Any], where: str, fields: Fields) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Values by our keys, further parts of the question by theirs, and the field that the turns come from."""
+    known: dict[str, Any] = {}
+    keys: dict[str, str] = {}
+    others: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = ALIASES.get(key, key)
+        if name in KEYS:
+            known[name] = None if _is_missing(value) else value
+            if name in keys:  # two fields that mean one key: the later one holds
+                fields.unused[keys[name]] = None
+            keys[name] = key
+        elif near := difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.8):
+            raise UserError(f"unknown key {key!r}", where=where, remedy=f"did you mean {near[0]}?")
+        else:
+            others[key] = value
+    turns_key = "turns"
+    if known.get("instruction") is None and known.get("turns") is None:
+        turns_key = next((key for key in LOGS if _is_log(others.get(key))), "turns")
+    if turns_key in others:
+        log = _list(others.pop(turns_key), where, turns_key, split="")
+        known["turns"], answered = asked_in(log, f"{where}, key {turns_key}")
+        if answered:
+            fields.unused[f"answers in {turns_key}"] = None
+    for key in REFUSED:
+        if not _is_blank(others.pop(key, None)):
+            remedy = "write it into instruction, or delete the field"
+            raise UserError("part of the question, and not carried", where=f"{where}, key {key}", remedy=remedy)
+    parts = {key: others.pop(key) for key in PARTS if key in others}
+    fields.unused |= dict.fromkeys(others)
+    return known, {key: value for key, value in parts.items() if not _is_blank(value)}, turns_key
+
+
+def _is_log(value: Any) -> bool:
+    return bool(value) and (isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("[")))
+
+
+def _is_blank(value: Any) -> bool:
+    return _is_missing(value) or (isinstance(value, str) and not value.strip()) or value == [] or value == {}
 
 
 def _is_missing(value: Any) -> bool:

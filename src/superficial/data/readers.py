@@ -1,10 +1,16 @@
-"""Files of instructions: JSONL, JSON (just-eval's own format), CSV and Parquet."""
+"""Files of instructions: JSONL, JSON (just-eval's own format), CSV, TSV and Parquet; text may be compressed."""
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
+import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +18,30 @@ import pyarrow
 import pyarrow.parquet
 
 from superficial.artifacts.errors import UserError
+from superficial.data.fields import Fields
 from superficial.data.instruction import Instruction, make_instruction
 
 Row = tuple[str, dict[str, Any]]  # where it stands ("line 7", "row 3") and what it says
 
 
-def read_instructions(path: Path) -> list[Instruction]:
-    """Every instruction of `path`, checked; a UserError names file and row of the first mistake."""
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+PACKED = (".gz", ".bz2", ".xz")
+# What packed bytes begin with, whatever their file is called: no text of ours does.
+UNPACK: Mapping[bytes, Callable[[bytes], bytes]] = {
+    rb"\x1f\x8b": gzip.decompress, rb"BZh[1-9]1AY&SY": bz2.decompress, rb"\xfd7zXZ\0": lzma.decompress,
+}  # fmt: skip
+
+
+def read_instructions(path: Path, fields: Fields | None = None) -> list[Instruction]:
+    """Every instruction of `path`, checked; a UserError names file and row of the first mistake.
+
+    `fields` is told which fields were joined to an instruction, and which were not used.
+    """
     records: list[Instruction] = []
     places: dict[str, str] = {}
     for number, (place, raw) in enumerate(rows_of(path), start=1):
         where = f"{path}, {place}"
-        record = make_instruction(raw, number, where)
+        record = make_instruction(raw, number, where, fields)
         if record.id in places:
             raise UserError(
                 f"duplicate id {record.id!r} (first on {places[record.id]})",
@@ -39,12 +57,14 @@ def read_instructions(path: Path) -> list[Instruction]:
 
 def rows_of(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Every row of a file, and where it stands; of a wide Parquet file only `columns`, which it must have."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
+    packed = path.suffix.lower() in PACKED
+    suffix = (Path(path.stem) if packed else path).suffix.lower()
+    if suffix == ".parquet" and not packed:
         return _parquet(path, columns)
     if suffix not in READERS:
-        formats = ", ".join([*READERS, ".parquet"])
-        raise UserError(f"unknown format {path.suffix!r}", where=str(path), remedy=f"one of {formats}")
+        formats = f"{', '.join(READERS)} (also with {', '.join(PACKED)}), .parquet"
+        ending = "".join(path.suffixes[-2:]) if packed else path.suffix
+        raise UserError(f"unknown format {ending!r}", where=str(path), remedy=f"one of {formats}")
     return READERS[suffix](path)
 
 
@@ -63,8 +83,17 @@ def read_json_list(path: Path) -> list[Any]:
 
 
 def read_text(path: Path) -> str:
-    """The file as UTF-8, with or without a byte order mark."""
+    """The file, unpacked, as UTF-8 with or without a byte order mark."""
     data = path.read_bytes()
+    for magic, unpack in UNPACK.items():
+        if re.match(magic, data):
+            try:
+                data = unpack(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise UserError(
+                    f"cannot be unpacked ({error})", where=str(path), remedy="copy it or pack it again"
+                ) from error
+            break
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,20 +129,35 @@ def _object(value: Any, path: Path, place: str) -> Row:
     return place, dict(value)
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _csv(path: Path, usual: str = ",") -> Iterator[Row]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = io.StringIO(read_text(path), newline="")
+    separator = _separator(text, usual)
+    reader = csv.DictReader(text, delimiter=separator, strict=True)
     number = 0
     try:
         for number, row in enumerate(reader, start=1):
             if None in row:
                 raise UserError(
                     f"{len(row[None])} fields more than the header", where=f"{path}, row {number}",
-                    remedy="quote text that holds a comma",
+                    remedy=f"quote text that holds a {SEPARATORS[separator]}",
                 )  # fmt: skip
             yield f"row {number}", dict(row)
     except csv.Error as error:
         raise UserError(f"no CSV ({error})", where=f"{path}, row {number + 1}", remedy="mend the quotes") from error
+
+
+def _separator(text: io.StringIO, usual: str) -> str:
+    """The usual one, unless the header holds it nowhere and another one makes several columns of it."""
+    widths = dict.fromkeys((usual, *SEPARATORS), 0)
+    for mark in widths:
+        text.seek(0)
+        try:
+            widths[mark] = len(next(csv.reader(text, delimiter=mark, strict=True), []))
+        except csv.Error:
+            continue
+    text.seek(0)
+    return usual if widths[usual] > 1 else max(widths, key=lambda mark: widths[mark])
 
 
 def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
@@ -130,4 +174,6 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
         yield f"row {number}", row
 
 
-READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
+READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": partial(_csv, usual="\t"),
+}  # fmt: skip

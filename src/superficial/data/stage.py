@@ -1,5 +1,6 @@
 """The data stage: instructions, checked and in one format."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -8,23 +9,32 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import write_table
 from superficial.config.schema import DatasetConfig, RuntimeConfig
+from superficial.data.fields import Fields
 from superficial.data.hub import check_content, fetch
 from superficial.data.readers import read_instructions
 
 
 def run(cfg: DatasetConfig, runtime: RuntimeConfig, *, source: Path | list[Path], out: Path) -> None:
-    """Check `source`, or without one the file on the hub, and write the first `cfg.limit` instructions to `out`."""
+    """Check `source`, or without one the file on the hub, and write the first `cfg.limit` instructions to `out`.
+
+    What became of fields that are no keys of ours is said once, in a line on stderr, and in the sidecar.
+    """
     started = time.monotonic()
+    fields = Fields()
     if isinstance(source, Path):
         path = source
-        records = read_instructions(path)
+        records = read_instructions(path, fields)
     else:
         assert cfg.hub is not None
         path = fetch(cfg.hub)
-        records = read_instructions(path)
+        records = read_instructions(path, fields)
         check_content(records, cfg.hub)
+    if said := str(fields):
+        print(f"note: {path}: {said}", file=sys.stderr)
     records = records[: cfg.limit]
     write_table(pd.DataFrame([record.model_dump() for record in records]), out)
     config = cfg.model_dump(mode="json")
-    facts = {"instructions": len(records)}
+    facts = {
+        "instructions": len(records), "fields_joined": list(fields.joined), "fields_not_used": list(fields.unused),
+    }  # fmt: skip
     write_sidecar(out, stage="data", config=config, inputs={"source": path}, started=started, facts=facts)

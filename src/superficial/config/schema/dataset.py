@@ -23,8 +23,8 @@ class DatasetConfig(Strict):
     name: Name
     path: str | None = Field(
         default=None,
-        description="JSONL, JSON, CSV or Parquet with instruction and, where known, id, category, subset, tasks, "
-        "topics, turns; null: from the hub",
+        description="JSONL, JSON, CSV, TSV (also compressed) or Parquet with instruction and, where known, id, "
+        "category, subset, tasks, topics, turns; or chat logs; null: from the hub",
     )
     hub: DatasetHub | None = None
     published: str | None = Field(default=None, description="the file of published_dir that holds them, too")

@@ -42,7 +42,7 @@ class Columns(Strict):
 
 
 class LocalCorpus(Columns):
-    """Examples in a file, .jsonl, .json, .csv or .parquet."""
+    """Examples in a file, .jsonl, .json, .csv, .tsv (also compressed) or .parquet."""
 
     kind: Literal["local"]
     path: str
@@ -54,7 +54,7 @@ class HubCorpus(Columns):
     kind: Literal["hub"]
     repository: Repository
     revision: Commit
-    file: str = Field(description="path in the repository, .jsonl, .json, .csv or .parquet")
+    file: str = Field(description="path in the repository, .jsonl, .json, .csv, .tsv (also compressed) or .parquet")
 
 
 class DuplicatesConfig(Strict):

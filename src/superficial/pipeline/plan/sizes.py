@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import sidecar_of
 from superficial.config.schema import Architecture, LocalCorpus, LocalSource, LoraSource, ModelConfig
-from superficial.data.readers import read_instructions, read_json_list
+from superficial.data.readers import PACKED, read_instructions, read_json_list
 from superficial.inference.server.budget import TOKENS_PER_CHARACTER
 from superficial.pipeline.run import Run
 from superficial.pipeline.systems import PUBLISHED as PUBLISHED_SYSTEM
@@ -160,7 +160,7 @@ class Sizes:
     def _neighbour(self, index: str) -> float:
         corpus = self.run.index(index).corpus
         path = Path(corpus.path) if isinstance(corpus, LocalCorpus) else None
-        if path is None or path.suffix == ".parquet" or not path.is_file():
+        if path is None or path.suffix in (".parquet", *PACKED) or not path.is_file():
             return NEIGHBOUR
         return mean(len(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
 
