@@ -14,7 +14,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
-from superficial.pipeline.job_errors import VARIABLE
+from superficial.pipeline.job_errors import remember, remembered
 from superficial.pipeline.stages import STAGES, code_of
 
 COMMANDS = {
@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "superficial.pipeline.provenance.command",
     "targets": "superficial.pipeline.readme",
 }
+MISTAKE = 2  # exit code of an error of the user's
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 
 
@@ -35,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words and words[0] in COMMANDS:
-        return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]))
+        return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]), words)
+    if said := remembered(words):
+        print(said, file=sys.stderr)
+        return MISTAKE
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
@@ -59,18 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with doing(files, code_of(given.stage)):
         files.pop(READS, None)
         if given.shard:
-            return _told(lambda: stage.share(cfg, runtime, given.shard, **files))
-        return _told(lambda: stage.run(cfg, runtime, **files))
+            return _told(lambda: stage.share(cfg, runtime, given.shard, **files), words)
+        return _told(lambda: stage.run(cfg, runtime, **files), words)
 
 
-def _told(work: Callable[[], int | None]) -> int:
-    """Do it and return its exit code; an error of the user's is told in one line."""
+def _told(work: Callable[[], int | None], words: Sequence[str]) -> int:
+    """Do it and return its exit code; an error of the user's is told in one line, and left for the workflow."""
     try:
         return work() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        _remember(f"error: {error}")
-        return 2
+        remember(f"error: {error}", words)
+        return MISTAKE
 
 
 def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
@@ -87,14 +91,6 @@ def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:
             name, word = before, after
         found.setdefault(name, []).extend([Path(word)] if word else [])
     return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
-
-
-def _remember(line: str) -> None:
-    """Leave the line for the workflow, which repeats it after everything that Snakemake says about a failed job."""
-    path = os.environ.get(VARIABLE)
-    if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Needs:
 
     def __init__(self, run: Run, cores: int, *, card: bool) -> None:
         self._cores, self._card_gb = cores, run.settings.runtime.gpu_gb
+        self._minutes = int(60 * run.settings.runtime.job_hours)
         self._gigabytes = cache(lambda model: run.model(model).memory_gb or 1)
         # For jobs that hold small models or none, so that two run at a time: decoding scales badly over cores.
         self.half = cores if card else max(1, cores // 2)
@@ -36,8 +37,10 @@ class Needs:
         return {
             # Keys, values and logits beside the weights take a quarter more; a card of its own for every small model.
             "gpu": lambda wildcards: ceil(1.25 * largest(wildcards) / self._card_gb),
+            "nodes": lambda wildcards: 1,  # else Slurm may give a job of several cards one on each of several machines
             "mem_mb": lambda wildcards, attempt: int(attempt * (4000 + 1500 * largest(wildcards))),
-            "runtime": lambda wildcards, attempt: int(attempt * (30 + 10 * largest(wildcards))),  # minutes
+            # Minutes. A partition refuses what asks for more than its limit, however short the job turns out to be.
+            "runtime": lambda wildcards, attempt: min(int(attempt * (30 + 10 * largest(wildcards))), self._minutes),
         }
 
     def threads_with(self, models: Models) -> Callable[[Any], int]:

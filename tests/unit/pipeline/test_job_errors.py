@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,25 @@ DONE = f"sh -c 'touch {TARGET}' stage"
 FAILED = f"sh -c '{TELL}; exit 2' stage"
 KILLED = f"sh -c '{TELL}; kill -9 $$' stage"
 HANGS = f"sh -c '{TELL}; sleep 60' stage"
+# A stage whose work is to write a line, and then to raise what its first argument says, unless a file says otherwise.
+WORKING = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from superficial import __main__ as entry
+from superficial.artifacts.errors import UserError
+
+def run(cfg, runtime, source, out):
+    with open("work.txt", "a") as file:
+        file.write("worked\\n")
+    if not Path("mended").exists():
+        raise {"mistake": UserError("told by the job"), "crash": OSError("a disk went away")}[sys.argv[1]]
+    out.write_text("done")
+
+config = entry.STAGES["data"].config
+entry.STAGES = {"data": SimpleNamespace(config=config, run=run)}
+sys.exit(entry.main(sys.argv[2:]))
+"""
 
 
 @pytest.fixture
@@ -58,3 +78,22 @@ def test_what_a_killed_run_leaves_is_deleted_by_the_next_start(tmp_path: Path, t
     assert left(project) == [f"errors-{run.pid}.txt"]
     project.planned(TARGET)
     assert left(project) == []
+
+
+@pytest.mark.parametrize(("raised", "times"), [("mistake", 1), ("crash", 3)])
+def test_a_mistake_of_the_user_is_met_once_and_other_failures_are_tried_again(
+    tmp_path: Path, temporary: Path, raised: str, times: int
+):
+    """Snakemake starts the job three times either way; after a mistake two of them end before any work."""
+    project = Project(tmp_path / "project", tmp_path)
+    (tmp_path / "stage.py").write_text(WORKING)
+    project.start_stages(f"{sys.executable} {tmp_path}/stage.py {raised}")
+    result = project.run(TARGET, arguments=("--retries", "2"))
+    assert result.returncode != 0
+    assert result.stdout.count("Trying to restart job") == 2
+    assert (project.folder / "work.txt").read_text().splitlines() == ["worked"] * times
+    # Each try says it, and the end of the run once.
+    assert result.stdout.count("error: told by the job") == (4 if raised == "mistake" else 0)
+    assert left(project) == []
+    (project.folder / "mended").touch()
+    project.made(TARGET)

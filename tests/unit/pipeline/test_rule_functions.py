@@ -82,9 +82,23 @@ def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
     assert asked["gpu"](of) == 3  # 138 GB and a quarter more, on cards of 80 GB
     assert asked["mem_mb"](of, 2) == 2 * asked["mem_mb"](of, 1) > 300_000
     assert needs.holding(one.both_models, at_once=True)["gpu"](of) == 5
+    assert asked["nodes"](of) == 1
 
     small = Run(ROOT / "config", [])
     of = job(pair="gemma3_270m")
     assert Needs(small, 8, card=False).threads_with(Inputs(small).both_models)(of) == 4
     assert Needs(small, 8, card=True).threads_with(Inputs(small).both_models)(of) == 8
     assert Needs(small, 1, card=False).half == 1
+
+
+def test_no_job_asks_for_more_time_than_its_partition_gives():
+    def minutes(*overrides: str) -> list[int]:
+        run = Run(ROOT / "config", [LARGE, *overrides])
+        asked = Needs(run, 8, card=False).holding(Inputs(run).base_model)
+        return [asked["runtime"](job(pair=next(iter(run.pairs))), attempt) for attempt in (1, 2, 3)]
+
+    first, *more = minutes()
+    assert 23 * 60 < first < 24 * 60  # half an hour, and ten minutes for each of 138 GB
+    assert more == [24 * 60] * 2
+    assert minutes("runtime.job_hours=1.5") == [90] * 3
+    assert minutes("runtime.job_hours=100") == [first, 2 * first, 3 * first]
