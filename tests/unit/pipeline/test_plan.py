@@ -153,7 +153,7 @@ def test_longer_prompts_and_larger_models_take_more():
     assert score.disk == 1000 * 256 * 4096 * 2
     assert score.read > 1000 * 256
     assert plans.work(job("compare", pair="llama2_7b_chat")).flops == 2 * 2 * 32000 * 4096 * 256_000
-    assert plans.work(job("handoff", pair="llama2_7b_chat")).made == 8 * 7 * 40
+    assert plans.work(job("handoff", pair="llama2_7b_chat")).made == 30 * 7 * 40
     prefill = plans.work(job("prefill", pair="llama2_7b_chat", side="base", seen="zero_shot"))
     settings = plans.sizes.run.settings.prefill
     given = len(settings.prefixes) - 1
