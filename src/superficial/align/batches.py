@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from superficial.config.schema import PromptConfig
 from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.clock import pinned
 from superficial.models.load import Loaded
 from superficial.prompts.builder import PromptBuilder
 
@@ -55,14 +55,9 @@ def read_examples(
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     tokenizer: Any = loaded.tokenizer
     read: list[tuple[list[int], list[int], list[bool]]] = []
+    chats = PromptBuilder.of(loaded, PromptConfig(kind="chat"), ())  # trained on the prompts that it will be asked
     for record in records:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": record["instruction"]}],
-            add_generation_prompt=True,
-            tokenize=False,
-            **pinned(tokenizer, None),
-        )
-        prompt = tokenizer(text, add_special_tokens=False).input_ids
+        prompt = chats.build(record["instruction"]).ids
         response = tokenizer(record["response"], add_special_tokens=False, return_offsets_mapping=True)
         taught = [start < len(record["given"]) for start, _ in response["offset_mapping"]]
         read.append((prompt, [*response["input_ids"], end_of_turn], [*taught, True]))
