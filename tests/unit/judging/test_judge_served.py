@@ -29,9 +29,9 @@ ITEM = Item("demo-1", "regular", {"instruction": "Why?", "response": "So."})
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Answers chat completions with `say(body)`; keeps the bodies."""
+    """Answers chat completions with `say(body)`, a dictionary as an error with status 400; keeps the bodies."""
 
-    def __init__(self, say: Callable[[dict[str, Any]], str]) -> None:
+    def __init__(self, say: Callable[[dict[str, Any]], str | dict[str, Any]]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.say, self.bodies = say, list[dict[str, Any]]()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -47,8 +47,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.bodies.append(body)
         said = self.server.say(body)
-        self.send_response(400 if said == "refuse" else 200)
+        self.send_response(400 if said == "refuse" or isinstance(said, dict) else 200)
         self.end_headers()
+        if isinstance(said, dict):
+            self.wfile.write(json.dumps({"error": said}).encode())
+            return
         message = {"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         self.wfile.write(
             json.dumps({"choices": [message], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}).encode()
@@ -196,3 +199,63 @@ def test_no_model_judges_itself_unasked(endpoint: Any, tmp_path: Path):
     with pytest.raises(UserError, match="allow_self"):
         require_other(cfg, {"mine": ["mine", "my_model"]})
     require_other(cfg.model_copy(update={"allow_self": True}), {"mine": ["mine", "my_model"]})
+
+
+def refusing(*parameters: str) -> Callable[[dict[str, Any]], str | dict[str, Any]]:
+    """A server that refuses these parameters one after the other, each in its own words."""
+    words = [
+        {"message": "Unsupported parameter.", "code": "unsupported_parameter"},
+        {"message": "Unsupported value: '{}' does not support 0 with this model.", "param": None},
+    ]
+
+    def say(body: dict[str, Any]) -> str | dict[str, Any]:
+        for at, name in enumerate(parameters):
+            if name in body:
+                error = dict(words[at % 2])
+                return error | ({"param": name} if at % 2 == 0 else {"message": error["message"].format(name)})
+        return json.dumps(GOOD)
+
+    return say
+
+
+def items(number: int) -> list[Item]:
+    return [Item(f"demo-{at}", "regular", {"instruction": f"Why {at}?", "response": "So."}) for at in range(number)]
+
+
+def test_what_a_server_does_not_take_is_learned_once(endpoint: Any, tmp_path: Path):
+    server = endpoint(refusing("max_tokens", "temperature", "response_format"))
+    made = judge(server, tmp_path, structured=True, concurrency=1)
+    found = made.scores(items(5))
+    assert {one.said.score for one in found.values()} == {4}
+    assert len(server.bodies) == 5 + 3  # one refusal a parameter
+    last = server.bodies[-1]
+    assert last["max_completion_tokens"] == 50
+    assert not {"max_tokens", "temperature", "response_format"} & last.keys()
+    judge(server, tmp_path, structured=True).scores(items(6))  # another run
+    assert len(server.bodies) == 5 + 3 + 1
+
+
+def test_many_workers_learn_a_parameter_once(endpoint: Any, tmp_path: Path):
+    server = endpoint(refusing("max_tokens", "temperature"))
+    judge(server, tmp_path, concurrency=8).scores(items(24))
+    ledger = (tmp_path / ".requests").glob("*.jsonl")
+    assert sorted(line["learned"] for line in lines(next(ledger)) if "learned" in line) == ["max_tokens", "temperature"]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_when_everything_is_refused_the_job_says_so(endpoint: Any, tmp_path: Path):
+    server = endpoint(lambda body: {"message": "this account may not use m", "code": "model_not_allowed"})
+    with pytest.raises(
+        UserError, match=r"all 4 requests are refused for one reason.*this account may not use m"
+    ) as error:
+        judge(server, tmp_path).scores(items(4))
+    assert "config/judge/served.yaml" in str(error.value)
+
+
+def test_texts_that_a_filter_refuses_are_unscored(endpoint: Any, tmp_path: Path):
+    server = endpoint(lambda body: {"message": "filtered", "code": "content_filter"})
+    found = judge(server, tmp_path).scores(items(2))
+    assert all("filtered" in one.said.unscored for one in found.values())

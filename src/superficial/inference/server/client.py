@@ -11,6 +11,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.progress import progress
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.budget import Budget
+from superficial.inference.server.dialect import Dialect
 from superficial.inference.server.faults import Faulty, RateLimited, Refused, Unreachable, backoff
 from superficial.inference.server.ledger import Ledger, request_key
 from superficial.inference.server.reply import Failure, Reply, Request, check_whole, read_reply
@@ -52,6 +53,7 @@ class _Asking:
         self._server, self._ledger, self._who = server, ledger, who
         self._wire = Wire(server, who)
         self._budget = Budget(server, ledger, self._wire.where)
+        self._dialect = Dialect(ledger)
         self._waiting = deque(todo.items())
         self._failures: dict[str, Failure] = {}
         self._stop = threading.Event()
@@ -110,8 +112,9 @@ class _Asking:
             self._hold()
             self._budget.admit(key, request)
             started = time.monotonic()
+            sent = self._dialect.write(request)
             try:
-                body = self._wire.post(request.kind, request.body)
+                body = self._wire.post(request.kind, sent)
                 reply = read_reply(body)
                 if request.whole:
                     check_whole(reply)
@@ -128,7 +131,9 @@ class _Asking:
                 self._wait(delay, waited, everybody=limited or fault.after is not None)
             except Refused as fault:
                 self._ledger.fail(key, str(fault), billed=False)
-                self._give_up(key, request, f"refused: {fault}", None)
+                if self._dialect.learn(request, sent, fault):
+                    continue
+                self._give_up(key, request, f"refused: {fault}", fault)
                 return
             except UserError as error:
                 self._ledger.fail(key, str(error), billed=False)
@@ -140,15 +145,16 @@ class _Asking:
                 self._written += tokens["completion"]
                 return
 
-    def _give_up(self, key: str, request: Request, reason: str, fault: Faulty | None) -> None:
+    def _give_up(self, key: str, request: Request, reason: str, fault: Faulty | Refused) -> None:
         where = self._wire.where
         if isinstance(fault, Unreachable):
             raise UserError(str(fault), where=where, remedy="start the server, or check base_url; answers are kept")
         with self._guard:
             # A refusal is an answer of a server that is well: some refuse every harmful text that they are to judge.
-            self._failed_in_a_row += fault is not None
+            self._failed_in_a_row += isinstance(fault, Faulty)
             hopeless = self._failed_in_a_row >= HOPELESS
-            self._failures[key] = Failure(f"{where}, item {request.item}: {reason}")
+            refused = fault.cause if isinstance(fault, Refused) else ""
+            self._failures[key] = Failure(f"{where}, item {request.item}: {reason}", refused)
         if hopeless:
             raise UserError(
                 f"{HOPELESS} requests failed in a row, the last, item {request.item}: {reason}", where=where,

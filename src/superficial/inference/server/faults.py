@@ -29,7 +29,15 @@ class Unreachable(Faulty):
 
 
 class Refused(Exception):
-    """The server understood the request and will not answer it: another try would end alike."""
+    """The server understood the request and will not answer it: another try would end alike.
+
+    `parameter` is what it does not take, where it says so. `cause` is the same for requests that are refused for the
+    same reason; it is empty where the text of the request was the reason.
+    """
+
+    def __init__(self, reason: str, parameter: str | None = None, cause: str = "") -> None:
+        super().__init__(reason)
+        self.parameter, self.cause = parameter, cause
 
 
 def backoff(tries: int) -> float:

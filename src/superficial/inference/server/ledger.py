@@ -52,6 +52,7 @@ class Ledger:
         self.paid_usd = 0.0
         self.tokens = {"prompt": 0, "completion": 0, "characters": 0, "answers": 0}
         self.seconds = 0.0  # of all answers together
+        self.learned: set[str] = set()  # parameters that the server does not take
         self.refresh()
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -100,6 +101,11 @@ class Ledger:
             usd = self._open.get(key, 0.0) if billed else 0.0
             self._append(file, {"failed": key, "usd": usd, "reason": reason})
 
+    def learn(self, parameter: str) -> None:
+        """Note a parameter that the server does not take."""
+        with self._locked() as file:
+            self._append(file, {"learned": parameter, "usd": 0})
+
     @contextmanager
     def _locked(self) -> Iterator[FileIO]:
         """The file, with no other writer, and read up to its end before and after."""
@@ -135,6 +141,8 @@ class Ledger:
             usd = float(entry["usd"])
             if "answered" in entry:
                 self._count_answer(entry, usd)
+            elif "learned" in entry:
+                self.learned.add(entry["learned"])
             elif "failed" in entry:
                 self._open.pop(entry["failed"], None)
                 self.paid_usd += usd

@@ -14,12 +14,14 @@ WHOLE = ("stop", "length", "eos_token", "stop_sequence")  # finish reasons; the 
 class Request:
     """One thing to ask: `item` names it in messages, `body` is the whole payload of chat or plain completions.
 
-    `whole`: an answer that does not say that it ended, by itself or at max_tokens, is no usable one.
+    `whole`: an answer that does not say that it ended, by itself or at max_tokens, is no usable one. `spare` names
+    parameters that may be left out for a server that does not take them.
     """
 
     item: str
     body: dict[str, Any]
     whole: bool = False
+    spare: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -45,9 +47,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Failure:
-    """No usable answer: one line that names who asked, the endpoint and the item."""
+    """No usable answer: one line that names who asked, the endpoint and the item.
+
+    `refused` is why the server refused it, without the item (empty: it failed otherwise, or its own text was refused).
+    """
 
     reason: str
+    refused: str = ""
 
 
 class _Message(BaseModel):

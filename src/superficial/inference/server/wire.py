@@ -97,7 +97,9 @@ class Wire:
             return RateLimited("rate limit (status 429)", after, billed=False)
         if status in (408, 409, 425) or status >= 500:
             return Faulty(f"status {status}: {said}", after, billed=False)
-        return Refused(f"status {status}: {said}")
+        about_text = error.code == "content_filter"
+        cause = "" if about_text else f"status {status} {error.code or said}"
+        return Refused(f"status {status}: {said}", error.param, cause)
 
     def _hide(self, text: str) -> str:
         return text.replace(self._key, "[key]") if len(self._key) >= SECRET_LENGTH else text

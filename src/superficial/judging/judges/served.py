@@ -16,6 +16,8 @@ from superficial.judging.judges.choices import Choice, parse_choices
 from superficial.judging.judges.item import Item, Judged, Kind, rubrics
 from superficial.judging.judges.parse import Verdict, parse_scores
 
+# A judge can do without these: the rubric asks for JSON, and reasoning models have no temperature.
+SPARE = frozenset({"temperature", "seed", "response_format"})
 NOT_APPLICABLE = "the judge said N/A"
 Parser = Callable[[str, Sequence[str]], dict[str, Kind]]
 
@@ -40,6 +42,12 @@ class ServedJudge:
         first = {item.name: body for item, body in zip(items, self._bodies(items), strict=True)}
         replies = self._asked(first)
         failed = [reply for reply in replies.values() if isinstance(reply, Failure)]
+        if failed and len(failed) == len(replies) and len({one.refused for one in failed}) == 1 and failed[0].refused:
+            raise UserError(
+                f"all {len(failed)} requests are refused for one reason: {failed[0].reason}",
+                where=f"config/judge/{self._cfg.name}.yaml",
+                remedy="change what the server does not take, then run the same command again",
+            )
         if failed:
             how = "to ask them again: snakemake -R judge pairwise canaries judge_swapped"
             print(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason} ({how})", file=sys.stderr)
@@ -53,7 +61,7 @@ class ServedJudge:
         return {(name, aspect): one for name, answer in found.items() for aspect, one in answer.items()}
 
     def _asked(self, bodies: Mapping[str, dict[str, Any]]) -> dict[str, Reply | Failure]:
-        requests = [Request(name, body) for name, body in bodies.items()]
+        requests = [Request(name, body, spare=SPARE) for name, body in bodies.items()]
         return ask(requests, self._server, self._ledger, who=f"judge {self._cfg.name}") if requests else {}
 
     def _bodies(self, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -103,9 +111,16 @@ def _parsed(
     reply: Reply | Failure, item: Item, parse: Parser[Kind], nothing: Callable[[str], Kind]
 ) -> dict[str, Judged[Kind]]:
     if isinstance(reply, Failure) or not reply.text.strip():
-        why = reply.reason if isinstance(reply, Failure) else "an empty answer"
+        why = reply.reason if isinstance(reply, Failure) else _empty(reply)
         return {aspect: Judged(nothing(why), "") for aspect in item.aspects}
     return {aspect: Judged(said, reply.text) for aspect, said in parse(reply.text, item.aspects).items()}
+
+
+def _empty(reply: Reply) -> str:
+    """Why an answer has no text. What a model thinks before it answers counts as tokens, too."""
+    if reply.finish_reason == "length":
+        return "no text within max_tokens; a model that thinks first needs more of them (judge.max_tokens)"
+    return "an empty answer"
 
 
 def _unreadable(reply: Reply | Failure, found: Mapping[str, Judged[Kind]]) -> bool:
