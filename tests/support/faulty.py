@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,7 +22,7 @@ class Faulty(ThreadingHTTPServer):
     """`plan` names a fault for each request as it comes; when it is used up, everything is answered.
 
     asked, delivered: how often each payload came, and was answered in full. keys: the Authorization headers seen.
-    `before` sees every payload first: (path, body) -> None.
+    `before` sees every payload first: (path, body) -> None. Payloads with a parameter that it `refuses` get status 400.
     """
 
     daemon_threads = True
@@ -30,12 +30,12 @@ class Faulty(ThreadingHTTPServer):
 
     def __init__(
         self, plan: Iterable[str] = (), *, upstream: str = "", delay_s: float = 0.0,
-        before: Callable[[str, dict[str, Any]], None] = lambda path, body: None,
+        before: Callable[[str, dict[str, Any]], None] = lambda path, body: None, refuses: Collection[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(("127.0.0.1", 0), _Handler)
         self.plan = iter(plan)
         self.upstream = urlsplit(upstream) if upstream else None
-        self.delay_s, self.before = delay_s, before
+        self.delay_s, self.before, self.refuses = delay_s, before, refuses
         self.asked: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
         self.keys: set[str] = set()
@@ -83,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._misbehave(fault, body)
                 return
             time.sleep(server.delay_s)
+            if refused := sorted(body.keys() & server.refuses):
+                self._send(400, json.dumps({"error": {"message": f"no such parameter: '{refused[0]}'"}}).encode())
+                return
             self._send(*(self._pass_on(raw) if server.upstream else (200, _answer(body))))
             with server.guard:
                 server.delivered[name] += 1

@@ -15,7 +15,7 @@ from superficial.config.schema.server import EngineConfig, ServerEngine, Transfo
 from superficial.inference.generate.answer import Greedy
 from superficial.inference.generate.engine import RemoteEngine
 from superficial.inference.server import faults
-from superficial.inference.server.engine import Answer, answer
+from superficial.inference.server.engine import NEUTRAL, Answer, answer
 from superficial.inference.server.engine import _finished as finished
 from superficial.inference.server.ledger import Ledger
 from superficial.inference.server.reply import read_reply
@@ -42,7 +42,7 @@ def test_base_models_complete_and_aligned_ones_chat(ledger: Ledger) -> None:
     with Faulty(before=lambda path, body: seen.update({path: body})) as server:
         answers = answer({"a": "text", "b": chat}, Greedy(7), engine(server), ledger)
     assert answers == {"a": Answer("answer to text", "eos"), "b": Answer("answer to hello", "eos")}
-    common = {"model": "m", "temperature": 0, "max_tokens": 7}
+    common = {"model": "m", "temperature": 0, "max_tokens": 7} | NEUTRAL
     assert seen == {"/v1/completions": common | {"prompt": "text"}, "/v1/chat/completions": common | {"messages": chat}}
 
 
@@ -55,7 +55,18 @@ def test_the_repetition_penalty_as_the_server_names_it(
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
         answer({"a": "text"}, Greedy(7, 1.1), engine(server, **changes), ledger)
-    assert {name: seen[0][name] for name in seen[0] if name.endswith("penalty")} == field
+    assert seen[0] == {"model": "m", "prompt": "text", "temperature": 0, "max_tokens": 7} | NEUTRAL | field
+
+
+def test_only_what_changes_nothing_is_left_out_for_a_server_that_does_not_know_it(ledger: Ledger) -> None:
+    """A neutral penalty may go. A penalty that the method has may not, nor may the temperature."""
+    refused = {"max_tokens", "top_p", "repetition_penalty"}
+    with Faulty(refuses=refused) as server:
+        assert answer({"a": "text"}, Greedy(7), engine(server), ledger) == {"a": Answer("answer to text", "eos")}
+        with pytest.raises(UserError, match="repetition_penalty"):
+            answer({"a": "text"}, Greedy(7, 1.1), engine(server), ledger)
+    with Faulty(refuses={"temperature"}) as server, pytest.raises(UserError, match="temperature"):
+        answer({"b": "other"}, Greedy(7), engine(server), ledger)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,11 @@ from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
 from superficial.inference.server.reply import Failure, Reply, Request
 
+# What greedy decoding does without. It is sent all the same: for what a request leaves out, servers take the values of
+# the model's own generation_config.json, and some models have a repetition penalty there. A server that does not know
+# one of these has no such values either.
+NEUTRAL = {"top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1.0}
+
 Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
 
 # Where a server may end already: the closing fence and the query that a base model makes up next. It spares tokens, and
@@ -37,7 +42,10 @@ def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, 
     Raises UserError when any answer is missing; the others are stored.
     """
     bodies = {key: _body(prompt, greedy, server) for key, prompt in prompts.items()}
-    requests = [Request(key, body, whole=True) for key, body in bodies.items()]
+    requests = [
+        Request(key, body, whole=True, spare=frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name]))
+        for key, body in bodies.items()
+    ]
     replies = ask(requests, server, ledger, who="engine openai_server")
     failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
     if failures:
@@ -49,7 +57,7 @@ def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, 
 
 
 def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens}
+    body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens} | NEUTRAL
     body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
     if spared := _spared(greedy.stop):
         body["stop"] = [spared]
