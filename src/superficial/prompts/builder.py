@@ -111,4 +111,5 @@ class PromptBuilder:
     def _chat(self, messages: Sequence[Message]) -> list[Piece]:
         assert self._encoder is not None
         assert self._tokenizer is not None
-        return chat_pieces(self._encoder, self._tokenizer, messages, self._prompt.date)
+        told = self._prompt.chat_template_kwargs
+        return chat_pieces(self._encoder, self._tokenizer, messages, self._prompt.date, told)

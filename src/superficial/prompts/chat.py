@@ -1,7 +1,7 @@
 """Messages in a model's own chat template."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,15 +18,23 @@ MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it f
 
 
 def chat_pieces(
-    encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None
+    encoder: Encoder,
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    day: date | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> list[Piece]:
-    """The template's rendering of `messages`, up to where the response begins, on that `day` (see models/clock.py)."""
-    text = render(tokenizer, messages, day)
+    """The template's rendering of `messages`, up to where the response begins, on that `day` (see models/clock.py).
+
+    `told` are further variables of the template. Raises UserError for one that makes no difference.
+    """
+    text = render(tokenizer, messages, day, told)
+    _require_heard(tokenizer, told or {})
     _require_system(text, messages)
     if not any(encoder.spells_special(message["content"]) for message in messages):
         return [Piece(text, plain=False)]
     # Where do the messages stand? Rendered with marks in their places, it shows.
-    marked = render(tokenizer, [{**one, "content": f"\ue000{n}\ue001"} for n, one in enumerate(messages)], day)
+    marked = render(tokenizer, [{**one, "content": f"\ue000{n}\ue001"} for n, one in enumerate(messages)], day, told)
     for shown in (str, str.strip):  # most templates trim what they are given
         pieces = [
             Piece(shown(messages[int(part)]["content"]), plain=True) if odd else Piece(part, plain=False)
@@ -41,9 +49,15 @@ def chat_pieces(
     )
 
 
-def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None) -> str:
+def render(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    day: date | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> str:
     """`messages` as text, with what opens the next response at the end."""
     arguments: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False, **pinned(tokenizer, day)}
+    arguments |= told or {}
     try:
         return str(tokenizer.apply_chat_template(list(messages), **arguments))
     except TemplateError as error:
@@ -52,6 +66,17 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day:
             where="chat template",
             remedy="drop prompt.system, or use a model whose template has it",
         ) from error
+
+
+def _require_heard(tokenizer: PreTrainedTokenizerBase, told: Mapping[str, Any]) -> None:
+    template = tokenizer.get_chat_template()
+    for name in told:
+        if name not in template:
+            raise UserError(
+                f"the chat template of this model asks for no {name!r}",
+                where="method, key prompt.chat_template_kwargs",
+                remedy="take it out, or look the name up in the model's chat template",
+            )
 
 
 def _require_system(text: str, messages: Sequence[Message]) -> None:

@@ -46,6 +46,16 @@ def test_base_models_complete_and_aligned_ones_chat(ledger: Ledger) -> None:
     assert seen == {"/v1/completions": common | {"prompt": "text"}, "/v1/chat/completions": common | {"messages": chat}}
 
 
+def test_a_server_with_the_template_is_told_what_the_method_says(ledger: Ledger) -> None:
+    seen: list[dict[str, Any]] = []
+    with Faulty(before=lambda path, body: seen.append(body)) as server:
+        answer(
+            {"b": [{"role": "user", "content": "hello"}]}, Greedy(7), engine(server), ledger, {"enable_thinking": False}
+        )
+        answer({"a": "text"}, Greedy(7), engine(server), ledger, {"enable_thinking": False})
+    assert [body.get("chat_template_kwargs") for body in seen] == [{"enable_thinking": False}, None]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"), [({}, {"repetition_penalty": 1.1}), ({"penalty_field": "frequency_penalty"}, {"frequency_penalty": 0.1})]
 )  # fmt: skip

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 from superficial.config.schema.base import Name, Strict
 from superficial.config.schema.server import ModuleEngine
 
+# What apply_chat_template is told by the pipeline itself.
+TAKEN = {"messages", "conversation", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"}
+
 
 class ExamplesConfig(Strict):
     """In-context examples that are the same for every instruction."""
@@ -45,11 +48,20 @@ class PromptConfig(Strict):
     date: datetime.date | None = Field(
         default=None, description="chat only: the day that a template is told which asks; null: generate.date"
     )
+    chat_template_kwargs: dict[str, bool | int | float | str] = Field(
+        default={},
+        description="chat only: what else the model's template is told, such as enable_thinking: false",
+        exclude_if=lambda told: not told,  # results from before this key was known stay as good as they are
+    )
 
     @model_validator(mode="after")
     def _parts_fit_kind(self) -> "PromptConfig":
         if self.kind == "completion" and self.date is not None:
             raise ValueError("date belongs to kind=chat, and to no other")
+        if self.kind == "completion" and self.chat_template_kwargs:
+            raise ValueError("chat_template_kwargs belong to kind=chat, and to no other")
+        if taken := sorted(TAKEN & self.chat_template_kwargs.keys()):
+            raise ValueError(f"chat_template_kwargs may not hold {taken[0]}: the pipeline decides it")
         if (self.kind == "completion") != (self.template is not None):
             raise ValueError("template belongs to kind=completion, and to no other")
         if self.template is not None and self.template.count("{instruction}") != 1:

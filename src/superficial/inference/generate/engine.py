@@ -69,7 +69,11 @@ class LocalEngine:
 class RemoteEngine:
     """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
 
-    def __init__(self, server: ServerEngine, model: Path, greedy: Greedy, results: Path) -> None:
+    def __init__(
+        self, server: ServerEngine, model: Path, greedy: Greedy, results: Path, told: Mapping[str, Any] | None = None
+    ) -> None:
+        """`told` is what the chat template is told beside the messages."""
+        self._told = told
         self.tokenizer = load_tokenizer(model)
         self._ends = load_end_ids(model, self.tokenizer)
         self._server, self._greedy = server, greedy
@@ -80,7 +84,7 @@ class RemoteEngine:
         """Token ids are the tokenizer's own for the answer's text; a server does not tell which it decoded."""
         texts = {example: self._prompt(prompt) for example, prompt in prompts.items()}
         self._asked += len(texts)
-        found = ask_server(texts, self._greedy, self._server, self._ledger)
+        found = ask_server(texts, self._greedy, self._server, self._ledger, self._told)
         answers = {}
         for example, one in found.items():
             ids: list[int] = self.tokenizer(one.text, add_special_tokens=False).input_ids
@@ -91,7 +95,7 @@ class RemoteEngine:
     def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
         """The ledger keeps the answers."""
         texts = {example: self._prompt(prompts[example]) for example in shard.of(list(prompts))}
-        ask_server(texts, self._greedy, self._server, self._ledger)
+        ask_server(texts, self._greedy, self._server, self._ledger, self._told)
 
     def _prompt(self, prompt: Prompt) -> str | Sequence[Mapping[str, str]]:
         bos = str(self.tokenizer.bos_token or "")

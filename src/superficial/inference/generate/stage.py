@@ -87,7 +87,7 @@ def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path
     greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
-        return RemoteEngine(server, model, greedy, results)
+        return RemoteEngine(server, model, greedy, results, cfg.prompt.chat_template_kwargs)
     if isinstance(runtime.engine, ModuleEngine):
         module = importlib.import_module(f"superficial.inference.engines.{runtime.engine.module}")
         own: Engine = module.open_engine(runtime.engine.options, model, greedy, results)

@@ -33,15 +33,23 @@ class Answer:
     finish_reason: str
 
 
-def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, ledger: Ledger) -> dict[str, Answer]:
+def answer(
+    prompts: Mapping[str, Prompt],
+    greedy: Greedy,
+    server: ServerEngine,
+    ledger: Ledger,
+    told: Mapping[str, Any] | None = None,
+) -> dict[str, Answer]:
     """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
+
+    `told` is what the chat template is told beside the messages; vLLM and SGLang call it chat_template_kwargs.
 
     A prompt text must not spell out a BOS that the server's tokenizer adds. A server that tells a stop text from an end
     token nowhere is believed to have met the stop text.
 
     Raises UserError when any answer is missing; the others are stored.
     """
-    bodies = {key: _body(prompt, greedy, server) for key, prompt in prompts.items()}
+    bodies = {key: _body(prompt, greedy, server, told or {}) for key, prompt in prompts.items()}
     requests = [
         Request(key, body, whole=True, spare=frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name]))
         for key, body in bodies.items()
@@ -56,9 +64,11 @@ def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, 
     return {key: _finished(reply, greedy) for key, reply in replies.items() if isinstance(reply, Reply)}
 
 
-def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine) -> dict[str, Any]:
+def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine, told: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens} | NEUTRAL
     body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
+    if told and "messages" in body:
+        body["chat_template_kwargs"] = dict(told)
     if spared := _spared(greedy.stop):
         body["stop"] = [spared]
     if greedy.repetition_penalty != 1.0:
