@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from superficial.config.schema import PromptConfig
+from superficial.inference.room import Size
 from superficial.inference.teacher_forcing import Scorer, Sequence
 from superficial.models.load import Loaded
 from superficial.prompts.builder import PromptBuilder
@@ -46,7 +47,7 @@ class Batch:
 
 
 def read_examples(
-    path: Path, loaded: Loaded, prompts: PromptBuilder, end_of_turn: int, batch_tokens: int
+    path: Path, loaded: Loaded, prompts: PromptBuilder, end_of_turn: int, batch_tokens: Size
 ) -> list[Example]:
     """Read JSONL lines with `instruction`, `response` and `given`, with which the response begins.
 

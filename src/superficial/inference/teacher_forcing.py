@@ -13,6 +13,7 @@ from superficial.artifacts.hidden_states import States
 from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import Shard
 from superficial.inference.prefix import Prefix
+from superficial.inference.room import Halving, Size, tokens_at_a_time
 from superficial.inference.workers import Workers
 from superficial.models.head import Head, check_head, decoder, states_and_logits
 from superficial.models.load import Loaded
@@ -32,7 +33,7 @@ class Sequence:
 
 
 class Scorer:
-    """Scores responses in batches; `fed_tokens` and `forward_passes` count what that took.
+    """Scores responses in batches of `batch_tokens`; `fed_tokens` and `forward_passes` count what that took.
 
     Batches are cut from all sequences, whoever does them and whatever was done before: so a run in shards, or one that
     was killed, ends with the states of an undisturbed one to the bit. A batch leaves out what is kept already, but not
@@ -42,7 +43,7 @@ class Scorer:
     def __init__(
         self,
         loaded: Loaded,
-        batch_tokens: int,
+        batch_tokens: Size,
         kept: States | None = None,
         *,
         known: Prefix | None = None,
@@ -50,27 +51,36 @@ class Scorer:
     ) -> None:
         """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
         self.fed_tokens = self.forward_passes = 0
-        self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
+        self.batch_tokens = batch_tokens  # a number from the first batch on
+        self._loaded, self._kept = loaded, kept
         self._workers = Workers(loaded.device)
         self._guard = threading.Lock()
         self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
         self._prefix: Prefix | None = None
         self._known, self._quiet = known, quiet
+        self.halving = Halving(loaded.manifest["name"])
 
     def states(self, sequences: Several[Sequence]) -> torch.Tensor:
         """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
-        found = dict(self._work(sequences, batches(sequences, self._budget)))
+        found = dict(self._work(sequences, self._batches(sequences)))
         return torch.cat([found[row] for row in range(len(sequences))])
 
     def share(self, sequences: Several[Sequence], shard: Shard) -> None:
         """Do a shard of the batches, and keep their states for `states`."""
-        for _ in self._work(sequences, shard.of(batches(sequences, self._budget))):
+        for _ in self._work(sequences, shard.of(self._batches(sequences))):
             pass
+
+    def _batches(self, sequences: Several[Sequence]) -> list[list[int]]:
+        lengths, contexts = [len(one.fed) for one in sequences], [one.context for one in sequences]
+        self.batch_tokens = tokens_at_a_time(self.batch_tokens, self._loaded, contexts, lengths)
+        return batches(sequences, self.batch_tokens)
 
     def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
         """The rows of `groups` with their states (T, H)."""
+        name = self._loaded.manifest["name"]
+        self.halving = Halving(name, lambda rows: len(rows) * max(len(sequences[row].fed) for row in rows))
         total = sum(len(sequences[row].response) for rows in groups for row in rows)
-        label = f"scoring ({self._loaded.manifest['name']})"
+        label = f"scoring ({name})"
         with progress(label, total, "tokens", shown=not self._quiet) as bar:
             for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
                 bar.update(sum(map(len, found.values())))
@@ -91,7 +101,10 @@ class Scorer:
                     self.fed_tokens += self._prefix.fed
                     self.forward_passes += self._prefix.fed > 0
             fed = missing if self._loaded.exact else rows
-            found = zip(fed, self._batch([sequences[row] for row in fed], self._prefix, first), strict=True)
+            prefix = self._prefix
+            found = self.halving.each(
+                lambda part: zip(part, self._batch([sequences[row] for row in part], prefix, first), strict=True), fed
+            )
             new = {row: states for row, states in found if row not in kept}
             if self._kept:
                 self._kept.put([sequences[row] for row in new], [*new.values()])

@@ -10,8 +10,9 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from superficial.models.head import Head
-from superficial.models.load import load_model, pick_device, pick_dtype
+from superficial.models.load import load_model, pick_dtype
 from superficial.models.manifest import read_manifest
+from superficial.models.placement import pick_device
 
 
 def read_head(manifest_path: Path, device: str) -> Head:

@@ -1,6 +1,6 @@
 """Load a model folder for inference on the device at hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from transformers import (
 
 from superficial.artifacts.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
+from superficial.models.memory import Footprint
+from superficial.models.placement import Place, pick_device, place
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Loaded:
     dtype: torch.dtype
     end_ids: list[int]  # token ids that end a response
     max_length: int  # longest sequence, in tokens, that the model has positions for
+    footprint: Footprint | None = None  # what its work takes of memory; known of every model that has a folder
+    cards: tuple[int, ...] = ()  # that it lies on
 
     @cached_property
     def model(self) -> Any:
@@ -61,22 +65,33 @@ class Loaded:
 def load_model(manifest_path: Path, device: str) -> Loaded:
     """The model beside `manifest_path`; `device` is "auto" or a torch device.
 
-    A model that does not fit on one card is laid over all cards that this process sees, when `device` is "auto".
-    Raises UserError for an encoder-decoder model.
+    With "auto" it lies on the card with most room, or where none has enough on all cards that this process sees.
+    Raises UserError for an encoder-decoder model, and for one that the cards cannot hold.
     """
-    manifest = read_manifest(manifest_path)
-    chosen = pick_device(device)
-    dtype = pick_dtype(manifest["dtype"], chosen)
-    folder = manifest_path.parent
+    (loaded,) = load_models([manifest_path], device)
+    return loaded
+
+
+def load_models(manifest_paths: Sequence[Path], device: str) -> list[Loaded]:
+    """As `load_model`, for models that are in memory at once."""
+    manifests = [read_manifest(path) for path in manifest_paths]
+    dtypes = [pick_dtype(manifest["dtype"], pick_device(device)) for manifest in manifests]
+    weights = [float(one["parameters"] * dtype.itemsize) for one, dtype in zip(manifests, dtypes, strict=True)]
+    places = place(weights, device, " and ".join(manifest["name"] for manifest in manifests))
+    return [_loaded(*one) for one in zip(manifest_paths, manifests, dtypes, places, strict=True)]
+
+
+def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Place) -> Loaded:
+    folder = path.parent
 
     def read() -> Any:
-        spread = device == "auto" and _needs_several_cards(manifest["parameters"] * dtype.itemsize)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map="auto" if spread else None
+        kind: Any = AutoModelForCausalLM
+        model = kind.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **where.arguments
         )
-        return (model if spread else model.to(chosen)).eval()
+        return model.eval()
 
-    tokenizer = load_tokenizer(manifest_path)
+    tokenizer = load_tokenizer(path)
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if config.is_encoder_decoder:
         raise UserError(
@@ -84,8 +99,23 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
             where=f"config/model/{manifest['name']}.yaml",
             remedy="take a decoder-only model",
         )
-    ends = load_end_ids(manifest_path, tokenizer)
-    return Loaded(read, tokenizer, manifest, chosen, dtype, ends, positions(config.get_text_config()))
+    ends, text = load_end_ids(path, tokenizer), config.get_text_config()
+    taken = footprint(text, manifest["parameters"], dtype)
+    return Loaded(read, tokenizer, manifest, where.device, dtype, ends, positions(text), taken, tuple(where.cards))
+
+
+def footprint(config: Any, parameters: int, dtype: torch.dtype) -> Footprint:
+    """What a model with this text config takes of memory; a number that its config lacks is taken on the large side."""
+    hidden, heads = int(config.hidden_size), int(getattr(config, "num_attention_heads", None) or 1)
+    return Footprint(
+        weights=float(parameters * dtype.itemsize),
+        width=dtype.itemsize,
+        layers=int(config.num_hidden_layers),
+        hidden=hidden,
+        kv_heads=int(getattr(config, "num_key_value_heads", None) or heads),
+        head_dim=int(getattr(config, "head_dim", None) or -(-hidden // heads)),
+        vocabulary=int(config.vocab_size),
+    )
 
 
 def positions(config: Any) -> int:
@@ -98,11 +128,6 @@ def positions(config: Any) -> int:
     if rope.get("rope_type") == "longrope":
         return int(rope["original_max_position_embeddings"])
     return int(getattr(config, "max_position_embeddings", 1 << 30))
-
-
-def _needs_several_cards(weights: int) -> bool:
-    """Whether `weights` bytes leave too little room on the first of several cards."""
-    return torch.cuda.device_count() > 1 and weights > 0.8 * torch.cuda.get_device_properties(0).total_memory
 
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
@@ -139,15 +164,6 @@ def numbers(dtype: torch.dtype) -> str:
     ('torch.float32', 'torch.bfloat16, logits in torch.float32')
     """
     return str(dtype) if dtype == torch.float32 else f"{dtype}, logits in torch.float32"
-
-
-def pick_device(name: str) -> torch.device:
-    """The device named, or the best one there is."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

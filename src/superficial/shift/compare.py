@@ -16,6 +16,7 @@ from superficial.artifacts.progress import progress
 from superficial.artifacts.table import read_table, write_table
 from superficial.artifacts.token_rows import Rows, content
 from superficial.config.schema import CompareConfig, RuntimeConfig
+from superficial.inference.room import positions_at_a_time
 from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.category import category
@@ -53,7 +54,8 @@ def run(
     about = [file_sha256(pair), *(model_key(read_manifest(side)) for side in (base, aligned)), cfg.top_k]
     kept = Rows(out.parents[3], about)
     lengths = answers["token_ids"].map(len).tolist()
-    rows, compared = compare_new(left, right, tokens, lengths, kept, cfg.top_k, runtime.position_chunk)
+    chunk = positions_at_a_time(runtime.position_chunk, right.head)
+    rows, compared = compare_new(left, right, tokens, lengths, kept, cfg.top_k, chunk)
     table = pairing.named(rows)
     for at, (name, values) in enumerate(positions(answers).items()):
         table.insert(at, name, values)

@@ -54,7 +54,7 @@ def run(
     seconds = time.monotonic() - started
     facts = {
         **loaded.facts,
-        "score_tokens": runtime.score_tokens,
+        "score_tokens": scorer.batch_tokens,
         "response_tokens": len(states),
         "fed_tokens": scorer.fed_tokens,
         "forward_passes": scorer.forward_passes,

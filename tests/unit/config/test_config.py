@@ -56,6 +56,13 @@ def test_an_unknown_key_inside_a_union_is_named():
         Run(CONFIG, ["+pair.base.source.membrs=[x]"])
 
 
+@pytest.mark.parametrize("value", ["0", "-3", "2.5", "autoo", "null"])
+def test_a_size_is_a_number_or_auto(value: str):
+    assert Run(CONFIG, ["runtime.generate_batch=7", "runtime.score_tokens=auto"]).settings.runtime
+    with pytest.raises(UserError, match=r"key runtime\.generate_batch: a whole number from 1 on, or auto, is needed"):
+        Run(CONFIG, [f"runtime.generate_batch={value}"])
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [

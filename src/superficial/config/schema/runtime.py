@@ -1,18 +1,29 @@
 """What decides speed and memory, and in half precision at most what rounding decides."""
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from superficial.config.schema.base import Name, Strict
 from superficial.config.schema.server import EngineConfig, ServerConfig, TransformersEngine
+
+
+def _size(value: Any) -> Any:
+    if value != "auto" and (not isinstance(value, int) or value < 1):
+        raise ValueError("a whole number from 1 on, or auto, is needed")
+    return value
+
+
+Size = Annotated[int | Literal["auto"], BeforeValidator(_size)]  # auto: 40, 1024 and 256 on a CPU; what fits on a card
 
 
 class RuntimeConfig(Strict):
     """What decides speed and memory, and no result in float32: it is read by stages, and changing it reruns nothing."""
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, mps")
-    generate_batch: int = Field(ge=1, description="responses decoded together")
-    score_tokens: int = Field(ge=1, description="tokens of one teacher-forced batch, padding included")
-    position_chunk: int = Field(ge=1, description="positions whose logits are held at a time")
+    generate_batch: Size = Field(description="responses decoded together, or auto")
+    score_tokens: Size = Field(description="tokens of one teacher-forced batch, padding included, or auto")
+    position_chunk: Size = Field(description="positions whose logits are held at a time, or auto")
     gpu_gb: float = Field(default=80.0, gt=0, description="memory of one card: how many a model is given on a cluster")
     job_hours: float = Field(default=24.0, ge=1, description="what a job with a model asks for at most on a cluster")
     shards: int = Field(default=1, ge=1, description="jobs that share the work of generate, score and judge")

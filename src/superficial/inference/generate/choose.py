@@ -19,14 +19,23 @@ def tie_of(dtype: torch.dtype) -> float:
 
 
 def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE) -> tuple[list[int], list[bool]]:
-    """The best token of each row (of equals the first), and whether the second best was as good up to rounding.
+    """What `chosen` finds, as lists: on a card whoever asks waits until it is computed.
+
+    >>> choose(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
+    ([1, 2], [False, True])
+    """
+    tokens, near = chosen(logits, seen, penalty, tie)
+    return tokens.tolist(), near.tolist()
+
+
+def chosen(
+    logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best token (B,) of each row (of equals the first), and whether (B,) the second was as good up to rounding.
 
     `logits` (V, B) float32 are changed in place, because a copy of them takes longer than all that is done here. `seen`
     (B, S) holds ids that the row has read or written, at least one and in any number. The penalty is transformers':
     a positive logit is divided by it, a negative one multiplied, once however often the token was seen.
-
-    >>> choose(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
-    ([1, 2], [False, True])
     """
     if penalty != 1.0:
         found = logits.gather(0, seen.T)
@@ -44,4 +53,4 @@ def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float 
     tokens = members.gather(0, within.argmax(dim=0, keepdim=True))
     groups.scatter_(0, group[None], within.masked_fill(members == tokens, -torch.inf).amax(dim=0, keepdim=True))
     near = best - groups.amax(dim=0) <= tie * best.abs().clamp(min=1.0)
-    return tokens[0].tolist(), near.tolist()
+    return tokens[0], near

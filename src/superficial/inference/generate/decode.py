@@ -1,6 +1,6 @@
 """The decoding loop: in float32 token for token what `model.generate` answers to each full prompt, many times faster.
 
-What prompts share is read once. Rows that finish leave.
+What prompts share is read once. Rows that finish leave, on a card at the next look at them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import torch
 
 from superficial.inference.generate.answer import Answer, Draft, Greedy
-from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.generate.choose import chosen, tie_of
 from superficial.inference.generate.logits import NextLogits
 from superficial.inference.generate.rows import Rows
 from superficial.inference.prefix import Prefix
+from superficial.inference.room import Halving
 from superficial.models.load import Loaded
+
+LOOK = 8  # tokens of a batch between two looks at it on a card: a look waits for the card, and then the card for us
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Decoder:
         self._greedy = greedy
         self._batch = batch
         self._tie = tie_of(loaded.dtype)
+        self.halving = Halving(loaded.manifest["name"])
+        self._look = LOOK if loaded.device.type == "cuda" else 1
         self._step = step
         self._prefix = Prefix([])
         self._next_logits: NextLogits
@@ -54,7 +59,7 @@ class Decoder:
         self.work.forward_passes += bool(self._prefix.ids)
         self._next_logits = NextLogits(self._loaded.model)
         for rows in batches(prompts, self._batch):
-            yield from self._run(rows, prompts)
+            yield from self.halving.each(lambda part: self._run(part, prompts), rows)
 
     def _run(self, rows: list[int], prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
         """Decode one batch."""
@@ -70,21 +75,33 @@ class Decoder:
         contexts = Rows(self._loaded, self._prefix, self._next_logits, most)
         logits = contexts.start(asked)
         while True:
-            self.work.forward_passes += 1
-            tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
-            self.work.new_tokens += len(rows)
-            self._step()
-            ended = [draft.add(token, tie) for draft, token, tie in zip(drafts, tokens, near, strict=True)]
+            unseen: list[tuple[torch.Tensor, torch.Tensor]] = []
+            for _ in range(min(self._look, most - len(drafts[0].tokens))):
+                if unseen:
+                    logits = contexts.follow(range(len(rows)), unseen[-1][0])
+                self.work.forward_passes += 1
+                tokens, near = chosen(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
+                unseen.append((tokens, near))
+                seen[:, width] = tokens
+                width += 1
+                self._step()
+            ids, ties = (torch.stack(part, dim=1).tolist() for part in zip(*unseen, strict=True))
+            ended = [self._read(*one) for one in zip(drafts, ids, ties, strict=True)]
             yield from ((row, answer) for row, answer in zip(rows, ended, strict=True) if answer)
             stay = [at for at, answer in enumerate(ended) if answer is None]
             if not stay:
                 return
             if len(stay) < len(rows):
                 rows, drafts, seen = [rows[at] for at in stay], [drafts[at] for at in stay], seen[stay]
-            tokens = [tokens[at] for at in stay]
-            seen[:, width] = torch.tensor(tokens, device=device)
-            width += 1
-            logits = contexts.follow(stay, tokens)
+            logits = contexts.follow(stay, [ids[at][-1] for at in stay])
+
+    def _read(self, draft: Draft, tokens: list[int], near: list[bool]) -> Answer | None:
+        """The answer, if one of the tokens ended it; what was decoded behind that one counts for nothing."""
+        for token, tie in zip(tokens, near, strict=True):
+            self.work.new_tokens += 1
+            if answer := draft.add(token, tie):
+                return answer
+        return None
 
 
 def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:

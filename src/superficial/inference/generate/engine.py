@@ -11,6 +11,7 @@ from superficial.config.schema.server import ServerEngine
 from superficial.inference.finish import EOS
 from superficial.inference.generate.answer import Answer, Greedy
 from superficial.inference.generate.requests import Request, answer, open_store, part_of, request
+from superficial.inference.room import Size, answers_at_a_time
 from superficial.inference.server.engine import answer as ask_server
 from superficial.inference.server.ledger import open_ledger
 from superficial.models.load import Loaded, load_end_ids, load_tokenizer
@@ -37,7 +38,7 @@ class Engine(Protocol):
 class LocalEngine:
     """The model in this process."""
 
-    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, results: Path) -> None:
+    def __init__(self, loaded: Loaded, greedy: Greedy, batch: Size, results: Path) -> None:
         self.tokenizer = loaded.tokenizer
         self._loaded, self._greedy, self._batch = loaded, greedy, batch
         self._store = open_store(loaded, greedy, results)
@@ -52,8 +53,10 @@ class LocalEngine:
     def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
         """Whole batches of those that `answer` would decode."""
         requests = self._requests(prompts)
-        part = part_of(requests, self._batch, shard)
-        answer(self._loaded, self._greedy, part, self._batch, self._store, among=requests)
+        ids = [one.prompt for one in requests]
+        batch = answers_at_a_time(self._batch, self._loaded, ids, self._greedy.max_new_tokens)
+        part = part_of(requests, batch, shard)
+        answer(self._loaded, self._greedy, part, batch, self._store, among=requests)
 
     def _requests(self, prompts: Mapping[str, Prompt]) -> list[Request]:
         for example, prompt in prompts.items():

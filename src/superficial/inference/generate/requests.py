@@ -13,6 +13,7 @@ from superficial.artifacts.store import Store
 from superficial.inference.generate.answer import Answer, Greedy
 from superficial.inference.generate.decode import Decoder, Work, batches
 from superficial.inference.generate.stop import VERSIONS
+from superficial.inference.room import Size, answers_at_a_time
 from superficial.models.load import Loaded
 
 
@@ -51,16 +52,18 @@ def part_of(requests: Sequence[Request], batch: int, shard: Shard) -> list[Reque
 
 
 def answer(
-    loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: int, store: Store, among: Sequence[Request] = ()
+    loaded: Loaded, greedy: Greedy, requests: Sequence[Request], size: Size, store: Store, among: Sequence[Request] = ()
 ) -> Answered:
     """Answer all requests, in their order; what `store` holds is not decoded again, and each new answer is put there.
 
-    `facts` names the examples with near ties (see `choose`), of answers of earlier runs too. `among`: the requests that
-    these are a part of.
+    `size`: how many are decoded together. `among`: the requests that these are a part of. `facts` names the examples
+    with near ties (see `choose`), of answers of earlier runs too.
     """
     started = time.monotonic()
     waiting = {one.key: one for one in requests if one.key not in store}
     every = {one.key: one for one in among or requests}
+    shared = [one.prompt for one in every.values()]
+    batch = answers_at_a_time(size, loaded, shared, greedy.max_new_tokens)
     asked = list(waiting.values()) if loaded.exact else _with_batches(waiting, list(every.values()), batch)
     with progress(f"generating ({loaded.manifest['name']})", len({one.key for one in requests}), "responses") as bar:
 
@@ -70,7 +73,6 @@ def answer(
 
         decoder = Decoder(loaded, greedy, batch, show_rate)
         bar.update(bar.total - len(waiting))
-        shared = [one.prompt for one in every.values()]
         for index, found in decoder.answers([one.prompt for one in asked], shared):
             if asked[index].key in waiting:
                 store.put({asked[index].key: asdict(found)})
@@ -80,6 +82,7 @@ def answer(
     facts = {
         **loaded.facts,
         "generate_batch": batch,
+        **({"generate_batch_halved_to": decoder.halving.most} if decoder.halving.most else {}),
         **asdict(decoder.work),
         "tokens_per_second": _rate(decoder.work, started),
         "near_ties": ties,

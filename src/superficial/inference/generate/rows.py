@@ -41,20 +41,21 @@ class Rows:
         prefix = self._prefix.cache
         self._cache = new_cache(model) if prefix is None else expand(model, prefix, kept, query + SPARE)
         end, alone = self._loaded.end_ids[0], self._alone(prompts)
-        logits = self._forward([[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts], first)
+        ids = [[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts]
+        logits = self._forward(torch.tensor(ids, device=device), first)
         check_kept(self._cache, self._width, self._loaded.manifest["name"])
         for row, expected in alone.items():
             self._check_padding(logits[:, row], expected)
         return logits
 
-    def follow(self, parents: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:
+    def follow(self, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor) -> torch.Tensor:
         """Row i becomes what row `parents[i]` was and `tokens[i]`: float32 logits (V, B) after that."""
         if list(parents) != list(range(len(self._mask))):
             chosen: Any = torch.tensor(list(parents), dtype=torch.long, device=self._loaded.device)
             self._cache.reorder_cache(chosen)
             self._mask, self._positions = self._mask[chosen], self._positions[chosen]
         self._width += 1
-        return self._forward([[token] for token in tokens], self._width - 1)
+        return self._forward(torch.as_tensor(tokens, device=self._loaded.device)[:, None], self._width - 1)
 
     def _alone(self, prompts: Sequence[list[int]]) -> dict[int, torch.Tensor]:
         """Logits (V,) of the row with most padding, read without it: for a model with more states than a mask covers.
@@ -78,9 +79,9 @@ class Rows:
                 remedy="set runtime.generate_batch=1, so that it reads one at a time",
             )
 
-    def _forward(self, ids: list[list[int]], column: int) -> torch.Tensor:
+    def _forward(self, ids: torch.Tensor, column: int) -> torch.Tensor:
         return self._next(
-            input_ids=torch.tensor(ids, device=self._loaded.device),
+            input_ids=ids,
             attention_mask=self._mask[:, : self._width],
             position_ids=self._positions[:, column : self._width],
             past_key_values=self._cache,

@@ -17,8 +17,9 @@ from superficial.judging.judges.local import LocalJudge, read_questions
 from superficial.judging.judges.parse import Verdict
 from superficial.judging.judges.rubric import Rubric
 from superficial.models.clock import asks
-from superficial.models.load import load_model, numbers, pick_device, pick_dtype
+from superficial.models.load import load_model, numbers, pick_dtype
 from superficial.models.manifest import model_key, read_manifest
+from superficial.models.placement import pick_device
 
 TOGETHER = 16  # readings that are put on disk at a time
 

@@ -22,8 +22,3 @@ def reading(model: Architecture, start: float, end: float) -> float:
 def logits(model: Architecture, positions: float) -> float:
     """FLOPs of the LM head over the whole vocabulary at so many positions."""
     return 2.0 * model.vocabulary * model.hidden * positions
-
-
-def kept(model: Architecture, width: int) -> int:
-    """Bytes of the keys and values of one position; `width` is bytes a number."""
-    return 2 * model.layers * model.kv_heads * model.head_dim * width

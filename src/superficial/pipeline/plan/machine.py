@@ -19,6 +19,7 @@ class Machine:
     memory: float  # bytes
     width: int  # bytes of a number in the dtype that models have there
     plan: PlanConfig
+    card: bool = True  # else a processor: sizes that are `auto` do not follow from its memory
 
     def reading(self, flops: float, moved: float) -> float:
         """Seconds of passes over whole texts: the roofline of FLOPs and bytes moved (Williams et al. 2009)."""
@@ -45,7 +46,8 @@ def _this(plan: PlanConfig, asked: str) -> Machine:
     import torch
 
     from superficial.bench.scoring import gemm_rate, seconds
-    from superficial.models.load import pick_device, pick_dtype
+    from superficial.models.load import pick_dtype
+    from superficial.models.placement import pick_device
 
     device = pick_device(asked)
     dtype = pick_dtype("auto", device)
@@ -59,4 +61,4 @@ def _this(plan: PlanConfig, asked: str) -> Machine:
             f"this machine ({device.type}, measured)",
             float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         )
-    return Machine(name, gemm_rate(device, SIDE, dtype), moved, memory, dtype.itemsize, plan)
+    return Machine(name, gemm_rate(device, SIDE, dtype), moved, memory, dtype.itemsize, plan, device.type == "cuda")

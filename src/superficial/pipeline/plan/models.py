@@ -3,6 +3,7 @@
 from math import ceil
 
 from superficial.config.schema import HubSource, LocalSource
+from superficial.models.memory import ON_CPU, POSITIONS, USABLE, Footprint, at_a_time, position
 from superficial.pipeline.plan import flops
 from superficial.pipeline.plan.machine import Machine
 from superficial.pipeline.plan.sizes import CHAT_TEMPLATE, Sizes
@@ -102,7 +103,7 @@ class Models:
             tokens += times * half * length
         both = [self._sizes.architecture(side.name) for side in (sides.base, sides.aligned)]
         work += sum(flops.logits(one, tokens) for one in both)
-        passes = ceil(read / self._run.settings.runtime.score_tokens)
+        passes = ceil(read / self._scored(base, whole, own + counted))
         seconds = self._machine.reading(work, passes * self.weights(base))
         seconds += sum(self._machine.starting(self.weights(side.name)) for side in (sides.base, sides.aligned))
         return Work(read=read, flops=work, seconds=seconds)
@@ -112,7 +113,8 @@ class Models:
         model, answer, count = self._responses(pair, side)
         size, context = self._sizes.architecture(model), self._sizes.prompt(seen, model).mean
         work, read = count * flops.reading(size, 0, context + answer), count * (context + answer)
-        passes = ceil(read / self._run.settings.runtime.score_tokens)
+        shared = min(self._sizes.shared(seen, model), context)
+        passes = ceil(read / self._scored(model, shared, context - shared + answer))
         seconds = self._machine.reading(work, passes * self.weights(model))
         disk = count * answer * size.hidden * self.width(model)
         seconds += self._machine.starting(self.weights(model))
@@ -150,9 +152,9 @@ class Models:
         """`made` tokens after each of `prompts` prompts; a batch of them goes on for `longest` passes."""
         size, weights = self._sizes.architecture(model), self.weights(model)
         read = flops.reading(size, 0, shared) + prompts * flops.reading(size, shared, prompt)
-        batches = ceil(prompts / (batch or self._run.settings.runtime.generate_batch))
+        batches = ceil(prompts / (batch or self._decoded_together(model, prompt + longest, prompt - shared)))
         decode = prompts * (flops.reading(size, prompt, prompt + made) + flops.logits(size, made))
-        cache = prompts * made * (prompt + made / 2) * flops.kept(size, self.width(model))
+        cache = prompts * made * (prompt + made / 2) * self.footprint(model).kept
         seconds = self._machine.reading(read, (batches + 1) * weights)
         seconds += self._machine.decoding(decode, batches * longest * weights + cache)
         tokens = shared + prompts * (prompt - shared)
@@ -164,25 +166,60 @@ class Models:
         answer = self._sizes.answer(sides.aligned.name, self._run.settings.response.name).mean
         return getattr(sides, side).name, answer, self._sizes.instructions.count
 
+    def footprint(self, model: str) -> Footprint:
+        """What the model takes of memory: the stages reckon with the same."""
+        size, width = self._sizes.architecture(model), self.width(model)
+        heads = (size.layers, size.hidden, size.kv_heads, size.head_dim)
+        return Footprint(self.weights(model), width, *heads, size.vocabulary)
+
+    def together(self, model: str) -> tuple[int, int, int]:
+        """Answers decoded, tokens scored and positions compared at a time, with the longest prompts of the run."""
+        tokens, fed = self._longest(model)
+        positions = self._run.settings.runtime.position_chunk
+        if positions == "auto":
+            room = self._room(model) + self.weights(model) - self.footprint(model).comparing(0)
+            each = position(self._sizes.architecture(model).vocabulary)
+            positions = at_a_time(each, room, POSITIONS) if self._machine.card else ON_CPU["position_chunk"]
+        made = self._run.settings.generate.max_new_tokens
+        scored = self._scored(model, tokens - fed - made, fed + made)
+        return self._decoded_together(model, tokens, fed), scored, positions
+
     def memory(self, model: str, batch: int | None = None) -> float:
-        """Bytes that the model takes at most: weights, then a batch of decoding or a chunk of the comparison."""
-        size, runtime = self._sizes.architecture(model), self._run.settings.runtime
-        batch = batch or min(runtime.generate_batch, self._sizes.instructions.count)
-        # The other side's head is held beside this model, and about four blocks of float32 logits.
-        comparing = size.vocabulary * (size.hidden * self.width(model) + 4 * 4 * runtime.position_chunk)
-        return self.weights(model) + max(batch * self._row(model), comparing)
+        """Bytes that the model takes at most: weights and a batch of decoding, or two heads and a chunk."""
+        answers, _, positions = self.together(model)
+        batch = batch or min(answers, self._sizes.instructions.count)
+        taken = self.footprint(model)
+        return max(taken.weights + batch * taken.answer(*self._longest(model)), taken.comparing(positions))
 
     def largest_batch(self, model: str, room: float) -> int:
         """Answers that can be decoded together in so many bytes; 0 where the weights alone are too much."""
         fits = self.memory(model, batch=1) <= room
-        return int((room - self.weights(model)) // self._row(model)) if fits else 0
+        return self.footprint(model).answers(*self._longest(model), room - self.weights(model)) if fits else 0
 
-    def _row(self, model: str) -> float:
-        """Bytes of one answer while it is decoded: keys, values, and about three rows of float32 logits."""
-        size = self._sizes.architecture(model)
-        length = self._longest_prompt(model) + self._run.settings.generate.max_new_tokens
-        return length * flops.kept(size, self.width(model)) + 3 * size.vocabulary * 4
+    def _room(self, model: str) -> float:
+        return USABLE * self._machine.memory - self.weights(model)
 
-    def _longest_prompt(self, model: str) -> float:
-        methods = [method for name, method in self._run.systems if name == model]
-        return max((self._sizes.prompt(method, model).mean for method in methods), default=0.0)
+    def _decoded_together(self, model: str, tokens: float, fed: float) -> int:
+        asked = self._run.settings.runtime.generate_batch
+        if asked != "auto":
+            return asked
+        # A model that does not fit is decoded on several cards, in batches like those of a processor.
+        fits = self._machine.card and self._room(model) > 0
+        return self.footprint(model).answers(tokens, fed, self._room(model)) if fits else ON_CPU["generate_batch"]
+
+    def _scored(self, model: str, prefix: float, rest: float) -> int:
+        asked = self._run.settings.runtime.score_tokens
+        if asked != "auto":
+            return asked
+        fits = self._machine.card and self._room(model) > 0
+        return self.footprint(model).tokens(prefix, rest, self._room(model)) if fits else ON_CPU["score_tokens"]
+
+    def _longest(self, model: str) -> tuple[float, float]:
+        """Tokens of an answer with the longest prompt that the model is given, and how many of them it reads alone."""
+        prompts = [
+            (self._sizes.prompt(method, model).mean, self._sizes.shared(method, model))
+            for name, method in self._run.systems
+            if name == model
+        ]
+        prompt, shared = max(prompts, default=(0.0, 0.0))
+        return prompt + self._run.settings.generate.max_new_tokens, max(prompt - shared, 1.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from superficial.models.memory import USABLE
 from superficial.pipeline.plan.machine import Machine
 from superficial.pipeline.plan.models import Models
 from superficial.pipeline.plan.sizes import Sizes
@@ -9,7 +10,6 @@ from superficial.pipeline.plan.work import Work
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
 HEAD = ("stage", "jobs", "tokens read", "tokens made", "FLOPs", "disk", "requests", "USD", "time")
-USABLE = 0.9  # of a device's memory
 
 
 def table(stages: Mapping[str, Work]) -> list[str]:
@@ -80,7 +80,13 @@ def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:
         if found[name] > room:
             what = f"{name} takes {scaled(found[name], 'B')} of the {scaled(device.memory, 'B')} of {device.name}"
             yield f"does not fit: pair {pair.name}, because {what}: {_remedy(models, name, room)}"
-    yield f"memory: one model at a time, at most {scaled(max(needs.values()), 'B')} of {scaled(device.memory, 'B')}"
+    largest = max(needs, key=lambda one: needs[one])
+    answers, tokens, positions = models.together(largest)
+    yield (
+        f"at a time: {answers} answers decoded (generate_batch), {tokens:,} tokens scored (score_tokens),"
+        f" {positions:,} positions compared (position_chunk), for {largest}"
+    )
+    yield f"memory: one model at a time, at most {scaled(needs[largest], 'B')} of {scaled(device.memory, 'B')}"
 
 
 def _remedy(models: Models, name: str, room: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from superficial.artifacts.files import digest
 from superficial.artifacts.progress import progress
 from superficial.artifacts.store import Store
+from superficial.inference.room import Size
 from superficial.models.load import Loaded
 from superficial.probes.causal.lockstep import Lockstep, Swapped, Task, Work
 from superficial.probes.causal.rule import SIDES, Side
@@ -18,8 +19,9 @@ VERSION = 1  # part of the key of every stored response: raise it when a rule de
 class Answering:
     """Both models of a pair, and what they have answered before."""
 
-    def __init__(self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, results: Path) -> None:
-        self._models, self._pairing, self._batch = models, pairing, batch
+    def __init__(self, models: Mapping[Side, Loaded], pairing: Pairing, batch: Size, results: Path) -> None:
+        self.batch = batch  # a number once something was decoded
+        self._models, self._pairing = models, pairing
         self._about = [models[side].key for side in SIDES]
         self._store = Store(results / ".causal" / f"{digest(self._about)[:32]}.jsonl")
         self.work = Work()
@@ -39,11 +41,12 @@ class Answering:
         wanted = {index for index, key in enumerate(names) if key in waiting}
         with progress("swapping tokens", len(set(keys)), "responses") as bar:
             bar.update(bar.total - len(waiting))
-            lockstep = Lockstep(self._models, self._pairing, self._batch, lambda: bar.update(0))
+            lockstep = Lockstep(self._models, self._pairing, self.batch, lambda: bar.update(0))
             for index, found in lockstep.answers(list(asked.values()) if waiting else [], tasks, wanted):
                 if index in wanted:
                     self._store.put({names[index]: asdict(found)})
                     bar.update()
+        self.batch = lockstep.batch
         self.work.forward_passes += lockstep.work.forward_passes
         self.work.fed_tokens += lockstep.work.fed_tokens
         return [Swapped(**self._store[key]) for key in keys]

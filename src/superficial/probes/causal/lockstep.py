@@ -15,6 +15,7 @@ from superficial.inference.generate.choose import choose, tie_of
 from superficial.inference.generate.logits import NextLogits
 from superficial.inference.generate.rows import Rows
 from superficial.inference.prefix import Prefix
+from superficial.inference.room import Halving, Size, pairs_at_a_time
 from superficial.models.load import Loaded
 from superficial.probes.causal.rule import OTHER, SIDES, Rule, Side
 from superficial.probes.causal.vocabulary import Shared
@@ -88,11 +89,13 @@ class Lockstep:
     """Decodes tasks in batches of about `batch` rows; `work` counts what that took."""
 
     def __init__(
-        self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, step: Callable[[], object] = lambda: None
+        self, models: Mapping[Side, Loaded], pairing: Pairing, batch: Size, step: Callable[[], object] = lambda: None
     ) -> None:
         """`step` is called after every token of a batch."""
         self.work = Work()
-        self._models, self._batch, self._step = models, batch, step
+        self.batch = batch  # a number from the first answer on
+        self._models, self._step = models, step
+        self._halving = Halving(" and ".join(one.manifest["name"] for one in models.values()))
         self._shared = Shared(pairing, models)
         self._prefix: dict[Side, Prefix] = {}
         self._next: dict[Side, NextLogits] = {}
@@ -107,14 +110,20 @@ class Lockstep:
         """
         if not tasks:
             return  # and leave the weights where they are
-        for at, side in enumerate(SIDES):
-            self._prefix[side] = Prefix.read(self._models[side], [list(task.prompts[at]) for task in among or tasks])
+        prompts = {side: [list(task.prompts[at]) for task in among or tasks] for at, side in enumerate(SIDES)}
+        most = max(task.limit for task in among or tasks)
+        self.batch = pairs_at_a_time(self.batch, [(self._models[side], prompts[side]) for side in SIDES], most)
+        for side in SIDES:
+            self._prefix[side] = Prefix.read(self._models[side], prompts[side])
             self._next[side] = NextLogits(self._models[side].model)
-        for together in packed(tasks, self._batch):
+        for together in packed(tasks, self.batch):
             if wanted is not None and not any(index in wanted for index in together):
                 continue
-            for draft in self._run([Draft(index, tasks[index]) for index in together]):
-                yield draft.index, draft.found
+            yield from self._halving.each(lambda part: self._found(tasks, part), together)
+
+    def _found(self, tasks: Sequence[Task], rows: Sequence[int]) -> Iterator[tuple[int, Swapped]]:
+        for draft in self._run([Draft(index, tasks[index]) for index in rows]):
+            yield draft.index, draft.found
 
     def _run(self, drafts: Sequence[Draft]) -> Iterator[Draft]:
         """Decode one batch. A node is a list of drafts with one prompt and equal tokens so far."""

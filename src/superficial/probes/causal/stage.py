@@ -17,7 +17,7 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import CausalStage, RuntimeConfig
 from superficial.data.dialogue import asked_of, last_turns
 from superficial.inference.finish import EOS
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import Loaded, load_models
 from superficial.probes.causal.answer import Answering
 from superficial.probes.causal.lockstep import Swapped, Task
 from superficial.probes.causal.rule import NONE, SHIFTED, Rule, Side, at_random, rules
@@ -48,9 +48,8 @@ def run(
     `rouge_l`, F1 over words, 0 to 1. `identical`: 1 where the whole aligned response is reproduced.
     """
     started = time.monotonic()
-    models: dict[Side, Loaded] = {
-        "base": load_model(base, runtime.device), "aligned": load_model(aligned, runtime.device),
-    }  # fmt: skip
+    found_models = load_models([base, aligned], runtime.device)
+    models: dict[Side, Loaded] = {"base": found_models[0], "aligned": found_models[1]}
     prompts = PromptBuilder.of(models["base"], cfg.context, prompt_files)
     chosen = drawn(read_table(data), cfg.examples, cfg.seed)
     answers = read_table(responses)
@@ -75,7 +74,7 @@ def run(
         ties[example] = ties.get(example, 0) + one.near_ties
     facts = {
         **models["base"].facts,
-        "generate_batch": runtime.generate_batch,
+        "generate_batch": answering.batch,
         "forward_passes": answering.work.forward_passes,
         "fed_tokens": answering.work.fed_tokens,
         "near_ties": {example: count for example, count in ties.items() if count},

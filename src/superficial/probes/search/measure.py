@@ -13,6 +13,7 @@ from superficial.artifacts.store import Store
 from superficial.artifacts.token_rows import content
 from superficial.config.schema import PromptConfig, RuntimeConfig
 from superficial.inference.prefix import Prefix
+from superficial.inference.room import positions_at_a_time
 from superficial.inference.teacher_forcing import Scorer, Sequence
 from superficial.models.head import Head
 from superficial.models.head_file import read_head
@@ -82,6 +83,7 @@ class Measure:
     ) -> None:
         """`aligned` is that model's manifest, `files` are those that `prompt` reads. Weights are read when needed."""
         self.fed_tokens = self.forward_passes = 0  # of this process; what was kept took none
+        self.score_tokens = runtime.score_tokens  # the batch of the last prompt that was read
         self._base, self._aligned, self._pairing = base, aligned, Pairing.read(pair)
         self._prompt, self._files, self._data, self._runtime = prompt, files, data, runtime
         self._about = [VERSION, base.key, model_key(read_manifest(aligned)), file_sha256(pair)]
@@ -100,6 +102,7 @@ class Measure:
         known = None if before is None else self._known(before, half)
         scorer = Scorer(self._base, self._runtime.score_tokens, known=known, quiet=True)
         divergences = self._divergences(scorer.states(sequences), half.states)
+        self.score_tokens = scorer.batch_tokens
         self.fed_tokens += scorer.fed_tokens
         self.forward_passes += scorer.forward_passes
         kl = [float(part.double().sum()) for part in torch.split(divergences, half.lengths)]
@@ -122,7 +125,7 @@ class Measure:
     @torch.inference_mode()
     def _divergences(self, base: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
         """KL(aligned || base) (N,) from the states (N, H) of both."""
-        heads, chunk = self._heads, self._runtime.position_chunk
+        heads, chunk = self._heads, self._chunk
         parts = []
         for left, right in zip(torch.split(base, chunk), torch.split(aligned, chunk), strict=True):
             here = heads[0].weight.device
@@ -133,13 +136,18 @@ class Measure:
     @cached_property
     def _heads(self) -> tuple[Head, Head]:
         """Of the base and of the aligned model, whose body is not read."""
-        other = read_head(self._aligned, self._runtime.device)
-        return self._pairing.base_head(Head.of(self._base.model)), self._pairing.aligned_head(other)
+        own = Head.of(self._base.model)
+        other = read_head(self._aligned, str(own.weight.device))
+        return self._pairing.base_head(own), self._pairing.aligned_head(other)
+
+    @cached_property
+    def _chunk(self) -> int:
+        return positions_at_a_time(self._runtime.position_chunk, self._heads[0])
 
     @cached_property
     def _workspace(self) -> Workspace:
         head = self._heads[0]
-        return Workspace(self._runtime.position_chunk, head.vocabulary, head.weight.device)
+        return Workspace(self._chunk, head.vocabulary, head.weight.device)
 
 
 def showing(prompt: PromptConfig, files: Several[Path], shown: Shown) -> tuple[PromptConfig, list[Path]]:

@@ -86,7 +86,7 @@ def run(
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses}
     inputs |= {"aligned_score": aligned_score}
     inputs |= {f"prompt_{part}": file for part, file in zip(parts_of(cfg.method.prompt), files, strict=True)}
-    facts = {**loaded.facts, "score_tokens": runtime.score_tokens, "candidates": len(tried)}
+    facts = {**loaded.facts, "score_tokens": measure.score_tokens, "candidates": len(tried)}
     facts |= {"fed_tokens": measure.fed_tokens, "forward_passes": measure.forward_passes}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="prompt_search", config=config, inputs=inputs, started=started, facts=facts)

@@ -18,6 +18,7 @@ from superficial.artifacts.hidden_states import States
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
+from superficial.inference.room import positions_at_a_time
 from superficial.inference.teacher_forcing import Scorer, Sequence
 from superficial.models.head import Head
 from superficial.models.load import Loaded, load_model
@@ -56,7 +57,6 @@ def run(
     model, results = load_model(base, runtime.device), out.parents[3]
     prompts = PromptBuilder.of(model, cfg.context, prompt_files)
     asked = _contexts(prompts, read_table(data), answers)
-    facts: dict[str, Any] = {"score_tokens": runtime.score_tokens}
     read = {one.example: Sequence(asked[one.example], one.base_ids) for one in compared}
     left, work = _seen(model, read, [len(one.base_ids) for one in compared], list(partners), runtime, results)
     del model
@@ -67,6 +67,7 @@ def run(
     right, more = _seen(model, read, [one.used for one in compared], list(partners.values()), runtime, results)
     write_table(spans(found, left, right, partners), out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
+    facts: dict[str, Any] = {"score_tokens": max(work.pop("score_tokens"), more["score_tokens"])}
     facts |= model.facts | {name: count + more[name] for name, count in work.items()}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="spans", config=config, inputs=inputs, started=started, facts=facts)
@@ -94,5 +95,7 @@ def _seen(
     head = Head.of(model.model)
     known = torch.zeros(head.vocabulary, dtype=torch.bool)
     known[shared] = True
-    found = view(head, kept, torch.tensor(tokens), known, runtime.position_chunk)
-    return found, {"forward_passes": scorer.forward_passes, "fed_tokens": scorer.fed_tokens}
+    chunk = positions_at_a_time(runtime.position_chunk, head)
+    found = view(head, kept, torch.tensor(tokens), known, chunk)
+    work = {"forward_passes": scorer.forward_passes, "fed_tokens": scorer.fed_tokens}
+    return found, {"score_tokens": int(scorer.batch_tokens), **work}

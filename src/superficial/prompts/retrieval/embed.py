@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.progress import progress
-from superficial.models.load import pick_device
+from superficial.models.placement import pick_device
 
 BATCH = 32  # texts; it decides the last bits of a vector, so it is no setting of the runtime
 CHUNK = 16 * BATCH  # texts between two steps of the progress bar, sorted by length inside

@@ -41,11 +41,12 @@ def run(
     sequences = changed_sequences(loaded, cfg, read_table(data), answers, prompt_files)
     for example, sequence in zip(answers["id"], sequences, strict=True):
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
-    states = Scorer(loaded, runtime.score_tokens).states(sequences)
+    scorer = Scorer(loaded, runtime.score_tokens)
+    states = scorer.states(sequences)
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
-    facts = {**loaded.facts, "score_tokens": runtime.score_tokens, "response_tokens": len(states)}
+    facts = {**loaded.facts, "score_tokens": scorer.batch_tokens, "response_tokens": len(states)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="rescore", config=config, inputs=inputs, started=started, facts=facts)
 

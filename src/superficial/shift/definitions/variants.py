@@ -16,6 +16,7 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish import EOS
+from superficial.inference.room import positions_at_a_time
 from superficial.shift.compare import aligned_side, base_sides, compare, positions
 from superficial.shift.definitions.names import CANDIDATES, HEADLINE, RESCORED
 from superficial.shift.distributions import Side
@@ -48,7 +49,8 @@ def run(
     files = {HEADLINE: base_score, "two_bos": two_bos, "aligned_context": aligned_context}
     bases = dict(zip(files, base_sides(pairing, base, files.values(), runtime.device), strict=True))
     other = aligned_side(pairing, aligned, aligned_score, runtime.device)
-    found = variants(bases, other, tokens, end_of_turn(answers), runtime.position_chunk)
+    chunk = positions_at_a_time(runtime.position_chunk, other.head)
+    found = variants(bases, other, tokens, end_of_turn(answers), chunk)
     where = positions(answers)
     table = pd.concat([part.assign(variant=name, **where) for name, part in found.items()], ignore_index=True)
     write_table(table[["variant", *where, "counted", *MEASURED]], out)
