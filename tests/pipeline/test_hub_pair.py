@@ -1,10 +1,11 @@
-"""A pair that is in no file, from a hub to the comparison of its tokens."""
+"""A pair that is in no file, from a hub or from folders to the comparison of its tokens."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.adapters import LINEAR, make_base, train
 from support.hub_server import COMMIT, HubServer
 from support.project import Project
 
@@ -25,4 +26,16 @@ def test_a_custom_pair_runs_from_the_hub(
     for name in names:
         manifest = json.loads((project.folder / f"results/models/{model_name(name)}/manifest.json").read_text())
         assert manifest["source"] == {"kind": "hub", "repo": name, "revision": COMMIT, "subfolder": None}
+    assert len(pd.read_parquet(project.folder / shifts)) > 0
+
+
+def test_a_custom_pair_of_folders_may_be_a_model_and_an_adapter(project: Project, tmp_path: Path):
+    """With the two tokens that the adapter adds, its chat template writes one at the end of each turn."""
+    base, adapter = make_base(tmp_path / "own base"), tmp_path / "adapter"
+    train(base, adapter, config={"target_modules": LINEAR, "modules_to_save": ["embed_tokens", "lm_head"]})
+    shifts = f"results/shifts/tiny/{pair_name(str(base), str(adapter))}/zero_shot.parquet"
+    project.made(shifts, hydra=("pair=custom", f"'base={base}'", f"aligned={adapter}"))
+    pair = json.loads((project.folder / f"results/pairs/{pair_name(str(base), str(adapter))}.json").read_text())
+    assert pair["verdict"] == "restricted"
+    assert [token["text"] for token in pair["aligned"]["only"]] == ["<|im_start|>"]  # the other one is its end of turn
     assert len(pd.read_parquet(project.folder / shifts)) > 0

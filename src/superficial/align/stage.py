@@ -16,8 +16,8 @@ from superficial.align.train import put, train_lora
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_folder, write_sidecar
 from superficial.config.schema import AlignStage, RuntimeConfig
+from superficial.models.adapter import CARD, TEMPLATE
 from superficial.models.load import load_model
-from superficial.models.lora import CARD, TEMPLATE
 from superficial.prompts.builder import PromptBuilder
 
 

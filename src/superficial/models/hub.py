@@ -13,6 +13,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256
 from superficial.config.schema import HubSource
 from superficial.models import hub_client
+from superficial.models.adapter import CONFIG as ADAPTER
 from superficial.models.local import UNSAFE, link_or_copy
 
 USERS_OFFLINE = "SUPERFICIAL_HUB_OFFLINE"  # HF_HUB_OFFLINE as the user set it, before stages are told to stay offline
@@ -78,10 +79,10 @@ def newest_commit(repository: str, revision: str | None, *, kind: str) -> str:
     return snapshot(repository, revision, kind=kind, patterns=[], needed=False).commit
 
 
-def fetch_hub(source: HubSource, folder: Path) -> HubSource:
+def fetch_hub(source: HubSource, folder: Path, *, adapter: bool = False) -> HubSource:
     """Fill `folder` with weights and tokenizer; weights are hard links into the cache where the file system can.
 
-    Returns the source with the commit that its revision stands for.
+    Returns the source with the commit that its revision stands for. `adapter`: what is there is no model of its own.
     """
     inside = f"{source.subfolder}/" if source.subfolder else ""
     patterns = [f"{inside}{pattern}" for pattern in NEEDED]
@@ -91,7 +92,13 @@ def fetch_hub(source: HubSource, folder: Path) -> HubSource:
     where = f"hub model {source.repo} at {found.commit[:12]}"
     if not any(origin.glob(WEIGHTS)):
         raise _no_weights(source, found, inside, where)
-    for name in _missing(origin):
+    for name in _missing(origin, ADAPTER if adapter else "config.json"):
+        if (origin / ADAPTER).is_file():
+            raise UserError(
+                "it is an adapter, no whole model",
+                where=where,
+                remedy="pair.aligned.source.kind=lora with pair=custom; in a model file source.kind: lora, with a base",
+            )
         raise UserError(
             f"no {name}", where=where, remedy="it was renamed or taken away: give a revision or subfolder that has it"
         )
@@ -108,11 +115,11 @@ def fetch_hub(source: HubSource, folder: Path) -> HubSource:
     return source.model_copy(update={"revision": found.commit})
 
 
-def _missing(folder: Path) -> list[str]:
+def _missing(folder: Path, config: str) -> list[str]:
     """Files without which the model cannot be loaded: its configuration, and what the index of its weights names."""
     index = folder / "model.safetensors.index.json"
     shards = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
-    return [name for name in ("config.json", *sorted(shards)) if not (folder / name).is_file()]
+    return [name for name in (config, *sorted(shards)) if not (folder / name).is_file()]
 
 
 def _no_weights(source: HubSource, found: Snapshot, inside: str, where: str) -> UserError:

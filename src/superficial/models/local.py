@@ -6,6 +6,7 @@ from pathlib import Path
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import LocalSource
+from superficial.models.adapter import CONFIG as ADAPTER
 
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -17,6 +18,9 @@ def copy_local(source: LocalSource, folder: Path) -> None:
         raise UserError(
             f"no folder {origin}", where="model source local, key path", remedy="give the folder of a model"
         )
+    if (origin / ADAPTER).is_file() and not (origin / "config.json").is_file():
+        remedy = "source: {kind: lora, adapter: FOLDER} with its base, or aligned=FOLDER of pair=custom"
+        raise UserError(f"{origin} is an adapter, no whole model", where="model source local, key path", remedy=remedy)
     if not list(origin.glob("*.safetensors")):
         pickled = [file.name for pattern in UNSAFE for file in origin.glob(pattern)]
         why = f"only {pickled[0]}, which can run code when it is loaded" if pickled else "no weights"

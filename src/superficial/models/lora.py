@@ -1,4 +1,4 @@
-"""A LoRA adapter merged into its base, so that everything downstream sees a plain model folder."""
+"""An adapter merged into its base, so that everything downstream sees a plain model folder."""
 
 import json
 import shutil
@@ -10,22 +10,42 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from superficial.artifacts.errors import UserError
-from superficial.config.schema import LoraSource
+from superficial.config.schema import HubSource, LoraSource
+from superficial.models.adapter import CARD, TEMPLATE, WHERE, require_adapter
+from superficial.models.hub import fetch_hub
 from superficial.models.manifest import read_manifest
-
-WEIGHTS = "adapter_model.safetensors"
-CARD = "card.json"
-TEMPLATE = "chat_template.jinja"
+from superficial.models.peft_adapter import merge_peft
 
 
-def merge_adapter(source: LoraSource, base: Path, folder: Path) -> None:
-    """Write base + adapter into `folder`, with the chat template and the end-of-turn token of the adapter's card.
+def merge_adapter(source: LoraSource, base: Path, folder: Path) -> tuple[LoraSource, dict[str, Any]]:
+    """Write base + adapter into `folder`; an adapter with a card is one of `make align`.
+
+    Returns the source with the commit that the adapter's revision stands for, and facts for the sidecar.
 
     Raises:
-        UserError: no adapter in the folder, or an adapter that was trained on another base.
+        UserError: no adapter there, one that cannot be merged, or one that was trained on another base.
     """
-    adapter = Path(source.adapter)
-    card = read_card(adapter)
+    if isinstance(source.adapter, HubSource):
+        fetched = folder / "adapter"
+        fetched.mkdir()
+        source = source.model_copy(update={"adapter": fetch_hub(source.adapter, fetched, adapter=True)})
+        facts = _merge(source, fetched, base, folder)
+        shutil.rmtree(fetched)
+        return source, facts
+    return source, _merge(source, Path(source.adapter), base, folder)
+
+
+def _merge(source: LoraSource, adapter: Path, base: Path, folder: Path) -> dict[str, Any]:
+    require_adapter(adapter)
+    if (adapter / CARD).is_file():
+        _merge_own(adapter, base, folder)
+        return {}
+    return merge_peft(adapter, source.base, base, folder)
+
+
+def _merge_own(adapter: Path, base: Path, folder: Path) -> None:
+    """With the chat template and the end-of-turn token of the card."""
+    card = _read_card(adapter)
     manifest = read_manifest(base)
     if card["base"]["weights_sha256"] != manifest["weights_sha256"]:
         raise UserError(
@@ -45,14 +65,10 @@ def merge_adapter(source: LoraSource, base: Path, folder: Path) -> None:
     shutil.copyfile(adapter / "NOTICE", folder / "NOTICE")
 
 
-def read_card(adapter: Path) -> dict[str, Any]:
+def _read_card(adapter: Path) -> dict[str, Any]:
     """The card of an adapter folder: what it was trained on, with what, and how."""
-    for name in (WEIGHTS, CARD, TEMPLATE, "adapter_config.json"):
-        if not (adapter / name).is_file():
-            raise UserError(
-                f"no {name} in {adapter}",
-                where="model source lora, key adapter",
-                remedy="restore the folder (git checkout), or train the adapter with `make align`",
-            )
+    if not (adapter / TEMPLATE).is_file():
+        remedy = "restore the folder (git checkout), or train the adapter with `make align`"
+        raise UserError(f"no {TEMPLATE} in {adapter}", where=WHERE, remedy=remedy)
     card: dict[str, Any] = json.loads((adapter / CARD).read_text(encoding="utf-8"))
     return card

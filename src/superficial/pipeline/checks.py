@@ -9,6 +9,7 @@ from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
 from superficial.config.schema.judge import ImportedJudge, LocalJudge, ModuleJudge
 from superficial.config.schema.server import ModuleEngine
 from superficial.judging.judges.other import require_other
+from superficial.models.adapter import CARD, CONFIG, check_base
 from superficial.pipeline.pins import tell_unlocked
 from superficial.pipeline.slices.judging import judge_files, vote_files
 from superficial.pipeline.stages import sources
@@ -23,6 +24,7 @@ def check_run(run: Experiment) -> None:
     for name in {*run.settings.methods, *run.settings.contexts, *names}:
         check_prompt(run.method(name).prompt)
     check_custom(run.settings, run.pairs)
+    _check_adapters(run)
     _check_engine(run)
     _check_judges(run)
     tell_unlocked(run)
@@ -38,6 +40,17 @@ def _check_folders(run: Experiment) -> None:
         raise UserError(
             f"no folder {folder}", where="config, key published_dir", remedy="it holds outputs/ and judgments/"
         )
+
+
+def _check_adapters(run: Experiment) -> None:
+    """An adapter in a folder was trained on the base that it is asked for with: known before anything is fetched."""
+    for pair in run.with_stages.values():
+        for source in (pair.base.source, pair.aligned.source):
+            if not isinstance(source, LoraSource) or not isinstance(source.adapter, str):
+                continue
+            folder = Path(source.adapter)
+            if (folder / CONFIG).is_file() and not (folder / CARD).is_file():
+                check_base(folder, source.base)
 
 
 def _check_engine(run: Experiment) -> None:

@@ -57,7 +57,8 @@ class Inputs:
     def adapter_files(self, wildcards: Any) -> list[str]:
         """The files of its adapter; what is missing there is left to the stage, which says what to do about it."""
         source = self._run.model(wildcards.model).source
-        folder = Path(source.adapter).glob("*") if isinstance(source, LoraSource) else []
+        adapter = source.adapter if isinstance(source, LoraSource) else None
+        folder = Path(adapter).glob("*") if isinstance(adapter, str) else []  # the hub's have a commit instead
         return sorted(str(file) for file in folder if file.is_file())
 
     # Responses, scores, shifts.

@@ -10,7 +10,7 @@ from tokenizers.processors import TemplateProcessing
 
 from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import model_name, pair_name
-from superficial.config.schema import HubSource, MethodConfig, PromptConfig, ReferenceConfig
+from superficial.config.schema import HubSource, LocalSource, LoraSource, MethodConfig, PromptConfig, ReferenceConfig
 from superficial.pipeline.checks import check_run
 from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
@@ -73,6 +73,29 @@ def test_a_pair_in_no_file_is_two_repositories():
     assert custom.base.name in run.model_names
 
 
+def test_a_pair_in_no_file_may_be_folders_and_an_adapter(tmp_path: Path):
+    whole, adapter = tmp_path / "whole", tmp_path / "run 7"
+    for folder in (whole, adapter):
+        folder.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "whole"}))
+    run = Run(CONFIG, ["pair=custom", f"base={whole}", f"aligned='{adapter}'"])
+    check_run(run)
+    pair = run.settings.pair
+    assert pair.base.source == LocalSource(kind="local", path=str(whole))
+    assert pair.aligned.source == LoraSource(kind="lora", base=pair.base, adapter=str(adapter))
+    assert pair.title == "whole → run 7"
+    assert pair.aligned.name.startswith("run_7_")
+    mixed = Run(CONFIG, ["pair=custom", "base=org/Whole", f"aligned='{adapter}'"])
+    check_run(mixed)
+    assert mixed.settings.pair.aligned.source.base.source == HubSource(kind="hub", repo="org/Whole")
+    hub = Run(CONFIG, ["pair=custom", "base=org/a", "aligned=org/b", "pair.aligned.source.kind=lora"])
+    assert hub.settings.pair.aligned.source.adapter == HubSource(kind="hub", repo="org/b")
+    with pytest.raises(UserError, match=r"trained on org/other, and the base is org/Whole"):
+        edited = {"peft_type": "LORA", "base_model_name_or_path": "org/other"}
+        (adapter / "adapter_config.json").write_text(json.dumps(edited))
+        check_run(mixed)
+
+
 def test_names_made_from_repositories_are_safe_and_never_meet():
     alike = ["org/Model-1.5", "org/model_1.5", "org/MODEL.1.5", "org_model/1.5"]
     names = {model_name(one).lower() for one in alike}
@@ -84,9 +107,17 @@ def test_names_made_from_repositories_are_safe_and_never_meet():
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["pair=custom"], r"base or aligned is not set.*base=ORG/MODEL and aligned=ORG/MODEL$"),
+        (["pair=custom"], r"base or aligned is not set.*each ORG/MODEL or a folder$"),
         (["pair=custom", "base=org/a"], r"base or aligned is not set"),
-        (["pair=custom", "base=../a", "aligned=org/b"], r"it is '\.\./a'"),
+        (["pair=custom", "base=../a", "aligned=org/b"], r"key base: no folder \.\./a, and no ORG/MODEL"),
+        (
+            ["pair=custom", f"base={CONFIG}", "aligned=org/b", "pair.base.source.revision=x"],
+            r"is a folder, which has no",
+        ),
+        (
+            ["pair=custom", f"base={CONFIG.parent}/resources/adapters/gemma3_270m_chat", "aligned=org/b"],
+            r"is an adapter, and nothing says on",
+        ),
         (["base=org/a"], r"no pair reads them \| remedy: pair=custom takes"),
     ],
 )

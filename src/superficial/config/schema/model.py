@@ -8,7 +8,8 @@ from superficial.config.schema.base import Name, Sha256, Strict
 from superficial.config.schema.plan import Architecture
 
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="commit of a repository of the hub")]
-Repository = Annotated[str, Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="OWNER/NAME on the hub")]
+REPOSITORY = r"^\w[\w.-]*/\w[\w.-]*$"
+Repository = Annotated[str, Field(pattern=REPOSITORY, description="OWNER/NAME on the hub")]
 
 
 class PypiSource(Strict):
@@ -42,11 +43,13 @@ class HubSource(Strict):
 
 
 class LoraSource(Strict):
-    """A base model with a LoRA adapter merged into it."""
+    """A base model with an adapter merged into it: one of `make align`, or any that peft saved."""
 
     kind: Literal["lora"]
     base: "ModelConfig"
-    adapter: str = Field(description="folder with adapter_model.safetensors, card.json and chat_template.jinja")
+    adapter: str | HubSource = Field(
+        description="folder with adapter_config.json and adapter_model.safetensors, or {kind: hub, repo: ORG/NAME}"
+    )
 
 
 class ModelConfig(Strict):

@@ -10,7 +10,7 @@ from superficial.config.schema.dataset import DatasetConfig
 from superficial.config.schema.figure import FigureConfig, ReferenceConfig
 from superficial.config.schema.judge import CanariesConfig, JudgeConfig, PairwiseConfig, TrustConfig
 from superficial.config.schema.method import GenerateConfig, MethodConfig
-from superficial.config.schema.model import PairConfig, Repository
+from superficial.config.schema.model import PairConfig
 from superficial.config.schema.plan import PlanConfig
 from superficial.config.schema.runtime import RuntimeConfig
 from superficial.config.schema.search import SearchConfig
@@ -23,8 +23,8 @@ class Settings(Strict):
 
     pair: PairConfig
     pairs: list[Name] = Field(description="several pairs in one run; empty means the one in `pair`")
-    base: Repository | None = Field(description="the base model of pair=custom")
-    aligned: Repository | None = Field(description="the aligned model of pair=custom")
+    base: str | None = Field(description="the base model of pair=custom: a folder, or ORG/MODEL on the hub")
+    aligned: str | None = Field(description="the aligned model of pair=custom: likewise, or an adapter on the base")
     dataset: DatasetConfig
     response: MethodConfig = Field(description="how the aligned model is asked")
     context: MethodConfig = Field(description="how the base model sees the same instruction")

@@ -6,16 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
 from safetensors import safe_open
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
+from superficial.models.chat_end import template_end
 from superficial.models.load import load_tokenizer
 from superficial.models.manifest import read_manifest
 from superficial.shift.pair.report import Token
-
-ANSWER = "ANSWER"  # stands for the assistant's words when a chat template is asked what it writes after them
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Vocabulary:
         ids = {text: token for text, token in everything.items() if token < rows}
         added = frozenset(entry["content"] for entry in description["added_tokens"])
         ends = [token for token in _ends(manifest.parent, tokenizer) if token < rows]
-        after = _template_end(tokenizer, {ids[text] for text in added & ids.keys()})
+        after = template_end(tokenizer, rows)
         bos: Any = tokenizer.bos_token_id
         return cls(
             model=name,
@@ -103,16 +101,3 @@ def _ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     if ends is None:
         ends = tokenizer.eos_token_id
     return sorted(ends) if isinstance(ends, list) else [] if ends is None else [int(ends)]
-
-
-def _template_end(tokenizer: PreTrainedTokenizerBase, added: set[int]) -> int | None:
-    """The first special token that the chat template writes after an answer."""
-    if not tokenizer.chat_template:
-        return None
-    messages = [{"role": "user", "content": "QUESTION"}, {"role": "assistant", "content": ANSWER}]
-    try:
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except TemplateError:  # a template may insist on messages of another form
-        return None
-    ids = tokenizer(text.rpartition(ANSWER)[2], add_special_tokens=False).input_ids
-    return next((int(token) for token in ids if token in added), None)
