@@ -7,7 +7,7 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help figures search-prompt test report verify align lint lock why plan bench targets clean
+.PHONY: help figures search-prompt test report verify align lint lock why plan bench gpu-check targets clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ plan: $(READY)  ## say what a run would take: jobs, tokens, FLOPs, disk, request
 
 bench: $(READY)  ## measure speed: ratios taken in one run
 	$(BIN)/python -m superficial.bench
+
+gpu-check: $(READY)  ## check and measure one card, at most eight minutes: results/gpu_check.json; ARGS=--tiny runs without one
+	@$(BIN)/python -m superficial.bench.card --out results/gpu_check.json $(ARGS)
 
 targets: $(READY)  ## write the README's table of figures and tables from what their modules declare
 	@$(BIN)/python -m superficial targets README.md

@@ -14,6 +14,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
+from superficial.pipeline.cards import take_cards
 from superficial.pipeline.job_errors import remember, remembered
 from superficial.pipeline.stages import STAGES, code_of
 
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
     parser.add_argument("--runtime", required=True, help="device and batch sizes, JSON")
     parser.add_argument("--threads", type=int, help="CPU threads for the numerical libraries")
+    parser.add_argument("--cards", type=int, default=0, help="cards that this job may use, of those that are there")
     parser.add_argument(
         "--shard", type=Shard.parse, metavar="I-of-N", help="do a part of the work, and write no artifact"
     )
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.threads:
         # `--cores 8` on a machine with two cores must not start eight threads: they would only wait for each other.
         os.environ["OMP_NUM_THREADS"] = str(min(given.threads, os.cpu_count() or 1))
+    take_cards(given.cards)
     stage = STAGES[given.stage]
     files = named_files(given.files)
     cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)

@@ -22,8 +22,8 @@ rule causal:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("causal"),
     shell:
-        "{STAGE} causal --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
+        "{STAGE} causal --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -42,8 +42,8 @@ rule judge_swapped:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{pair}.swapped".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.causal}"
-        " responses={input.causal} model={input.model} reads={input.files:q} out={output}"
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " data={input.causal} responses={input.causal} model={input.model} reads={input.files:q} out={output}"
 
 
 # A stage of its own, so that another confidence or seed loads no model.

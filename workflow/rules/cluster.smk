@@ -2,10 +2,15 @@
 from snakemake.io import checkpoint_target
 
 from superficial.pipeline.inputs import Inputs
-from superficial.pipeline.needs import Needs, has_card
+from superficial.pipeline.cards import cards_here
+from superficial.pipeline.needs import Needs
 
-INPUTS, NEEDS = Inputs(RUN), Needs(RUN, workflow.cores, card=has_card())
+CARDS = cards_here()
+INPUTS, NEEDS = Inputs(RUN), Needs(RUN, workflow.cores, cards=CARDS)
 holding, threads_with, HALF = NEEDS.holding, NEEDS.threads_with, NEEDS.half
+# On this machine jobs run beside each other while there are cards for them, each on its own (--cards).
+if CARDS and workflow.nodes is None and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", CARDS)
 
 
 wildcard_constraints:

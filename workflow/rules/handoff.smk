@@ -22,8 +22,8 @@ rule handoff:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("handoff"),
     shell:
-        "{STAGE} handoff --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " model={input.model} data={input.data} responses={input.responses} shifts={input.shifts}"
+        "{STAGE} handoff --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} model={input.model} data={input.data} responses={input.responses} shifts={input.shifts}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -61,7 +61,8 @@ rule prefill:
     params:
         cfg=lambda wildcards: RUN.slice("prefill", wildcards.seen),
     shell:
-        "{STAGE} prefill --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} model={input.model}"
+        "{STAGE} prefill --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " model={input.model}"
         " data={input.data} responses={input.responses} prompt_files={input.prompt_files:q} out={output}"
 
 

@@ -50,7 +50,7 @@ rule judge:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
         " data={input.data} responses={input.responses:q} model={input.model} reads={input.files:q} out={output:q}"
 
 
@@ -70,8 +70,8 @@ rule judge_shard:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
-        " data={input.data} responses={input.responses:q} model={input.model}"
+        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " --shard {wildcards.shard} data={input.data} responses={input.responses:q} model={input.model}"
         " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method:q}.parquet"
 
 
@@ -109,7 +109,7 @@ rule canaries:
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
         " data={input.data} responses={input.responses:q} judgments={input.judgments:q} model={input.model}"
         " sentences={input.sentences:q} reads={input.files:q} out={output:q}"
 
@@ -133,7 +133,8 @@ rule pairwise:
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:
-        "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} data={input.data}"
+        "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " data={input.data}"
         " a={input.a} b={input.b} model={input.model} votes={input.votes:q} reads={input.files:q} out={output}"
 
 

@@ -56,5 +56,5 @@ rule align:
     params:
         cfg=lambda wildcards: RUN.slice("align"),  # it holds a template, too
     shell:
-        "{STAGE} align --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} align --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
         " base={input.base} examples={input.examples} template={input.template} notice={input.notice} out={output}"

@@ -27,7 +27,7 @@ rule generate:
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads}"
+        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
         " model={input.model} data={input.data} prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -44,6 +44,6 @@ rule generate_shard:
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
-        " model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " --shard {wildcards.shard} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
         " out=results/responses/{wildcards.dataset}/{wildcards.model}/{wildcards.method}.parquet"

@@ -21,8 +21,8 @@ rule prompt_search:
     params:
         cfg=lambda wildcards: RUN.slice("prompt_search", wildcards.method),
     shell:
-        "{STAGE} prompt_search --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
+        "{STAGE} prompt_search --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
         " aligned_score={input.score} prompt_files={input.prompt_files:q} out={output}"
 
 

@@ -39,8 +39,8 @@ rule score:
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " model={input.model} data={input.data} responses={input.responses}"
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -62,8 +62,8 @@ rule score_shard:
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
-        " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " --shard {wildcards.shard} pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q}"
         " out=results/scores/{wildcards.dataset}/{wildcards.pair}/{wildcards.side}.{wildcards.seen}.safetensors"
 
@@ -87,8 +87,8 @@ rule compare:
     params:
         cfg=RUN.slice("compare"),
     shell:
-        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " base={input.base} aligned={input.aligned} responses={input.responses}"
+        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} base={input.base} aligned={input.aligned} responses={input.responses}"
         " base_score={input.base_score} aligned_score={input.aligned_score} out={output}"
 
 

@@ -30,8 +30,8 @@ rule spans:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("score", CONTEXT),
     shell:
-        "{STAGE} spans --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
+        "{STAGE} spans --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 

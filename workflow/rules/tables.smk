@@ -20,8 +20,8 @@ rule rescore:
     params:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
-        "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
-        " model={input.model} data={input.data} responses={input.responses}"
+        "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -42,7 +42,8 @@ rule definitions:
     resources:
         **holding(INPUTS.both_models),
     shell:
-        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
+        " pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
         " two_bos={input.two_bos} aligned_context={input.aligned_context}"
         " aligned_score={input.aligned_score} out={output}"

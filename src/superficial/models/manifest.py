@@ -1,14 +1,18 @@
 """The manifest of a model folder: what the model is, by content."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import digest, file_sha256
-from superficial.config.schema import ModelConfig
+
+if TYPE_CHECKING:  # models are read without the configuration's library (bench/card.py)
+    from superficial.config.schema import ModelConfig
 
 FILE_NAME = "manifest.json"
 

@@ -76,7 +76,7 @@ def test_shards_are_named_after_what_the_stage_reads():
 def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
     run = Run(ROOT / "config", [LARGE])
     one, pair = Inputs(run), next(iter(run.pairs))
-    needs, of = Needs(run, 8, card=False), job(pair=pair)
+    needs, of = Needs(run, 8, cards=0), job(pair=pair)
     asked = needs.holding(one.base_model)
     assert needs.threads_with(one.base_model)(of) == 8
     assert asked["gpu"](of) == 3  # 138 GB and a quarter more, on cards of 80 GB
@@ -86,15 +86,15 @@ def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
 
     small = Run(ROOT / "config", [])
     of = job(pair="gemma3_270m")
-    assert Needs(small, 8, card=False).threads_with(Inputs(small).both_models)(of) == 4
-    assert Needs(small, 8, card=True).threads_with(Inputs(small).both_models)(of) == 8
-    assert Needs(small, 1, card=False).half == 1
+    assert Needs(small, 8, cards=0).threads_with(Inputs(small).both_models)(of) == 4
+    assert Needs(small, 8, cards=1).threads_with(Inputs(small).both_models)(of) == 8
+    assert Needs(small, 1, cards=0).half == 1
 
 
 def test_no_job_asks_for_more_time_than_its_partition_gives():
     def minutes(*overrides: str) -> list[int]:
         run = Run(ROOT / "config", [LARGE, *overrides])
-        asked = Needs(run, 8, card=False).holding(Inputs(run).base_model)
+        asked = Needs(run, 8, cards=0).holding(Inputs(run).base_model)
         return [asked["runtime"](job(pair=next(iter(run.pairs))), attempt) for attempt in (1, 2, 3)]
 
     first, *more = minutes()
@@ -102,3 +102,16 @@ def test_no_job_asks_for_more_time_than_its_partition_gives():
     assert more == [24 * 60] * 2
     assert minutes("runtime.job_hours=1.5") == [90] * 3
     assert minutes("runtime.job_hours=100") == [first, 2 * first, 3 * first]
+
+
+def test_jobs_on_several_cards_share_the_cores():
+    """Eight cards, eight jobs; one that fills three gets the cores of three."""
+    small, large = Run(ROOT / "config", []), Run(ROOT / "config", [LARGE])
+    of_small, of_large = job(pair="gemma3_270m"), job(pair=next(iter(large.pairs)))
+    needs = Needs(small, 32, cards=8)
+    assert needs.threads_with(Inputs(small).both_models)(of_small) == 4
+    assert needs.holding(Inputs(small).both_models)["gpu"](of_small) == 1
+    assert Needs(large, 32, cards=8).threads_with(Inputs(large).base_model)(of_large) == 12
+    assert Needs(large, 32, cards=2).threads_with(Inputs(large).base_model)(of_large) == 32
+    assert Needs(small, 2, cards=8).half == 1
+    assert Needs(small, 8, cards=1).half == 8

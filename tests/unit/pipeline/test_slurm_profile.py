@@ -27,7 +27,7 @@ class Resources(dict[str, Any]):
 def submitted(*overrides: str, attempt: int = 1, **set_by_user: object) -> str:
     """The options of sbatch for `generate`, and the partition."""
     run = Run(ROOT / "config", ["pair=llama2_70b_chat", *overrides])
-    asked = Needs(run, 8, card=False).holding(Inputs(run).answering_models)
+    asked = Needs(run, 8, cards=0).holding(Inputs(run).answering_models)
     of, resources = SimpleNamespace(model="llama2_70b"), Resources()
     for name, value in asked.items():
         resources[name] = value(of, attempt) if "attempt" in value.__code__.co_varnames else value(of)

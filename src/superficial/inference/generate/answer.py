@@ -1,11 +1,16 @@
 """One answer: how it is decoded, when it has ended, and what is kept of it."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-from superficial.config.schema import DecodingConfig, PromptConfig
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 from superficial.inference.finish import EOS, LENGTH, STOP
 from superficial.inference.generate.stop import cut, may_end, rule_of
 from superficial.models.load import Loaded
+
+if TYPE_CHECKING:  # decoding runs without the configuration's library (bench/card.py)
+    from superficial.config.schema import DecodingConfig, PromptConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Greedy:
     stop: str = "end_of_turn"  # what stop.rule_of gives
 
     @classmethod
-    def of(cls, prompt: PromptConfig, decoding: DecodingConfig, max_new_tokens: int) -> "Greedy":
+    def of(cls, prompt: PromptConfig, decoding: DecodingConfig, max_new_tokens: int) -> Greedy:
         """How a method decodes."""
         return cls(max_new_tokens, decoding.repetition_penalty, rule_of(prompt, decoding))
 

@@ -17,10 +17,15 @@ read one after the other with the depth of code blocks that are open:
 A decision is made when no continuation of the text can change it, so that reading a text in pieces gives the same cut.
 """
 
-import re
+from __future__ import annotations
 
-from superficial.config.schema import DecodingConfig, PromptConfig
+import re
+from typing import TYPE_CHECKING
+
 from superficial.prompts.layout import SLOT
+
+if TYPE_CHECKING:  # decoding runs without the configuration's library (bench/card.py)
+    from superficial.config.schema import DecodingConfig, PromptConfig
 
 VERSIONS = {"fence": 2}  # 1 where none is told; part of the key of every stored answer: raise one when its rule changes
 HEADER = "# Query:"
