@@ -67,6 +67,10 @@ rule:
     localrule: True
 
 
+if workflow.is_main_process:
+    recall(workflow.rules, Path("results"), Path(".snakemake"))
+
+
 onsuccess:
     print(f"Done. Figures: {Path('results/figures').resolve()}", file=sys.stderr)
 

@@ -36,6 +36,6 @@ def test_a_custom_pair_of_folders_may_be_a_model_and_an_adapter(project: Project
     shifts = f"results/shifts/tiny/{pair_name(str(base), str(adapter))}/zero_shot.parquet"
     project.made(shifts, hydra=("pair=custom", f"'base={base}'", f"aligned={adapter}"))
     pair = json.loads((project.folder / f"results/pairs/{pair_name(str(base), str(adapter))}.json").read_text())
-    assert pair["verdict"] == "restricted"
-    assert [token["text"] for token in pair["aligned"]["only"]] == ["<|im_start|>"]  # the other one is its end of turn
+    assert (pair["verdict"], pair["end_of_turn"]) == ("restricted", "role")
+    assert [token["text"] for token in pair["aligned"]["only"]] == ["<eos>", "<|im_start|>"]
     assert len(pd.read_parquet(project.folder / shifts)) > 0

@@ -1,4 +1,5 @@
 # What the run's figures and tables hang on, and whether it still is what it was: `python -m superficial verify`.
+from superficial.pipeline.provenance.records import recall
 from superficial.pipeline.targets import beyond_all
 
 MANIFEST = "results/manifest.json"
