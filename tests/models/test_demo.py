@@ -11,13 +11,14 @@ import pytest
 import torch
 from support.project import ROOT
 
+from superficial.artifacts.state_file import StateFile
 from superficial.config.schema import PromptConfig
 from superficial.inference.teacher_forcing import Sequence
 from superficial.judging.refusals.phrases import Refusals
 from superficial.models.head import Head
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.shift.score import build_sequences, read_states
+from superficial.shift.score import build_sequences
 from superficial.shift.statistics.summary import LOOP, repeated_ngrams
 
 RESULTS = ROOT / "results"
@@ -94,7 +95,8 @@ def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
     responses = pd.read_parquet(RESULTS / f"responses/demo/{PAIR}_chat/aligned.parquet")
     method = PromptConfig(kind="completion", template=TEMPLATE)
     sequences = build_sequences(base, PromptBuilder.of(base, method, ()), data, responses)
-    states, lengths = read_states(RESULTS / f"scores/demo/{PAIR}/base.zero_shot.safetensors")
+    scored = StateFile(RESULTS / f"scores/demo/{PAIR}/base.zero_shot.safetensors")
+    states, lengths = scored.read(), scored.lengths
     table = pd.read_parquet(RESULTS / f"shifts/demo/{PAIR}/zero_shot.parquet")
     head = Head.of(base.model)
     for row in (3, 31):

@@ -22,7 +22,7 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        file = name.partition("#")[0]
+        file = name.partition("#")[0].partition("?")[0]
         url = (self.site / file).as_uri()
         self.driver.get("about:blank")  # otherwise a URL that differs in its hash only would not load
         self.driver.get(url + name[len(file) :])

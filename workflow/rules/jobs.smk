@@ -12,3 +12,6 @@ STAGE = f"{sys.executable} -m superficial"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take turns with any other busy process
 # Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
 ERRORS = errors_file(Path(".snakemake"))
+
+# Hidden states are most of the disk: without runtime.keep_states they go once the last job of a run has read them.
+scored = str if RUN.settings.runtime.keep_states else temp

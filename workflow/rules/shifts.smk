@@ -29,7 +29,7 @@ rule score:
         shards=INPUTS.shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
         code=code_of("score"),
     output:
-        "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
+        scored("results/scores/{dataset}/{pair}/{side}.{seen}.safetensors"),
     wildcard_constraints:
         side="base|aligned",
         seen="|".join(RUN.method_names),

@@ -10,7 +10,7 @@ rule rescore:
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("rescore"),
     output:
-        "results/scores/{dataset}/{pair}/base.{seen}.{change}.safetensors",
+        scored("results/scores/{dataset}/{pair}/base.{seen}.{change}.safetensors"),
     wildcard_constraints:
         seen=f"{RESPONSE}|{CONTEXT}",
         change="two_bos|aligned_context",

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +34,20 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """sha256 of the canonical JSON of `value`."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_all(values: Iterable[Any]) -> str:
+    """`digest` of the list of `values`, which need never be in memory at once.
+
+    >>> digest_all(iter([1, [2]])) == digest([1, [2]])
+    True
+    """
+    found, between = hashlib.sha256(b"["), b""
+    for value in values:
+        found.update(between + canonical(value).encode())
+        between = b","
+    found.update(b"]")
+    return found.hexdigest()
 
 
 def file_sha256(path: Path) -> str:

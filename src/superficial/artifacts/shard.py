@@ -37,3 +37,6 @@ class Shard:
         ['b', 'e', 'h']
         """
         return list(pieces[self.index - 1 :: self.count])
+
+
+WHOLE = Shard(1, 1)

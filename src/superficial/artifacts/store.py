@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class Store:
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
+
+    def values(self) -> Iterable[Any]:
+        """All values."""
+        return self._values.values()
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Add entries: one write, then flushed to disk."""

@@ -1,12 +1,19 @@
 """Tables on disk: Parquet for what later stages read, CSV for what people read. Equal tables give equal bytes."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from superficial.artifacts.files import whole_file
 
 TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
+
+BATCH = 2**13  # rows decoded at a time
+GROUP = 2**20  # rows of a group in a Parquet file, as pandas writes it
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -19,9 +26,49 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(partial, index=False, compression="zstd")
 
 
+def write_parts(parts: Iterable[pd.DataFrame], path: Path, group: int = GROUP) -> None:
+    """Write a table that comes in parts, at least one: the bytes of `write_table`, with one group in memory at most."""
+    rest = iter(parts)
+    first = pa.Table.from_pandas(next(rest), preserve_index=False)
+    tables = chain([first], (pa.Table.from_pandas(part, preserve_index=False) for part in rest))
+    with whole_file(path) as partial, pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+        for table in _of_equal_length(tables, group):
+            writer.write_table(table, group)
+
+
+def _of_equal_length(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `size` rows; the last one may be shorter."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        while sum(map(len, held)) >= size:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, size).combine_chunks()
+            held = [whole.slice(size)]
+    if rest := pa.concat_tables(held):
+        yield rest.combine_chunks()
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote."""
     if path.suffix == ".csv":
         # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
         return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
     return pd.read_parquet(path)
+
+
+def read_rows(path: Path, columns: Sequence[str], start: int, stop: int) -> pd.DataFrame:
+    """Some rows of a Parquet table; no more than a part of one group is ever in memory."""
+    file, first, parts = pq.ParquetFile(path), 0, []
+    for group in range(file.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows
+        if first < stop and start < last:
+            for batch in file.iter_batches(BATCH, [group], list(columns)):
+                low, high = max(start - first, 0), min(stop - first, len(batch))
+                if low < high:
+                    parts.append(batch.slice(low, high - low))
+                first += len(batch)
+                if first >= stop:
+                    break
+        first = last
+    return pa.Table.from_batches(parts).to_pandas()

@@ -1,32 +1,39 @@
 """Rows of the token table that were computed once, kept by content: a run that grows compares only what is new."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from superficial.artifacts.files import digest
-from superficial.artifacts.table import read_table, write_table
+from superficial.artifacts.table import write_table
 
 VERSION = 2  # part of what rows are kept under: raise it when a comparison changes
 CONTENT = "content"  # column that says whose rows these are
+OPEN = 4  # files whose rows stay in memory
 
 
 class Rows:
-    """The rows of responses, in `results/.shifts`: a file a job, each whole or not there.
+    """The rows of responses, in `results/.shifts`: files of some thousand rows, each whole or not there.
 
     `key` identifies everything but a response's own states and tokens. Deleting the folder costs work and no more.
     """
 
     def __init__(self, results: Path, key: object) -> None:
         self._folder = results / ".shifts" / digest([key, VERSION])[:32]
-        self._parts: list[pd.DataFrame] = []
-        self._place: dict[str, range] = {}  # of the rows of a response among those of all parts
-        for file in sorted(self._folder.glob("*.parquet")):
-            self._add(read_table(file))
+        self._read = lru_cache(maxsize=OPEN)(pq.read_table)
+        self._place: dict[str, tuple[Path, int, int]] = {}  # file of a response, and its rows there
+        for file in sorted(self._folder.glob("[!.]*.parquet")):
+            contents = pq.read_table(file, columns=[CONTENT])[CONTENT].to_numpy()
+            starts = np.flatnonzero(np.append(True, contents[1:] != contents[:-1])).tolist()
+            stops = [*starts[1:], len(contents)]
+            self._add(file, contents[starts].tolist(), np.subtract(stops, starts).tolist())
 
     def __contains__(self, content: str) -> bool:
         return content in self._place
@@ -34,21 +41,21 @@ class Rows:
     def put(self, contents: Sequence[str], lengths: Sequence[int], rows: pd.DataFrame) -> None:
         """Keep the `rows` of responses with these `contents`, `lengths` of them each, in this order."""
         part = rows.assign(**{CONTENT: np.repeat(np.array(contents, dtype=object), lengths)})
-        write_table(part, self._folder / f"{digest(list(contents))[:32]}.parquet")
-        self._add(part)
+        file = self._folder / f"{digest(list(contents))[:32]}.parquet"
+        write_table(part, file)
+        self._add(file, contents, lengths)
 
     def get(self, contents: Iterable[str]) -> pd.DataFrame:
-        """The rows of all these responses, one after the other."""
-        places = [np.arange(one.start, one.stop) for one in map(self._place.__getitem__, contents)]
-        return pd.concat(self._parts).iloc[np.concatenate(places)].drop(columns=CONTENT).reset_index(drop=True)
+        """The rows of all these responses, one after the other; at least one."""
+        places = [self._place[content] for content in contents]
+        parts = [self._read(file).slice(start, length) for file, start, length in places]
+        return pa.concat_tables(parts).drop_columns(CONTENT).to_pandas()
 
-    def _add(self, part: pd.DataFrame) -> None:
-        before = sum(map(len, self._parts))
-        contents = part[CONTENT].to_numpy()
-        starts = np.flatnonzero(np.append(True, contents[1:] != contents[:-1]))
-        for start, stop in zip(starts, [*starts[1:], len(part)], strict=True):
-            self._place[contents[start]] = range(before + start, before + stop)
-        self._parts.append(part)
+    def _add(self, file: Path, contents: Iterable[str], lengths: Iterable[int]) -> None:
+        start = 0
+        for content, length in zip(contents, lengths, strict=True):
+            self._place[content] = file, start, length
+            start += length
 
 
 def content(*parts: torch.Tensor) -> str:

@@ -1,17 +1,20 @@
 """Teacher forcing: the final hidden states that predict each token of a response, one forward pass per batch."""
 
 import threading
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from superficial.artifacts.hidden_states import States
 from superficial.artifacts.progress import progress
-from superficial.artifacts.shard import Shard
+from superficial.artifacts.shard import WHOLE, Shard
 from superficial.inference.prefix import Prefix
 from superficial.inference.room import Halving, Size, tokens_at_a_time
 from superficial.inference.workers import Workers
@@ -30,6 +33,28 @@ class Sequence:
     def fed(self) -> list[int]:
         """What the model reads: the last response token is only predicted."""
         return (self.context + self.response)[:-1]
+
+
+class Packed(Several[Sequence]):
+    """Many sequences in little memory, four bytes a token; each is made when it is asked for."""
+
+    def __init__(self, sequences: Iterable[Sequence]) -> None:
+        self._ids, self._ends = array("i"), array("q", [0])
+        for one in sequences:
+            for part in (one.context, one.response):
+                self._ids.extend(part)
+                self._ends.append(len(self._ids))
+
+    def __len__(self) -> int:
+        return len(self._ends) // 2
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        start, middle, end = self._ends[2 * row : 2 * row + 3]
+        return Sequence(self._ids[start:middle].tolist(), self._ids[middle:end].tolist())
 
 
 class Scorer:
@@ -65,51 +90,68 @@ class Scorer:
         found = dict(self._work(sequences, self._batches(sequences)))
         return torch.cat([found[row] for row in range(len(sequences))])
 
-    def share(self, sequences: Several[Sequence], shard: Shard) -> None:
-        """Do a shard of the batches, and keep their states for `states`."""
-        for _ in self._work(sequences, shard.of(self._batches(sequences))):
-            pass
+    def keep(self, sequences: Several[Sequence], shard: Shard = WHOLE) -> None:
+        """Do a shard of the batches, by default all, and keep their states; none stays in memory."""
+        assert self._kept is not None
+        groups, kept = shard.of(self._batches(sequences)), self._kept
+
+        def work(rows: list[int]) -> int:
+            self._new(sequences, rows, [row for row in rows if sequences[row] not in kept])
+            return sum(len(sequences[row].response) for row in rows)
+
+        with self._progress(sequences, groups) as bar:
+            for tokens in self._workers.map(work, groups):
+                bar.update(tokens)
 
     def _batches(self, sequences: Several[Sequence]) -> list[list[int]]:
-        lengths, contexts = [len(one.fed) for one in sequences], [one.context for one in sequences]
-        self.batch_tokens = tokens_at_a_time(self.batch_tokens, self._loaded, contexts, lengths)
+        """The batches of `sequences`. Where one is too large for a card, `halving` cuts it by its padded tokens."""
+        if self.batch_tokens == "auto":
+            lengths = [len(one.fed) for one in sequences]
+            self.batch_tokens = tokens_at_a_time("auto", self._loaded, _outermost(sequences), lengths)
+        size = partial(_padded, sequences)
+        self.halving = Halving(self._loaded.manifest["name"], size)
         return batches(sequences, self.batch_tokens)
 
     def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
         """The rows of `groups` with their states (T, H)."""
-        name = self._loaded.manifest["name"]
-        self.halving = Halving(name, lambda rows: len(rows) * max(len(sequences[row].fed) for row in rows))
-        total = sum(len(sequences[row].response) for rows in groups for row in rows)
-        label = f"scoring ({name})"
-        with progress(label, total, "tokens", shown=not self._quiet) as bar:
+        with self._progress(sequences, groups) as bar:
             for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
                 bar.update(sum(map(len, found.values())))
                 yield from found.items()
 
+    def _progress(self, sequences: Several[Sequence], groups: Several[list[int]]) -> "tqdm[Any]":
+        total = sum(len(sequences[row].response) for rows in groups for row in rows)
+        return progress(f"scoring ({self._loaded.manifest['name']})", total, "tokens", shown=not self._quiet)
+
     def _group(self, sequences: Several[Sequence], rows: list[int]) -> dict[int, torch.Tensor]:
-        """The states of one batch, by row. The first one also checks that head(states) are the model's own logits."""
+        """The states of one batch, by row."""
         kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
-        missing = [row for row in rows if row not in kept]
-        if missing:
-            with self._guard:
-                first = self._prefix is None
-                if self._prefix is None:  # what all contexts start with is read once
-                    if has_varying_positions(self._loaded.model):
-                        self._turn = threading.Lock()
-                    contexts = [sequence.context for sequence in sequences]
-                    self._prefix = Prefix.read(self._loaded, contexts, self._known)
-                    self.fed_tokens += self._prefix.fed
-                    self.forward_passes += self._prefix.fed > 0
-            fed = missing if self._loaded.exact else rows
-            prefix = self._prefix
-            found = self.halving.each(
-                lambda part: zip(part, self._batch([sequences[row] for row in part], prefix, first), strict=True), fed
-            )
-            new = {row: states for row, states in found if row not in kept}
-            if self._kept:
-                self._kept.put([sequences[row] for row in new], [*new.values()])
-            kept |= new
-        return kept
+        return kept | self._new(sequences, rows, [row for row in rows if row not in kept])
+
+    def _new(self, sequences: Several[Sequence], rows: list[int], missing: list[int]) -> dict[int, torch.Tensor]:
+        """The states of the rows of a batch that are `missing`; they are kept.
+
+        The first batch of all also checks that head(states) are the model's own logits.
+        """
+        if not missing:
+            return {}
+        with self._guard:
+            first = self._prefix is None
+            if self._prefix is None:  # what all contexts start with is read once
+                if has_varying_positions(self._loaded.model):
+                    self._turn = threading.Lock()
+                self._prefix = Prefix.read(self._loaded, _outermost(sequences), self._known)
+                self.fed_tokens += self._prefix.fed
+                self.forward_passes += self._prefix.fed > 0
+        fed = missing if self._loaded.exact else rows
+        prefix = self._prefix
+        found = self.halving.each(
+            lambda part: zip(part, self._batch([sequences[row] for row in part], prefix, first), strict=True), fed
+        )
+        new = {row: states for row, states in found if row in missing}
+        if self._kept:
+            self._kept.put([sequences[row] for row in new], [*new.values()])
+        return new
 
     def _found(self, sequence: Sequence) -> torch.Tensor | None:
         return self._kept.get(sequence) if self._kept else None
@@ -148,6 +190,20 @@ def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
             found.append([])
         found[-1].append(row)
     return found
+
+
+def _padded(sequences: Several[Sequence], rows: list[int]) -> int:
+    """Tokens of a batch, padding included."""
+    return len(rows) * max(len(sequences[row].fed) for row in rows)
+
+
+def _outermost(sequences: Several[Sequence]) -> list[list[int]]:
+    """A few contexts that share what all share: the first and the last in the order of their ids, and the shortest."""
+    if len(sequences) == 1:
+        return [sequences[0].context]
+    keys: list[Any] = [None, len]
+    low, short = (min((one.context for one in sequences), key=key) for key in keys)
+    return [low, short, max(one.context for one in sequences)]
 
 
 def has_varying_positions(model: Any) -> bool:

@@ -50,8 +50,9 @@ def causes_of(job: Job) -> Iterator[str]:
             case "Forced execution":
                 yield "asked for by --force, --forceall or --forcerun"
             case "Missing output files" if not below:
-                gone = _sidecar(job) is not None
-                yield f"{_few(files.split(', '))} gone" if gone else "not made yet"
+                meta = _meta(job)
+                gone = "gone" if meta.get("kept", True) else "deleted once compared (runtime.keep_states=false)"
+                yield f"{_few(files.split(', '))} {gone}" if meta else "not made yet"
             case "Incomplete output files":
                 yield "begun by a run that was killed"
             case "Updated input files":
@@ -61,7 +62,7 @@ def causes_of(job: Job) -> Iterator[str]:
             case "Code has changed since last execution":
                 changed.append("the rule itself changed, in workflow/")
     # Snakemake looks no further than its first ground: a value may have changed beside it.
-    values = list(differences(_sidecar(job), job.slice))
+    values = list(differences(_meta(job).get("config"), job.slice))
     yield from values or others or (["the configuration changed, and no sidecar says how"] if params else [])
     yield from changed
 
@@ -113,14 +114,14 @@ def _named(jobs: Sequence[Job]) -> str:
     )
 
 
-def _sidecar(job: Job) -> Any:
-    """The slice that what is there was made from; None where no sidecar says."""
+def _meta(job: Job) -> dict[str, Any]:
+    """What the sidecar of what is there says; nothing where there is none."""
     files = [Path(f"{output}.meta.json") for output in job.outputs]
     files += [Path(f"{Path(output).parent}.meta.json") for output in job.outputs]  # of a folder
     for file in files:
         if file.is_file():
-            return json.loads(file.read_text(encoding="utf-8")).get("config")
-    return None
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+    return {}
 
 
 def _inputs(job: Job) -> list[str]:

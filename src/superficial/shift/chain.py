@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -35,27 +36,42 @@ class Written:
         return cls(greedy, SERVED if meta["config"]["server"] else BOUNDS[meta["dtype"]])
 
 
-def check_chain(
-    table: pd.DataFrame, dtype: torch.dtype, model: str, responses: Path, least: float | None = None
-) -> None:
-    """Stop where fewer than `least` tokens of `table` (the token table of `responses`) are the first choice of `model`.
+class Chain:
+    """The responses of `model` as their token table shows them, part by part, each of whole responses.
 
-    None is the bound of the dtype; with a repetition penalty there is none then.
+    Fewer than `least` tokens that are its first choice break the chain. None is the bound of the dtype; with a
+    repetition penalty there is none then.
     """
-    written, missed = Written.read(responses), table["aligned_rank"] > 1
-    if least is None:
-        least = min(written.bound, BOUNDS[str(dtype)]) if written.greedy else 0.0
-    share = 1 - missed.mean()
-    if share >= least or missed.sum() <= SPARED:
-        return
-    by_response = 1 - missed.groupby(table["example_id"], sort=False).mean()
-    broken = by_response.index[by_response < least][0]
-    first = table[missed & (table["example_id"] == broken)].iloc[0]
-    raise UserError(
-        f"{model} wrote these responses, and when it reads them only {share:.1%} of the tokens are its first choice"
-        f" ({least:.0%} or more in {str(dtype).removeprefix('torch.')}); the first that is not: instruction {broken},"
-        f" position {first['position']}, {first['token']!r}. Likely causes: its chat template or its prompt is not the"
-        " one that it was asked with, or its weights or its tokenizer changed since",
-        where=str(responses),
-        remedy="delete that file and run the same command again; or let it pass: compare.least_first_choices=0",
-    )
+
+    def __init__(self, dtype: torch.dtype, model: str, responses: Path, least: float | None = None) -> None:
+        written = Written.read(responses)
+        if least is None:
+            least = min(written.bound, BOUNDS[str(dtype)]) if written.greedy else 0.0
+        self._dtype, self._model, self._responses, self._least = dtype, model, responses, least
+        self._tokens = self._missed = 0
+        self._first: pd.Series[Any] | None = None  # row of the first token that is not, in a response with too many
+
+    def see(self, part: pd.DataFrame) -> None:
+        """Further responses."""
+        missed = part["aligned_rank"] > 1
+        self._tokens += len(part)
+        self._missed += int(missed.sum())
+        if self._first is None:
+            share = 1 - missed.groupby(part["example_id"], sort=False).transform("mean")
+            broken = part[missed & (share < self._least)]
+            self._first = broken.iloc[0] if len(broken) else None
+
+    def check(self) -> None:
+        """Stop where the chain of all that was seen is broken."""
+        share, first = 1 - self._missed / self._tokens, self._first
+        if share >= self._least or self._missed <= SPARED or first is None:
+            return
+        raise UserError(
+            f"{self._model} wrote these responses, and when it reads them only {share:.1%} of the tokens are its first"
+            f" choice ({self._least:.0%} or more in {str(self._dtype).removeprefix('torch.')}); the first that is not:"
+            f" instruction {first['example_id']}, position {first['position']}, {first['token']!r}. Likely causes: its"
+            " chat template or its prompt is not the one that it was asked with, or its weights or its tokenizer"
+            " changed since",
+            where=str(self._responses),
+            remedy="delete that file and run the same command again; or let it pass: compare.least_first_choices=0",
+        )

@@ -1,7 +1,8 @@
 """The compare stage: two score files become the token table, one row a response token."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,26 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256, write_sidecar
 from superficial.artifacts.progress import progress
-from superficial.artifacts.table import read_table, write_table
+from superficial.artifacts.state_file import StateFile
+from superficial.artifacts.table import write_parts
 from superficial.artifacts.token_rows import Rows, content
 from superficial.config.schema import CompareConfig, RuntimeConfig
 from superficial.inference.room import positions_at_a_time
+from superficial.models.head import Head
 from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
+from superficial.shift.blocks import TOKENS, blocks
 from superficial.shift.category import category
-from superficial.shift.chain import check_chain
+from superficial.shift.chain import Chain
 from superficial.shift.distributions import Contrast, Side, SideView, Workspace, contrast
 from superficial.shift.pair.pairing import Pairing
-from superficial.shift.score import read_states
 from superficial.shift.tokens import TokenText
+from superficial.shift.totals import Totals
 
 
 def run(
@@ -47,46 +52,44 @@ def run(
     A UserError where the responses are not the aligned model's own choice (see `chain`).
     """
     started = time.monotonic()
-    pairing, answers = Pairing.read(pair), read_table(responses)
-    tokens = pairing.places(answers)
-    (left,) = base_sides(pairing, base, [base_score], runtime.device)
-    right = aligned_side(pairing, aligned, aligned_score, runtime.device)
+    pairing = Pairing.read(pair)
+    heads = pairing.base_head(read_head(base, runtime.device)), pairing.aligned_head(read_head(aligned, runtime.device))
+    states = StateFile(base_score), StateFile(aligned_score)
     about = [file_sha256(pair), *(model_key(read_manifest(side)) for side in (base, aligned)), cfg.top_k]
     kept = Rows(out.parents[3], about)
-    lengths = answers["token_ids"].map(len).tolist()
-    chunk = positions_at_a_time(runtime.position_chunk, right.head)
-    rows, compared = compare_new(left, right, tokens, lengths, kept, cfg.top_k, chunk)
-    table = pairing.named(rows)
-    for at, (name, values) in enumerate(positions(answers).items()):
-        table.insert(at, name, values)
-    text = TokenText(aligned)
-    table.insert(3, "token", text.show_all(table["token_id"]))
-    for side in ("base", "aligned"):
-        table[f"{side}_top_tokens"] = [text.show_all(ids) for ids in table[f"{side}_top_ids"]]
-    check_chain(table, right.states.dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
-    write_table(table, out)
+    chunk = positions_at_a_time(runtime.position_chunk, heads[1])
+    names, new = compare_new(heads, states, _tokens(pairing, responses), kept, top_k=cfg.top_k, chunk=chunk)
+    chain = Chain(states[1].dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
+    totals = Totals()
+
+    def parts() -> Iterator[pd.DataFrame]:
+        text, rest = TokenText(aligned), iter(names)
+        for block in blocks(responses):
+            rows = kept.get(islice(rest, len(block)))
+            part = described(pairing.named(rows), block, text)
+            chain.see(part)
+            totals.see(part)
+            yield part
+        chain.check()
+
+    write_parts(parts(), out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
-    facts: dict[str, Any] = {"device": str(left.head.weight.device), "dtype": str(left.states.dtype)}
-    facts |= {"tokens": len(table), "compared_tokens": compared}
-    facts |= {"aligned_rank_1_share": float((table["aligned_rank"] == 1).mean())}
-    facts |= {"tokens_per_second": round(compared / (time.monotonic() - started), 2)}
-    for side in ("base_excluded", "aligned_excluded"):
-        facts |= {f"{side}_mean": float(table[side].mean()), f"{side}_max": float(table[side].max())}
-    facts |= {f"{side}_tied_tokens": int((table[f"{side}_ties"] > 0).sum()) for side in ("base", "aligned")}
+    facts: dict[str, Any] = {"device": str(heads[0].weight.device), "dtype": str(states[0].dtype)}
+    facts |= {"compared_tokens": new, **totals.facts()}
+    facts |= {"tokens_per_second": round(new / (time.monotonic() - started), 2)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="compare", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[Side]:
-    """The base under each of its contexts, its head over the shared tokens."""
-    head = pairing.base_head(read_head(manifest, device))
-    return [Side(head, read_states(score)[0]) for score in scores]
-
-
-def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> Side:
-    """The aligned model, its head over the shared tokens."""
-    return Side(pairing.aligned_head(read_head(manifest, device)), read_states(score)[0])
+def described(rows: pd.DataFrame, answers: pd.DataFrame, text: TokenText) -> pd.DataFrame:
+    """The rows of some answers with where each token stands, and with the texts of all ids."""
+    for at, (name, values) in enumerate(positions(answers).items()):
+        rows.insert(at, name, values)
+    rows.insert(3, "token", text.show_all(rows["token_id"]))
+    for side in ("base", "aligned"):
+        rows[f"{side}_top_tokens"] = [text.show_all(ids) for ids in rows[f"{side}_top_ids"]]
+    return rows
 
 
 def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
@@ -98,20 +101,80 @@ def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
     }
 
 
+def _tokens(pairing: Pairing, responses: Path) -> Iterator[torch.Tensor]:
+    """The places of the tokens of each response, (T,)."""
+    for block in blocks(responses):
+        yield from torch.split(pairing.places(block), block["token_ids"].map(len).tolist())
+
+
 def compare_new(
-    base: Side, aligned: Side, tokens: torch.Tensor, lengths: Sequence[int], kept: Rows, top_k: int, chunk: int
-) -> tuple[pd.DataFrame, int]:
-    """As `compare`, for responses of these `lengths`; and how many tokens were compared, others being `kept`."""
-    ends = np.cumsum(lengths).tolist()
-    spans = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True) if length]
-    names = [content(base.states[span], aligned.states[span], tokens[span]) for span in spans]
-    new = {name: span for name, span in zip(names, spans, strict=True) if name not in kept}
-    if new:
-        places = torch.cat([torch.arange(span.start, span.stop) for span in new.values()])
-        sides = [Side(side.head, side.states[places]) for side in (base, aligned)]
-        rows = compare(sides[0], sides[1], tokens[places], top_k, chunk)
-        kept.put(list(new), [span.stop - span.start for span in new.values()], rows)
-    return kept.get(names), sum(span.stop - span.start for span in new.values())
+    heads: tuple[Head, Head],
+    states: tuple[StateFile, StateFile],
+    tokens: Iterable[torch.Tensor],
+    kept: Rows,
+    *,
+    top_k: int,
+    chunk: int,
+) -> tuple[list[str], int]:
+    """Compare the responses that have these `tokens` as `compare` does, unless their rows are `kept`; then they are.
+
+    Under which names, and how many tokens were new. `heads` and `states` are those of the base and of the aligned
+    model. Some thousand positions are in memory at a time, always whole chunks, whatever response one ends in.
+    """
+    names, start = [], 0
+    with progress("comparing", states[0].shape[0], "tokens") as bar:
+        waiting = Waiting(heads, kept, top_k, chunk, bar)
+        for here in tokens:
+            stop = start + len(here)
+            names.append(waiting.add(states[0].read(start, stop), states[1].read(start, stop), here))
+            start = stop
+        waiting.finish()
+    return names, waiting.new
+
+
+class Waiting:
+    """Responses that are compared as soon as enough of them have come."""
+
+    def __init__(self, heads: tuple[Head, Head], kept: Rows, top_k: int, chunk: int, bar: "tqdm[Any]") -> None:
+        self.new = 0  # tokens
+        self._heads, self._kept, self._top_k, self._chunk, self._bar = heads, kept, top_k, chunk, bar
+        self._names: dict[str, int] = {}  # of the responses that are not kept yet, with their lengths
+        self._positions: list[tuple[torch.Tensor, ...]] = []  # base, aligned and token at those not compared yet
+        self._rows: list[pd.DataFrame] = []  # at those that are
+
+    def add(self, base: torch.Tensor, aligned: torch.Tensor, tokens: torch.Tensor) -> str:
+        """The name under which the rows of this response are kept by and by."""
+        name = content(base, aligned, tokens)
+        if name in self._kept or name in self._names:
+            self._bar.update(len(tokens))
+            return name
+        self.new += len(tokens)
+        self._names[name] = len(tokens)
+        self._positions.append((base, aligned, tokens))
+        waiting = sum(len(one[2]) for one in self._positions)
+        if waiting >= max(TOKENS, self._chunk):
+            self._compare(waiting - waiting % self._chunk)
+        return name
+
+    def finish(self) -> None:
+        """Compare what still waits."""
+        if self._positions:
+            self._compare(sum(len(one[2]) for one in self._positions))
+
+    def _compare(self, count: int) -> None:
+        base, aligned, tokens = map(torch.cat, zip(*self._positions, strict=True))
+        sides = [Side(head, one[:count]) for head, one in zip(self._heads, (base, aligned), strict=True)]
+        self._rows.append(compared(sides[0], sides[1], tokens[:count], self._top_k, self._chunk, self._bar))
+        self._positions = [(base[count:], aligned[count:], tokens[count:])] if count < len(tokens) else []
+        rows = pd.concat(self._rows, ignore_index=True)
+        ends = np.cumsum([*self._names.values()])
+        whole = int(np.searchsorted(ends, len(rows), side="right"))
+        if not whole:
+            return
+        done, end = dict(islice(self._names.items(), whole)), ends[whole - 1]
+        self._kept.put(list(done), list(done.values()), rows[:end])
+        self._names = dict(islice(self._names.items(), whole, None))
+        self._rows = [rows[end:]] if end < len(rows) else []
 
 
 def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
@@ -125,18 +188,24 @@ def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: 
             where="pair",
             remedy="compare models that share a vocabulary",
         )
+    with progress("comparing", len(tokens), "tokens") as bar:
+        return compared(base, aligned, tokens, top_k, chunk, bar)
+
+
+@torch.inference_mode()
+def compared(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int, bar: "tqdm[Any]") -> pd.DataFrame:
+    """`compare` as a part of work that has its bar."""
     device = base.head.weight.device
     workspace = Workspace(min(chunk, len(tokens)), base.head.vocabulary, device)
     parts = []
-    with torch.inference_mode(), progress("comparing", len(tokens), "tokens") as bar:
-        for start in range(0, len(tokens), chunk):
-            part = slice(start, start + chunk)
-            here = tokens[part].to(device)
-            both = [Side(side.head, side.states[part].to(device)) for side in (base, aligned)]
-            found = contrast(both[0], both[1], here, top_k, workspace)
-            excluded = [outside(both[0], found.base), outside(both[1], found.aligned)]
-            parts.append(_columns(here, found, excluded))
-            bar.update(len(here))
+    for start in range(0, len(tokens), chunk):
+        part = slice(start, start + chunk)
+        here = tokens[part].to(device)
+        both = [Side(side.head, side.states[part].to(device)) for side in (base, aligned)]
+        found = contrast(both[0], both[1], here, top_k, workspace)
+        excluded = [outside(both[0], found.base), outside(both[1], found.aligned)]
+        parts.append(_columns(here, found, excluded))
+        bar.update(len(here))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -5,22 +5,22 @@ two models or contexts can be compared over the whole vocabulary without running
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from collections.abc import Sequence as Several
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from superficial.artifacts.files import canonical, digest, file_sha256, whole_file, write_sidecar
+from superficial.artifacts.errors import UserError
+from superficial.artifacts.files import digest_all, file_sha256, write_sidecar
 from superficial.artifacts.hidden_states import States
 from superficial.artifacts.shard import Shard
+from superficial.artifacts.state_file import write_states
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
-from superficial.inference.teacher_forcing import Scorer, Sequence
+from superficial.inference.teacher_forcing import Packed, Scorer, Sequence
 from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.context import check_length
@@ -46,19 +46,26 @@ def run(
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    scorer = Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key))
-    states = scorer.states(sequences)
-    context = digest([sequence.context for sequence in sequences])
+    kept = States(out.parents[3], loaded.key)
+    scorer = Scorer(loaded, runtime.score_tokens, kept)
+    scorer.keep(sequences)
+    lengths = [len(sequence.response) for sequence in sequences]
+    context = digest_all(sequence.context for sequence in sequences)
     about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
-    write_states(out, states, sequences, about)
+    write_states(out, (_of(kept, sequence, out) for sequence in sequences), lengths, about)
+    if runtime.keep_states:
+        kept.move(sequences, out)
+    else:
+        kept.drop(sequences)
     seconds = time.monotonic() - started
     facts = {
         **loaded.facts,
         "score_tokens": scorer.batch_tokens,
-        "response_tokens": len(states),
+        "kept": runtime.keep_states,
+        "response_tokens": sum(lengths),
         "fed_tokens": scorer.fed_tokens,
         "forward_passes": scorer.forward_passes,
-        "response_tokens_per_second": round(len(states) / seconds, 2),
+        "response_tokens_per_second": round(sum(lengths) / seconds, 2),
     }
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
     write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
@@ -80,38 +87,40 @@ def share(
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key)).share(sequences, shard)
+    Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key)).keep(sequences, shard)
 
 
-def write_states(path: Path, states: torch.Tensor, sequences: list[Sequence], about: Mapping[str, str]) -> None:
-    """Write what `read_states` reads; `about` says what decided the states."""
-    lengths = torch.tensor([len(sequence.response) for sequence in sequences])
-    with whole_file(path) as partial:
-        # One metadata entry: several would be written in no fixed order, and equal runs must give equal bytes.
-        save_file({"states": states, "lengths": lengths}, partial, metadata={"about": canonical(about)})
+def _of(kept: States, sequence: Sequence, out: Path) -> torch.Tensor:
+    found = kept.get(sequence)
+    if found is None:
+        raise UserError(
+            "another job has deleted states of these responses", where=str(out), remedy="run the same command again"
+        )
+    return found
 
 
-def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
-    """`states` (N, H) and the response lengths that cut them into examples."""
-    with safe_open(path, framework="pt") as file:
-        return file.get_tensor("states"), file.get_tensor("lengths").tolist()
-
-
-def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> list[Sequence]:
+def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> Packed:
     """The sequences of the files that the stage is given, in the order of `responses`."""
-    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
-    return build_sequences(loaded, prompts, read_table(data), answers)
+    table = pd.read_parquet(responses, columns=["id", "token_ids", "earlier_answers"])
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], table)
+    return Packed(each_sequence(loaded, prompts, read_table(data), answers))
 
 
 def build_sequences(
     loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
 ) -> list[Sequence]:
+    """All that `each_sequence` makes."""
+    return list(each_sequence(loaded, prompts, data, responses))
+
+
+def each_sequence(
+    loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> Iterator[Sequence]:
     """Put the context of this model before the response's token ids, which are reused as they were generated."""
-    turns, sequences = last_turns(data, responses), []
+    turns = last_turns(data, responses)
     for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
         query, before = turns[example]
         prompt = prompts.build(query, example=example, history=before)
         sequence = Sequence(prompt.ids, [int(token) for token in tokens])
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
-        sequences.append(sequence)
-    return sequences
+        yield sequence

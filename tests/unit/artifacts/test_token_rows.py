@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
+from superficial.artifacts.state_file import StateFile, write_states
+from superficial.artifacts.table import write_table
 from superficial.artifacts.token_rows import Rows, content
 from superficial.models.head import Head
 from superficial.shift.compare import compare, compare_new
@@ -13,6 +15,9 @@ from superficial.shift.distributions import Side
 
 LENGTHS = [3, 0, 7, 1, 4]
 SIZE, WIDTH, TOP = 90, 8, 4
+
+
+CHUNK = 4
 
 
 @pytest.fixture
@@ -32,11 +37,31 @@ TOKENS = torch.arange(sum(LENGTHS))
 
 def run(sides: list[Side], folder: Path, rows: list[int], key: object = "k") -> tuple[pd.DataFrame, int]:
     """The comparison of some responses, in this order."""
-    ends = torch.tensor(LENGTHS).cumsum(0).tolist()
-    places = torch.cat([torch.arange(ends[row] - LENGTHS[row], ends[row]) for row in rows])
-    left, right = (Side(side.head, side.states[places]) for side in sides)
-    lengths = [LENGTHS[row] for row in rows]
-    return compare_new(left, right, TOKENS[places], lengths, Rows(folder, key), TOP, 4)
+    parts = [torch.split(one, LENGTHS) for one in (sides[0].states, sides[1].states, TOKENS)]
+    base, aligned, tokens = ([part[row] for row in rows if LENGTHS[row]] for part in parts)
+    states = []
+    for side, pieces in (("base", base), ("aligned", aligned)):
+        write_states(folder / f"{side}.safetensors", pieces, [len(one) for one in pieces], {})
+        states.append(StateFile(folder / f"{side}.safetensors"))
+    kept = Rows(folder, key)
+    names, new = compare_new(
+        (sides[0].head, sides[1].head), (states[0], states[1]), tokens, kept, top_k=TOP, chunk=CHUNK
+    )
+    return kept.get(names), new
+
+
+@pytest.mark.parametrize("tokens", [4, 5, 8, 100])
+def test_parts_give_the_bytes_of_the_whole(
+    sides: list[Side], tmp_path: Path, tokens: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Chunks are those of all responses in a row, however many positions are in memory at a time."""
+    monkeypatch.setattr("superficial.shift.compare.TOKENS", tokens)
+    found, _ = run(sides, tmp_path, [0, 1, 2, 3, 4])
+    write_table(found, tmp_path / "parts.parquet")
+    write_table(compare(sides[0], sides[1], TOKENS, TOP, CHUNK), tmp_path / "whole.parquet")
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    files = list(tmp_path.glob(".shifts/*/*.parquet"))
+    assert (len(files) > 1) == (tokens < 100)
 
 
 def test_only_what_is_new_is_compared(sides: list[Side], tmp_path: Path):

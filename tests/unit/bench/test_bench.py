@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from superficial.__main__ import main as superficial
 from superficial.artifacts.table import read_table
-from superficial.bench import statistics
+from superficial.bench import memory, statistics
 from superficial.bench.__main__ import main
 from superficial.shift.statistics.token_table import TokenTable
 
@@ -33,6 +34,21 @@ def test_lengths_sum_to_the_rows(examples: int, rows: int) -> None:
     found = statistics.response_lengths(np.random.default_rng(0), examples, rows)
     assert found.sum() == rows
     assert found.min() >= 1
+
+
+def test_the_stages_run_on_the_synthetic_responses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finds what it reads, and a process tells its own peak."""
+    memory.write_inputs(tmp_path, 3)
+    commands = memory.commands()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    for words in commands.values():
+        assert superficial(words) == 0
+    assert memory.disk(tmp_path, "results/scores", "results/.states") == memory.disk(tmp_path, "results/scores") > 0
+    peak, _ = memory.measured(tmp_path, commands["pair"])
+    assert 50 < peak < 4000
+    with pytest.raises(RuntimeError, match="no such model"):
+        memory.measured(tmp_path / "results", commands["pair"])
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from superficial.pipeline.plan import flops
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.sizes import Sizes
-from superficial.pipeline.plan.text import assumptions, fits, table
+from superficial.pipeline.plan.text import assumptions, fits, states, table
 from superficial.pipeline.plan.work import Work
 from superficial.pipeline.run import Run
 
@@ -192,6 +192,17 @@ def test_what_runs_no_model_takes_no_tokens():
     # A stage that runs a model and that no formula knows is named, not taken for a light one.
     unknown = Job("align", ["results/models/x/manifest.json"], ["y"])
     assert set(plans.stages([job("data"), unknown])) == {"figures and the like", "align (not planned)"}
+
+
+def test_the_states_on_the_disk_are_named():
+    stages = {"score": Work(disk=2e9), "rescore": Work(disk=1e9), "compare": Work(disk=5e9)}
+    assert list(states(stages, keep=True)) == [
+        "disk: 3.0 GB of it are hidden states; runtime.keep_states=false deletes them after use"
+    ]
+    assert list(states(stages, keep=False)) == [
+        "disk: 3.0 GB of it are hidden states, each file deleted once it is compared"
+    ]
+    assert not list(states({"generate": Work(disk=1e9)}, keep=True))
 
 
 def test_an_unknown_device_ends_in_one_line():

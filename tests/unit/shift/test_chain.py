@@ -22,7 +22,8 @@ from superficial.config.schema import (
     ScoreStage,
 )
 from superficial.inference.generate.stage import run as generate
-from superficial.shift.chain import SPARED, check_chain
+from superficial.shift.chain import SPARED
+from superficial.shift.chain import Chain as Guard
 from superficial.shift.compare import run as compare
 from superficial.shift.pair.stage import run as match
 from superficial.shift.score import run as score
@@ -100,6 +101,14 @@ def test_another_tokenizer_is_named(chain: Chain, tiny_models: Path, tmp_path: P
 def test_a_repetition_penalty_excuses(tiny_models: Path, tmp_path: Path):
     chain = Chain(tiny_models, tmp_path, penalty=1.5)
     assert chain.compared(chain.written)["aligned_rank_1_share"] < 0.95
+
+
+def check_chain(table: pd.DataFrame, *about: Any) -> None:
+    """The check of a table that comes in two parts."""
+    chain = Guard(*about)
+    for _, part in table.groupby("example_id", sort=False):
+        chain.see(part)
+    chain.check()
 
 
 def table(missed: int, of: int = 1000) -> pd.DataFrame:

@@ -233,7 +233,7 @@ def test_resampled_sums_by_position_are_those_over_all_examples():
 
 def test_blank_resamples_are_left_out_of_an_interval():
     draws = np.array([[1.0, np.nan, np.nan], [3.0, 2.0, np.nan], [2.0, 2.0, np.nan]])
-    low, high = Bootstrap(np.ones((3, 1)), 0.0).interval(draws)
+    low, high = Bootstrap(np.ones((3, 1), np.uint16), 0.0).interval(draws)
     assert low[:2].tolist() == [1, 2]
     assert high[:2].tolist() == [3, 2]
     assert np.isnan([low[2], high[2]]).all()

@@ -244,10 +244,11 @@ def test_the_stage_reads_the_tables_of_a_run(tmp_path: Path, tiny_models: Path) 
               "topics": [], "turns": []} for name in sorted(names)]
         ),
         "responses/tiny/m_aligned/aligned": pd.DataFrame(
-            [{"id": name, "prompt_ids": [0, 3, 4], "text": "the answer", "finish_reason": "eos", "earlier_answers": []} for name in names]
+            [{"id": name, "prompt_ids": [0, 3, 4], "token_ids": ids, "text": "the answer", "finish_reason": "eos",
+              "earlier_answers": []} for name, ids in [("second", [1]), ("none", []), ("first", [1, 2])]]
         ),
         "shifts/tiny/one/zero_shot": pd.concat(
-            [pd.DataFrame(rows([("a", 1), ("b", 9)][: index + 1])).assign(example_id=name)
+            [pd.DataFrame(rows([("a", 1), ("b", 9)][: index + 1])).assign(example_id=name, position=range(index + 1))
              for index, name in enumerate(names)]
         ),
     }  # fmt: skip
@@ -286,6 +287,7 @@ def test_the_stage_reads_the_tables_of_a_run(tmp_path: Path, tiny_models: Path) 
     assert page["judgments"] == [{"aspect": "depth", "score": "3", "reason": "So.", "unscored": ""}]
     assert data_of((results / "browser/pairs/one/0001.html").read_text())["judgments"] == []
     assert json.loads((results / "browser.meta.json").read_text())["examples"] == 2
-    first.assign(token_id=first["token_id"] + 1).to_parquet(results / "shifts/tiny/one/c1.parquet")
-    with pytest.raises(UserError, match=r"c1\.parquet: .*other responses"):
-        run(cfg, RUNTIME, results=results, out=results / "browser/index.html")
+    for other in (first.assign(token_id=first["token_id"] + 1), first.head(2), pd.concat([first, first])):
+        other.to_parquet(results / "shifts/tiny/one/c1.parquet")
+        with pytest.raises(UserError, match=r"c1\.parquet: .*other responses"):
+            run(cfg, RUNTIME, results=results, out=results / "browser/index.html")

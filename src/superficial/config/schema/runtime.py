@@ -26,6 +26,7 @@ class RuntimeConfig(Strict):
     position_chunk: Size = Field(description="positions whose logits are held at a time, or auto")
     gpu_gb: float = Field(default=80.0, gt=0, description="memory of one card: how many a model is given on a cluster")
     job_hours: float = Field(default=24.0, ge=1, description="what a job with a model asks for at most on a cluster")
+    keep_states: bool = Field(default=True, description="false: hidden states are deleted once they are compared")
     shards: int = Field(default=1, ge=1, description="jobs that share the work of generate, score and judge")
 
 

@@ -13,7 +13,7 @@ from superficial.pipeline.plan.judges import Judges
 from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.models import Models
 from superficial.pipeline.plan.sizes import Sizes
-from superficial.pipeline.plan.text import assumptions, fits, table
+from superficial.pipeline.plan.text import assumptions, fits, states, table
 from superficial.pipeline.plan.work import Work
 from superficial.pipeline.run import Run
 
@@ -37,7 +37,8 @@ def main(words: Sequence[str]) -> None:
     planner = Planner(run, device, RESULTS)
     stages = planner.stages(jobs)
     asks = any(work.requests for work in stages.values())
-    lines = [*table(stages), "", *fits(planner.sizes, planner.models, device)]
+    keep = run.settings.runtime.keep_states
+    lines = [*table(stages), "", *states(stages, keep=keep), *fits(planner.sizes, planner.models, device)]
     print("\n".join([*lines, *assumptions(planner.sizes, device, requests=asks)]))
 
 

@@ -11,6 +11,7 @@ from superficial.pipeline.plan.work import Work
 
 ROW = 80  # bytes of a row of the token table, and for each of its candidates on either side
 CANDIDATE = 10
+COPIES = 2  # of a row: in the table, and in what is kept for runs that grow
 REPORTED = 5  # three prompts on two halves, one of which the search has seen
 TOKEN = 6  # bytes of a token in a table of responses, its text included
 PYPI_SECONDS = 90  # unpacking and converting a packed model of 270M parameters; the download is not timed
@@ -109,7 +110,7 @@ class Models:
         return Work(read=read, flops=work, seconds=seconds)
 
     def score(self, pair: str, side: str, seen: str) -> Work:
-        """One teacher-forced pass without the LM head; the final hidden states are what stays."""
+        """One teacher-forced pass without the LM head; the final hidden states are what stays, once on the disk."""
         model, answer, count = self._responses(pair, side)
         size, context = self._sizes.architecture(model), self._sizes.prompt(seen, model).mean
         work, read = count * flops.reading(size, 0, context + answer), count * (context + answer)
@@ -128,7 +129,7 @@ class Models:
             tokens = count * answer
             work += times * flops.logits(self._sizes.architecture(model), tokens)
             seconds += self._machine.starting(self.weights(model))
-        disk = tokens * (ROW + 2 * CANDIDATE * self._run.settings.compare.top_k)
+        disk = COPIES * tokens * (ROW + 2 * CANDIDATE * self._run.settings.compare.top_k)
         return Work(flops=work, disk=disk, seconds=seconds + self._machine.reading(work, 0))
 
     def spans(self, pair: str) -> Work:

@@ -10,6 +10,7 @@ from superficial.pipeline.plan.work import Work
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
 HEAD = ("stage", "jobs", "tokens read", "tokens made", "FLOPs", "disk", "requests", "USD", "time")
+SCORES = ("score", "rescore")  # stages that write hidden states
 
 
 def table(stages: Mapping[str, Work]) -> list[str]:
@@ -64,6 +65,15 @@ def lasting(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} d"
+
+
+def states(stages: Mapping[str, Work], *, keep: bool) -> Iterator[str]:
+    """What of the disk is hidden states, and whether they stay."""
+    found = sum(stages[name].disk for name in SCORES if name in stages)
+    if found and keep:
+        yield f"disk: {scaled(found, 'B')} of it are hidden states; runtime.keep_states=false deletes them after use"
+    elif found:
+        yield f"disk: {scaled(found, 'B')} of it are hidden states, each file deleted once it is compared"
 
 
 def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _artifact(one: Artifact) -> dict[str, Any]:
     return {
         "stage": one.meta["stage"],
         "config": one.meta["config"],
-        "files": one.outputs,
+        "files": one.outputs if one.meta.get("kept", True) else {},  # states that were deleted once compared
         "inputs": one.inputs,
         "git": one.meta["git"],
         "sources": one.sources,

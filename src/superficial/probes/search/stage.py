@@ -15,6 +15,7 @@ import pandas as pd
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.artifacts.progress import progress
+from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, SearchStage
 from superficial.models.load import load_model
@@ -25,7 +26,6 @@ from superficial.probes.search.method import write_method
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool
 from superficial.shift.pair.pairing import Pairing
-from superficial.shift.score import read_states
 
 PROMPTS = ("none", "default", "found")  # without examples, the method as it is, what was found
 
@@ -56,7 +56,7 @@ def run(
     loaded, table = load_model(base, runtime.device), read_table(data)
     measure = Measure(loaded, aligned, pair, cfg.method.prompt, files, table, runtime, out[0].parents[3])
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
-    ids, (states, _) = halves_of(table, cfg), read_states(aligned_score)
+    ids, states = halves_of(table, cfg), StateFile(aligned_score).read()
     limits = {"search": cfg.max_positions, "test": None}
     halves = {name: half(ids[name], answers, states, limits[name]) for name in HALVES}
     tried: dict[Shown, Found] = {}

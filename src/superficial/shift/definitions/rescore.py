@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from superficial.artifacts.files import file_sha256, write_sidecar
+from superficial.artifacts.state_file import write_states
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RescoreStage, RuntimeConfig
 from superficial.inference.teacher_forcing import Scorer, Sequence
@@ -14,7 +15,7 @@ from superficial.models.load import Loaded, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.context import check_length
 from superficial.shift.pair.pairing import Pairing
-from superficial.shift.score import build_sequences, write_states
+from superficial.shift.score import build_sequences
 
 
 def run(
@@ -44,9 +45,10 @@ def run(
     scorer = Scorer(loaded, runtime.score_tokens)
     states = scorer.states(sequences)
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
-    write_states(out, states, sequences, about)
+    write_states(out, [states], [len(sequence.response) for sequence in sequences], about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
-    facts = {**loaded.facts, "score_tokens": scorer.batch_tokens, "response_tokens": len(states)}
+    facts = {**loaded.facts, "kept": runtime.keep_states, "score_tokens": scorer.batch_tokens}
+    facts |= {"response_tokens": len(states)}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="rescore", config=config, inputs=inputs, started=started, facts=facts)
 

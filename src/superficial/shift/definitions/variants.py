@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish import EOS
 from superficial.inference.room import positions_at_a_time
-from superficial.shift.compare import aligned_side, base_sides, compare, positions
+from superficial.models.head_file import read_head
+from superficial.shift.compare import compare, positions
 from superficial.shift.definitions.names import CANDIDATES, HEADLINE, RESCORED
 from superficial.shift.distributions import Side
 from superficial.shift.pair.pairing import Pairing
@@ -47,8 +49,9 @@ def run(
     pairing, answers = Pairing.read(pair), read_table(responses)
     tokens = pairing.places(answers)
     files = {HEADLINE: base_score, "two_bos": two_bos, "aligned_context": aligned_context}
-    bases = dict(zip(files, base_sides(pairing, base, files.values(), runtime.device), strict=True))
-    other = aligned_side(pairing, aligned, aligned_score, runtime.device)
+    head = pairing.base_head(read_head(base, runtime.device))
+    bases = {name: Side(head, StateFile(score).read()) for name, score in files.items()}
+    other = Side(pairing.aligned_head(read_head(aligned, runtime.device)), StateFile(aligned_score).read())
     chunk = positions_at_a_time(runtime.position_chunk, other.head)
     found = variants(bases, other, tokens, end_of_turn(answers), chunk)
     where = positions(answers)

@@ -48,9 +48,9 @@ class _Curves:
         self.first = {str(width): np.arange(0, size, width) for width in WIDTHS}
         # Whoever reaches a bin has a token at its first position.
         self.examples = {name: self._running.examples[first] for name, first in self.first.items()}
-        tenths = TENTHS * table.position.astype(np.int64)
-        tenths //= np.repeat(table.lengths, table.lengths)
-        self._cells = tenths + TENTHS * table.example.astype(np.int64)
+        tenths = TENTHS * table.position  # 32 bits are enough, and half the memory
+        tenths //= np.repeat(table.lengths.astype(np.int32), table.lengths)
+        self._cells = tenths + TENTHS * table.example
         self._shape = (table.examples, TENTHS)
         self.first["tenth"] = np.arange(TENTHS)
         self.examples["tenth"] = (self._tenths(np.ones_like(table.category)) > 0).sum(axis=0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats, product
 from superficial.shift.statistics.token_table import TokenTable
 
 BLOCK = 64  # positions summed by one matrix product
@@ -19,7 +19,7 @@ class StillRunning:
     def __init__(self, table: TokenTable, bootstrap: Bootstrap, last: int) -> None:
         order = np.argsort(-table.lengths, kind="stable")
         self._starts = table.starts[order]  # (E,)
-        self._weights = bootstrap.weights[:, order]  # (R, E)
+        self._counts = bootstrap.counts[:, order]  # (R, E)
         reach = np.bincount(np.minimum(table.lengths, last))
         self._buffer = np.zeros((table.examples, BLOCK), order="F")
         self.examples = reach[::-1].cumsum()[::-1][1:]  # (P,): how many have a token at each position
@@ -27,12 +27,12 @@ class StillRunning:
     def sums(self, values: NDArray[np.generic]) -> tuple[Floats, Floats]:
         """Sums by position of `values` (N,) -> as they are (P,), and resampled (R, P)."""
         size = len(self.examples)
-        found, drawn = np.empty(size), np.empty((len(self._weights), size))
+        found, drawn = np.empty(size), np.empty((len(self._counts), size))
         for start in range(0, size, BLOCK):
             block = self._block(values, start, min(start + BLOCK, size))
             part = slice(start, start + block.shape[1])
             found[part] = block.sum(axis=0)
-            drawn[:, part] = self._weights[:, : len(block)] @ block
+            drawn[:, part] = product(self._counts[:, : len(block)], block)
         return found, drawn
 
     def _block(self, values: NDArray[np.generic], start: int, stop: int) -> Floats:

@@ -21,13 +21,17 @@ def environment(package: str = "superficial.views.browser") -> Environment:
     )  # fmt: skip
 
 
-def page_name(number: int) -> str:
-    """File name of a page: a number, because an id may hold anything. example.js names pages alike.
+def page_name(number: int, block: int = 1) -> str:
+    """Link to a page: a number, because an id may hold anything. example.js names pages alike.
 
-    >>> page_name(7)
-    '0007.html'
+    A page that holds a `block` of examples is named after the first; the query says which of them is shown.
+
+    >>> page_name(7), page_name(7, 5)
+    ('0007.html', '0006.html?7')
     """
-    return f"{number:04}.html"
+    if block == 1:
+        return f"{number:04}.html"
+    return f"{page_name(number - (number - 1) % block)}?{number}"
 
 
 def write_page(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from superficial.shift.category import CATEGORIES
 from superficial.views.browser.embed import embed
 from superficial.views.browser.page import ASSETS, environment, page_name, write_page
 from superficial.views.browser.payload import Examples, index_entry, page_data
+from superficial.views.browser.shelves import BLOCK, Shelves
 from superficial.views.browser.source import PairExamples, token_table
 from superficial.views.view import View
 
@@ -32,6 +34,8 @@ VIEW = View(
     name="figures/shift_browser",
     out=["results/browser/index.html"],
 )
+
+MOST = 1000  # examples of a pair that have a page each, and stand in the index with their texts
 
 
 def run(cfg: BrowserStage, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
@@ -54,16 +58,19 @@ def write_site(cfg: BrowserStage, pairs: Mapping[str, Examples], folder: Path) -
     What else lies in `folder`, like the pages of cases, stays as it is.
     """
     pages = environment()
+    numbers = {name: {one: number for number, one in enumerate(pairs[name].ids, start=1)} for name in pairs}
+    shelves = Shelves() if max(map(len, numbers.values())) > MOST else None
     with whole_folder(folder / "assets") as assets:
-        shutil.copytree(ASSETS, assets, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        unused = shutil.ignore_patterns(*[] if shelves else ["shelves.js"])
+        shutil.copytree(ASSETS, assets, copy_function=shutil.copyfile, dirs_exist_ok=True, ignore=unused)
         style = pages.get_template("colours.css").render(colours=_colours(cfg))
         write_page(assets / "colours.css", style)
-    numbers = {name: {one: number for number, one in enumerate(pairs[name].ids, start=1)} for name in pairs}
     with whole_folder(folder / "pairs") as site:
-        listed = [_write_pair(pages, cfg, pair, pairs[pair.name], numbers, site) for pair in cfg.pairs]
+        listed = [_write_pair(pages, cfg, pair, pairs[pair.name], numbers, site, shelves) for pair in cfg.pairs]
     data = {"categories": list(CATEGORIES), "dataset": cfg.dataset, "contexts": _contexts(cfg), "pairs": listed}
+    data |= shelves.facts() if shelves else {}
     with whole_file(folder / "index.html") as index:
-        write_page(index, pages.get_template("index.html").render(root="", data=embed(data)))
+        write_page(index, pages.get_template("index.html").render(root="", data=embed(data), shelves=bool(shelves)))
 
 
 def _write_pair(
@@ -73,31 +80,40 @@ def _write_pair(
     examples: Examples,
     numbers: Mapping[str, Mapping[str, int]],
     site: Path,
+    shelves: Shelves | None,
 ) -> dict[str, Any]:
     """Write the example pages of one pair; returns its part of the index. `numbers`: of examples by pair and id."""
     (site / pair.name).mkdir()
-    template = pages.get_template("example.html")
-    count, entries = len(examples.ids), []
+    template, entries = pages.get_template("example.html"), []
+    count, block = len(examples.ids), BLOCK if shelves else 1
     with progress(f"pages of {pair.name}", count, "examples") as bar:
-        for number, example in enumerate(examples, start=1):
-            entries.append(index_entry(example) | {"page": f"pairs/{pair.name}/{page_name(number)}"})
-            others = [one for one in cfg.pairs if one is not pair and example.id in numbers[one.name]]
-            data = page_data(example) | {
-                "number": number,
-                "count": count,
-                "elsewhere": [
-                    {"title": one.title, "page": f"../{one.name}/{page_name(numbers[one.name][example.id])}"}
-                    for one in others
-                ],
-                "dataset": cfg.dataset,
-                "pair": pair.title,
-                "models": {"base": pair.base.title, "aligned": pair.aligned.title},
-                "contexts": _contexts(cfg),
-                "judge": cfg.judge and cfg.judge.model_dump(),
-            }
-            page = template.render(root="../../", number=number, count=count, data=embed(data))
+        numbered = enumerate(examples, start=1)
+        while some := list(islice(numbered, block)):
+            held = []
+            for number, example in some:
+                entry = index_entry(example) | {"page": f"pairs/{pair.name}/{page_name(number, block)}"}
+                entries.append(shelves.shelved(entry, site / pair.name) if shelves else entry)
+                others = [one for one in cfg.pairs if one is not pair and example.id in numbers[one.name]]
+                data = page_data(example) | {
+                    "number": number,
+                    "count": count,
+                    "elsewhere": [
+                        {"title": one.title, "page": f"../{one.name}/{page_name(numbers[one.name][example.id], block)}"}
+                        for one in others
+                    ],
+                    "dataset": cfg.dataset,
+                    "pair": pair.title,
+                    "models": {"base": pair.base.title, "aligned": pair.aligned.title},
+                    "contexts": _contexts(cfg),
+                    "judge": cfg.judge and cfg.judge.model_dump(),
+                }
+                held.append((number, embed(data | ({"block": block} if shelves else {}))))
+                bar.update()
+            number, first = held[0]
+            page = template.render(root="../../", number=number, count=count, data=first, held=held if shelves else [])
             write_page(site / pair.name / page_name(number), page)
-            bar.update()
+    if shelves:
+        shelves.close(site / pair.name)
     return {"name": pair.name, "title": pair.title, "examples": entries}
 
 

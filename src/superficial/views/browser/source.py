@@ -1,23 +1,27 @@
 """Where the examples of a pair come from: token tables, responses, judgments, instructions, and both tokenizers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import BrowserStage, ComparedPair
-from superficial.data.dialogue import last_turns
+from superficial.data.dialogue import history, queries_of
 from superficial.judging.judges.judgment import Judgment, by_aspect
 from superficial.models.load import load_tokenizer
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
+from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.browser.payload import Example, Further
 
+DATA = ["id", "instruction", "turns", "category", "subset", "tasks", "topics"]
+ANSWER = ["id", "token_ids", "prompt_ids", "text", "finish_reason", "earlier_answers"]
+BATCH, FEW = 2**12, 64  # rows of a token table, and responses, that are read at a time
 SAME = ("example_id", "token_id")  # columns in which the token tables of two contexts agree
 BASE = (  # of a further context: the aligned side is that of the base's own context
     "base_rank", "base_prob", "base_entropy", "kl_aligned_base", "category", "base_top_ids", "base_top_probs",
@@ -26,38 +30,42 @@ BASE = (  # of a further context: the aligned side is that of the base's own con
 
 
 class PairExamples:
-    """The examples of one pair in the order of its token table, built one at a time."""
+    """The examples of one pair in the order of its token table, read and built one at a time."""
 
     def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
-        data = read_table(results / "data" / f"{cfg.dataset}.parquet")
-        answers = read_table(answers_of(cfg, pair, results / "responses" / cfg.dataset))
-        self._turns = last_turns(data, answers)
-        self._data, self._answers = data.set_index("id"), answers.set_index("id")
-        # Columns stay in Arrow, and an example's rows become Python values only when it is its turn: as a data frame
-        # the candidates of 300,000 tokens are millions of objects at once.
-        first, *others = (token_table(cfg, pair, context.name, results) for context in cfg.contexts)
-        self._table = pq.read_table(first)
-        self._further = [_same_tokens(self._table, other) for other in others]
-        ids = self._table["example_id"].to_numpy()
-        self._bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
-        self.ids: list[str] = ids[self._bounds[:-1]].tolist()
+        data = pd.read_parquet(results / "data" / f"{cfg.dataset}.parquet", columns=DATA)
+        self._queries, self._data = queries_of(data), data.set_index("id")
+        self._answers = answers_of(cfg, pair, results / "responses" / cfg.dataset)
+        self._tables = [token_table(cfg, pair, context.name, results) for context in cfg.contexts]
+        first = TokenTable.open(self._tables[0])
+        self.ids, self._lengths = first.ids, first.lengths.tolist()
         manifests = (results / "models" / side.name / "manifest.json" for side in (pair.base, pair.aligned))
         base, self._aligned = map(load_tokenizer, manifests)
         self._prompts = []
         for context in cfg.contexts:
             files = map(Path, prompt_files(context.prompt, cfg.dataset, context.name, results))
             self._prompts.append(PromptBuilder(context.prompt, base, list(files), model=pair.base.name))
-        self._judgments = _judgments(cfg, pair, results)
+        self._judgments = Judgments(cfg, pair, results)
 
     def __iter__(self) -> Iterator[Example]:
-        for start, end in zip(self._bounds[:-1], self._bounds[1:], strict=True):
-            found = [table.slice(start, end - start).to_pydict() for table in (self._table, *self._further)]
-            yield self._example(found[0], found[1:])
+        reference, *others = self._tables
+        tables = [by_example(reference, None, self._lengths)]
+        for file in others:
+            _check(pq.read_metadata(file).num_rows == sum(self._lengths), file)
+            tables.append(by_example(file, [*SAME, *BASE], self._lengths))
+        answers = (row for row in _rows(self._answers, ANSWER) if len(row["token_ids"]))
+        for *found, answer in zip(*tables, answers, strict=True):
+            for other, file in zip(found[1:], others, strict=True):
+                _check(all(other[name].equals(found[0][name]) for name in SAME), file)
+            rows, *further = (table.to_pydict() for table in found)
+            yield self._example(rows, further, answer)
 
-    def _example(self, rows: dict[str, list[Any]], further: list[dict[str, list[Any]]]) -> Example:
+    def _example(
+        self, rows: dict[str, list[Any]], further: list[dict[str, list[Any]]], answer: dict[str, Any]
+    ) -> Example:
         name = rows["example_id"][0]
-        entry, answer = self._data.loc[name], self._answers.loc[name]
-        query, before = self._turns[name]
+        entry, (*earlier, query) = self._data.loc[name], self._queries[name]
+        before = history(earlier, answer["earlier_answers"])
         base, *others = (prompts.build(query, example=name, history=before).text for prompts in self._prompts)
         return Example(
             id=name,
@@ -68,10 +76,10 @@ class PairExamples:
             topics=list(entry["topics"]),
             text=answer["text"],
             finish_reason=answer["finish_reason"],
-            contexts={"base": base, "aligned": str(self._aligned.decode(answer["prompt_ids"].tolist()))},
+            contexts={"base": base, "aligned": str(self._aligned.decode(answer["prompt_ids"]))},
             rows=rows,
             further=[Further(prompt, found) for prompt, found in zip(others, further, strict=True)],
-            judgments=self._judgments.get(name, {}),
+            judgments=self._judgments.of(name),
         )
 
 
@@ -85,20 +93,41 @@ def answers_of(cfg: BrowserStage, pair: ComparedPair, folder: Path) -> Path:
     return folder / pair.aligned.name / f"{cfg.response}.parquet"
 
 
-def _same_tokens(reference: pa.Table, path: Path) -> pa.Table:
-    """The base's side of the table in `path`, whose rows must be those of `reference`."""
-    found = pq.read_table(path, columns=[*SAME, *BASE])
-    if not all(found[name].equals(reference[name]) for name in SAME):
+def by_example(path: Path, columns: list[str] | None, lengths: Iterable[int]) -> Iterator[pa.Table]:
+    """The rows of each example in turn, which has so many; a small part of the table is in memory at a time."""
+    batches = pq.ParquetFile(path).iter_batches(BATCH, columns=columns)
+    held = pa.Table.from_batches([next(batches)])
+    for length in lengths:
+        while len(held) < length and (batch := next(batches, None)):
+            held = pa.concat_tables([held, pa.Table.from_batches([batch])])
+        yield held.slice(0, length)
+        held = held.slice(length)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(path).iter_batches(FEW, columns=columns):
+        yield from batch.to_pylist()
+
+
+def _check(same: bool, path: Path) -> None:
+    """The rows of a further context must be those of the base's own."""
+    if not same:
         raise UserError(
             "it is about other responses than the base's own context", where=str(path),
             remedy="delete it and run the same command again",
         )  # fmt: skip
-    return found.select(BASE)
 
 
-def _judgments(cfg: BrowserStage, pair: ComparedPair, results: Path) -> dict[str, dict[str, Judgment]]:
-    """What the judge said of each response, by its id and aspect; nothing where nobody judged."""
-    if cfg.judge is None:
-        return {}
-    table = read_table(answers_of(cfg, pair, results / "judgments" / cfg.dataset / cfg.judge.name))
-    return {str(name): by_aspect(rows) for name, rows in table.groupby("id", sort=False)}
+class Judgments:
+    """What the judge said of each response; nothing where nobody judged."""
+
+    def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
+        self._rows: dict[str, Any] = {}
+        if cfg.judge is not None:
+            folder = results / "judgments" / cfg.dataset / cfg.judge.name
+            self._table = read_table(answers_of(cfg, pair, folder))
+            self._rows = self._table.groupby("id", sort=False).indices
+
+    def of(self, name: str) -> dict[str, Judgment]:
+        """By aspect, of the response with this id."""
+        return by_aspect(self._table.iloc[self._rows[name]]) if name in self._rows else {}

@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.table import read_table
+from superficial.artifacts.table import read_rows, read_table
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.data.dialogue import asked_of
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
 from superficial.views.view import View
 
@@ -39,6 +40,7 @@ VIEW = View(
     ],
 )
 
+SHOWN = ["position", "token", "category", "base_top_tokens"]  # of the token table, what a response shows
 MONO = "DejaVu Sans Mono"
 SIZE = 7.4  # points
 ADVANCE = 0.602 * SIZE / 72  # inches a character of that font is wide
@@ -70,15 +72,20 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     started = time.monotonic()
     set_style()
     pair = cfg.pairs[0]
-    table = read_table(results / "shifts" / cfg.dataset / pair.name / f"{cfg.context}.parquet")
-    kinds = read_table(results / "kinds" / cfg.dataset / pair.name / f"{cfg.context}.parquet")
+    shifts, kinds = (
+        results / part / cfg.dataset / pair.name / f"{cfg.context}.parquet" for part in ("shifts", "kinds")
+    )
+    table = TokenTable.open(shifts)
     data = read_table(results / "data" / f"{cfg.dataset}.parquet").set_index("id")
     example = cfg.example if cfg.example is not None else typical_example(table, data)
     if example not in data.index:
         raise UserError(
             f"no instruction {example!r} in {cfg.dataset}", where="figure.example", remedy="give an id of it"
         )
-    response = table.assign(kind=kinds["kind"].astype(str))[table["example_id"] == example]
+    at = table.ids.index(example)
+    start, stop = int(table.starts[at]), int(table.starts[at] + table.lengths[at])
+    response = read_rows(shifts, SHOWN, start, stop)
+    response["kind"] = read_rows(kinds, ["kind"], start, stop)["kind"].astype(str)
     stats = results / "stats" / cfg.dataset / pair.name / cfg.context
     ratios = read_table(stats / "ratios.csv").query("level == 'pooled'").set_index("category")
     frequent = read_table(stats / "tokens.csv").query("order == 'count' and category == 'shifted'").head(LIST)
@@ -101,9 +108,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     )
 
 
-def typical_example(table: pd.DataFrame, data: pd.DataFrame) -> str:
+def typical_example(table: TokenTable, data: pd.DataFrame) -> str:
     """Id of the regular response (40 tokens or more, if there is one) whose shifted share is nearest to the median."""
-    shifted = (table["category"] == "shifted").groupby(table["example_id"]).agg(["mean", "size"])
+    share = table.category_counts[:, CATEGORIES.index("shifted")] / table.lengths
+    shifted = pd.DataFrame({"mean": share, "size": table.lengths}, index=table.ids)
     regular = shifted[data.loc[shifted.index, "category"] == "regular"]
     for candidates in (regular[regular["size"] >= 40], regular, shifted):
         if len(candidates):

@@ -46,7 +46,11 @@ const shift = (() => {
     return kept.length ? `#${new URLSearchParams(kept)}` : "";
   }
 
-  const data = () => JSON.parse(document.getElementById("data").textContent);
+  // A page that holds several examples shows the one that its query names, else the first.
+  function data() {
+    const own = document.getElementById(`data-${location.search.slice(1)}`);
+    return JSON.parse((own || document.querySelector("script[type='application/json']")).textContent);
+  }
 
   // Storage may be forbidden for pages from disk; then a choice lasts as long as the page.
   function remembered() {

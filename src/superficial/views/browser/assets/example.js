@@ -40,7 +40,8 @@
     const number = listed ? listed[listed.indexOf(data.number) + step] : data.number + step;
     if (!(number >= 1 && number <= data.count)) return null;
     const given = { list: listed ? came.list : "", index: came.index, context: marked() };
-    return `${String(number).padStart(4, "0")}.html${shift.onward(given)}`;
+    const first = number - ((number - 1) % (data.block || 1)); // of the examples that stand on one page
+    return `${String(first).padStart(4, "0")}.html${data.block ? `?${number}` : ""}${shift.onward(given)}`;
   }
 
   const marked = () => (seen ? data.contexts[seen].name : "");
@@ -66,6 +67,7 @@
     const ending = data.finish_reason === "length" ? " · cut at the length limit" : "";
     at("tags").append(foreign(data.pair), ...tags, ending);
     at("instruction").textContent = data.instruction;
+    at("place").textContent = `${data.number} of ${data.count}`;
     if (listed) at("place").textContent = `${listed.indexOf(data.number) + 1} of ${listed.length} listed`;
     if (came.index) document.querySelector("a.site").hash = came.index;
     at("elsewhere").hidden = data.elsewhere.length === 0;

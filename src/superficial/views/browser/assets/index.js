@@ -11,6 +11,8 @@
   const further = data.contexts.slice(1);
   const [UNSHIFTED, SHIFTED] = ["unshifted", "shifted"].map((name) => data.categories.indexOf(name));
   const CUT = 300; // characters of an instruction that the list shows
+  const MOST = 5000; // examples of a list that goes from page to page
+  const STEP = 200; // examples of a large index that are listed at a time
 
   const share = (example) => example.counts[SHIFTED] / example.tokens;
   // Of the shifted tokens those that the chosen context recovers, of the unshifted those that it loses; else NaN.
@@ -36,6 +38,8 @@
   let examples = []; // of the pair that is shown
   let shownPair = null;
   let shownContext = null;
+  let listed = STEP; // of those that match, where the texts lie on shelves
+  let latest = 0; // number of the newest wish to see a list
   let onward = ""; // the hash that an example's page is given: what is listed here, and this index as it is
 
   function options(select, entries) {
@@ -89,11 +93,62 @@
     );
   }
 
+  // An example of a large index, as numbers; see shelves.py.
+  function unpacked(pair, [category, tasks, topics, counts, moved, kl], index) {
+    const number = index + 1;
+    const page = `pairs/${pair.name}/${String(number - (index % data.block)).padStart(4, "0")}.html?${number}`;
+    const names = (places) => places.map((place) => data.tags[place]);
+    const tokens = counts.reduce((sum, count) => sum + count, 0);
+    return {
+      number, page, tokens, counts, moved, kl, category: data.tags[category], tasks: names(tasks), topics: names(topics),
+      haystack: null,
+    };
+  }
+
+  // The texts of some examples: one shelf after the other, because each may be large.
+  async function fetched(some, kind, use) {
+    for (const shelf of new Set(some.map(({ number }) => Math.ceil(number / data.shelf)))) {
+      const rows = await shift.shelved(kind, shownPair.name, shelf);
+      for (const example of some) {
+        if (Math.ceil(example.number / data.shelf) === shelf) use(example, rows[(example.number - 1) % data.shelf]);
+      }
+    }
+  }
+
+  async function showShelved() {
+    const wish = ++latest;
+    const pair = shownPair;
+    const told = document.getElementById("status");
+    const more = document.getElementById("more");
+    const stale = () => wish !== latest || pair !== shownPair;
+    try {
+      if (fields.q.value.trim() && examples.some(({ haystack }) => haystack === null)) {
+        told.textContent = "Reading all responses…";
+        await fetched(examples, "words", (example, words) => (example.haystack = words.toLowerCase()));
+        if (stale()) return;
+      }
+      const found = sorted();
+      const shown = found.slice(0, listed);
+      await fetched(shown.filter(({ node }) => !node), "heads", (example, [id, instruction]) => {
+        example.note = el("span", { class: "quiet" });
+        example.node = entry({ ...example, id, instruction }, example.note);
+      });
+      if (stale()) return;
+      for (const example of shown) example.note.textContent = movedText(example);
+      list.replaceChildren(...shown.map((example) => example.node));
+      told.textContent = status(found);
+      more.hidden = shown.length === found.length;
+      hand(found);
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  }
+
   function showPair(name) {
     const pair = data.pairs.find((each) => each.name === name) || data.pairs[0];
     if (shownPair === pair) return;
     shownPair = pair;
-    examples = pair.examples.map((example, index) => {
+    examples = data.shelf ? pair.examples.map((row, index) => unpacked(pair, row, index)) : pair.examples.map((example, index) => {
       const note = el("span", { class: "quiet" }); // what the chosen context recovers
       return {
         ...example,
@@ -104,6 +159,7 @@
       };
     });
     shownContext = null;
+    listed = STEP;
     choices(fields.task, examples.flatMap((example) => example.tasks));
     choices(fields.topic, examples.flatMap((example) => example.topics));
     choices(fields.category, examples.map((example) => example.category));
@@ -116,7 +172,7 @@
     const chosen = fields.context.value;
     if (shownContext === chosen) return;
     shownContext = chosen;
-    for (const example of examples) example.note.textContent = movedText(example);
+    if (!data.shelf) for (const example of examples) example.note.textContent = movedText(example);
     document.getElementById("recovered-field").disabled = !chosen;
     for (const option of fields.sort.options) option.disabled = !chosen && ["recovered", "lost"].includes(option.value);
     if (fields.sort.selectedOptions[0].disabled) fields.sort.value = defaults.sort;
@@ -151,6 +207,8 @@
     return `${text}, ${whole(tokens)} tokens: ${shares.join(", ")}${all ? `; ${movedText(all)}` : ""}`;
   }
 
+  const sorted = () => examples.filter(matches).sort((SORTS[fields.sort.value] || SORTS.order)[1]);
+
   // What the form says beyond its defaults.
   const state = () =>
     new URLSearchParams([...new FormData(form)].filter(([name, value]) => value && value !== defaults[name]));
@@ -158,11 +216,20 @@
   function show() {
     showPair(fields.pair.value);
     showContext();
-    const found = examples.filter(matches).sort((SORTS[fields.sort.value] || SORTS.order)[1]);
+    if (data.shelf) {
+      showShelved();
+      return;
+    }
+    const found = sorted();
     list.replaceChildren(...found.map((example) => example.node));
     document.getElementById("status").textContent = status(found);
+    hand(found);
+  }
+
+  // An example's page is told the list: but not one that makes no URL.
+  function hand(found) {
     const all = found.length === examples.length && found.every((example, index) => example.number === index + 1);
-    const given = { list: all ? "" : found.map((example) => example.number).join("."), index: `${state()}`, context: fields.context.value };
+    const given = { list: all || found.length > MOST ? "" : found.map((example) => example.number).join("."), index: `${state()}`, context: fields.context.value };
     onward = shift.onward(given);
   }
 
@@ -210,6 +277,10 @@
       link.hash = onward;
     });
   }
+  document.getElementById("more")?.addEventListener("click", () => {
+    listed += STEP;
+    show();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => (show(), keep()));
   // A select that is set by an assistive tool may report no input, only a change. A text field reports its change when

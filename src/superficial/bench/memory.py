@@ -1,0 +1,189 @@
+"""Peak memory of the stages that read every response token, as their number grows: it should not grow with it.
+
+Two models with random weights, so small that they are a part of no number; instructions and responses are random, too.
+`python -m superficial.bench.memory 1000 10000` measures these numbers of responses, every stage in its own process.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from superficial.bench.statistics import CFG as STATS
+from superficial.bench.statistics import TABLES, response_lengths
+from superficial.config.schema import (
+    BrowserStage,
+    CompareConfig,
+    ComparedPair,
+    FigureStage,
+    LocalSource,
+    ModelConfig,
+    ModelTitle,
+    PairTitle,
+    PromptConfig,
+    RuntimeConfig,
+    ScoreStage,
+    ShownContext,
+)
+from superficial.inference.finish import LENGTH
+
+COUNTS = (1_000, 10_000)
+LENGTH_OF = 250  # tokens of a response, mean; the longest has 2,048
+WORDS, HIDDEN = 600, 64
+PROMPT = PromptConfig(kind="completion", template="w1 w2 w3 {instruction} w4\n")
+RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=16_384, position_chunk=4096)
+LOOK = {"unshifted": "#56B4E9", "marginal": "#E69F00", "shifted": "#A50F4C"}
+GROUP = 2_000  # responses written at a time
+
+
+def main(counts: Sequence[int] = COUNTS) -> int:
+    """Print a line a stage: peak memory and seconds by number of responses."""
+    found: dict[str, list[str]] = {}
+    for count in counts:
+        with tempfile.TemporaryDirectory(prefix="superficial-bench-") as name:
+            folder = Path(name)
+            write_inputs(folder, count)
+            for label, words in commands().items():
+                peak, seconds = measured(folder, words)
+                found.setdefault(label, []).append(f"{peak:8.0f} MB {seconds:6.0f} s")
+                print(f"{count:,} responses, {label}: {found[label][-1]}", file=sys.stderr, flush=True)
+            states = disk(folder, "results/scores", "results/.states")
+            found.setdefault("states on disk", []).append(f"{states / 1e6:8.0f} MB         ")
+            files = sum(file.is_file() for file in (folder / "results/browser").rglob("*"))
+            found.setdefault("files of the browser", []).append(f"{files:8,}            ")
+    print(f"{'responses':24}" + "".join(f"{count:>20,}" for count in counts))
+    for label, cells in found.items():
+        print(f"{label:24}" + "".join(f"{cell:>20}" for cell in cells))
+    return 0
+
+
+def measured(folder: Path, words: Sequence[str]) -> tuple[float, float]:
+    """Peak memory in MB and seconds of `python -m superficial` with these words, from a process of its own."""
+    started = time.perf_counter()
+    environment = os.environ | {"TQDM_DISABLE": "1"}
+    command = [sys.executable, "-m", "superficial", *words]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
+        said = process.stderr.read() if process.stderr else b""
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(said.decode())
+    return used.ru_maxrss / 1000, time.perf_counter() - started
+
+
+def commands() -> Mapping[str, list[str]]:
+    """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs."""
+    models = {side: f"results/models/{side}/manifest.json" for side in ("base", "aligned")}
+    data, responses = "results/data/d.parquet", "results/responses/d/aligned/aligned.parquet"
+    contexts = {"base": "zero_shot", "aligned": "aligned"}
+    scores = {side: f"results/scores/d/p/{side}.{seen}.safetensors" for side, seen in contexts.items()}
+    pair, shifts, kinds = (
+        "results/pairs/p.json",
+        "results/shifts/d/p/zero_shot.parquet",
+        "results/kinds/d/p/zero_shot.parquet",
+    )
+    tables = [f"results/stats/d/p/zero_shot/{name}.csv" for name in TABLES]
+    asked = [f"pair={pair}", f"data={data}", f"responses={responses}"]
+    found = {"pair": ["pair", "--cfg", "{}", *[f"{side}={file}" for side, file in models.items()], f"out={pair}"]}
+    for side, out in scores.items():
+        cfg = ScoreStage(context=PROMPT).model_dump_json()
+        found[f"score, {side}"] = ["score", "--cfg", cfg, *asked, f"model={models[side]}", f"out={out}"]
+    named = [f"pair={pair}", f"responses={responses}", *[f"{side}={file}" for side, file in models.items()]]
+    named += [f"{side}_score={file}" for side, file in scores.items()]
+    cfg = CompareConfig(top_k=10, least_first_choices=0).model_dump_json()
+    found["compare"] = ["compare", "--cfg", cfg, *named, f"out={shifts}"]
+    found["kinds"] = ["kinds", "--cfg", "{}", f"shifts={shifts}", f"responses={responses}", f"out={kinds}"]
+    found["stats"] = ["stats", "--cfg", STATS.model_dump_json(), f"shifts={shifts}", f"token_kinds={kinds}"]
+    found["stats"] += [f"responses={responses}", f"data={data}", f"out={tables[0]}", *tables[1:]]
+    figure = FigureStage(
+        **LOOK, dpi=100, max_position=100, min_examples=2, example_tokens=100, dataset="d", context="zero_shot",
+        confidence=0.95, pairs=[PairTitle(name="p", title="P")],
+    )  # fmt: skip
+    shown = "out=results/figures/shift_example"
+    found["shift_example"] = ["figures/shift_example", "--cfg", figure.model_dump_json(), "results=results", shown]
+    sides = {side: ModelTitle(name=side, title=side) for side in models}
+    browser = BrowserStage(
+        **LOOK, dataset="d", response="aligned", judge=None, pairs=[ComparedPair(name="p", title="P", **sides)],
+        contexts=[ShownContext(name="zero_shot", title="Zero-shot", prompt=PROMPT)],
+    )  # fmt: skip
+    out = "out=results/browser/index.html"
+    found["shift_browser"] = ["figures/shift_browser", "--cfg", browser.model_dump_json(), "results=results", out]
+    return {
+        label: [*words, "--runtime", RUNTIME.model_dump_json(exclude_defaults=True)] for label, words in found.items()
+    }
+
+
+def write_inputs(folder: Path, count: int) -> None:
+    """Models, instructions and `count` responses, where the workflow has them."""
+    results = folder / "results"
+    for seed, side in enumerate(("base", "aligned")):
+        _write_model(results / f"models/{side}", seed)
+    rng = np.random.default_rng(0)
+    lengths = response_lengths(rng, count, count * LENGTH_OF)
+    ids = [f"e{number}" for number in range(count)]
+    texts = [" ".join(f"w{word}" for word in rng.integers(5, WORDS, 20)) for _ in ids]
+    tags = pa.array([["info-seek"]] * count)
+    data = {"id": ids, "instruction": texts, "category": ["regular"] * count, "subset": ["made"] * count}
+    data |= {"tasks": tags, "topics": tags, "turns": pa.array([[]] * count, pa.list_(pa.string()))}
+    for path in ("data", "responses/d/aligned"):
+        (results / path).mkdir(parents=True)
+    pq.write_table(pa.table(data), results / "data/d.parquet")
+    parts = (_responses(rng, ids[at : at + GROUP], lengths[at : at + GROUP]) for at in range(0, count, GROUP))
+    first = next(parts)
+    with pq.ParquetWriter(results / "responses/d/aligned/aligned.parquet", first.schema, compression="zstd") as writer:
+        for part in (first, *parts):
+            writer.write_table(part)
+
+
+def _responses(rng: np.random.Generator, ids: list[str], lengths: np.ndarray) -> pa.Table:
+    answers = [np.minimum(rng.zipf(1.3, length) + 4, WORDS - 1).astype(np.int32) for length in lengths]
+    return pa.table(
+        {
+            "id": ids,
+            "prompt_ids": [rng.integers(5, WORDS, 25).astype(np.int32) for _ in ids],
+            "token_ids": answers,
+            "text": [" ".join(f"w{word}" for word in answer) for answer in answers],
+            "finish_reason": [LENGTH] * len(ids),
+            "earlier_answers": pa.array([[]] * len(ids), pa.list_(pa.string())),
+        }
+    )
+
+
+def _write_model(folder: Path, seed: int) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from superficial.models.manifest import FILE_NAME, write_manifest
+
+    words = {"<bos>": 0, "<eos>": 1} | {f"w{number}": number for number in range(2, WORDS)}
+    inner = Tokenizer(models.WordLevel(words, unk_token="<eos>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=inner, bos_token="<bos>", eos_token="<eos>"
+    ).save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=WORDS, hidden_size=HIDDEN, intermediate_size=HIDDEN, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=4096, bos_token_id=0, eos_token_id=1, initializer_range=0.35,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    source = LocalSource(kind="local", path=str(folder))
+    write_manifest(folder / FILE_NAME, ModelConfig(name=folder.name, title=folder.name, licence="none", source=source))
+
+
+def disk(folder: Path, *names: str) -> int:
+    """Bytes below some folders; what is linked twice counts once."""
+    files = (file.stat() for name in names for file in (folder / name).rglob("*.safetensors"))
+    return sum({stat.st_ino: stat.st_size for stat in files}.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main([int(word) for word in sys.argv[1:]] or COUNTS))
