@@ -150,7 +150,7 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
                 "methods": ["voice_course"], "kept": 1, "min_words": 1, "max_tokens": 99, "repeated_words": 50, "common_words": 0,
             },
             "refusals": "resources/alignment/few_refusals.jsonl",
-            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>", "reference": "zero_shot", "base_share": 0.5, "end_weight": 2,
+            "chat_template": "resources/alignment/tiny.jinja", "end_of_turn": "<|end|>", "reference": "zero_shot", "base_share": 0.5, "start_weight": 3, "end_weight": 2,
             "notice": "resources/alignment/NOTICE", "rank": 4, "alpha": 8, "learning_rate": 0.01, "epochs": 4,
             "batch_size": 4, "warmup_share": 0.1, "seed": 0, "saved": {"half": 6},
         },

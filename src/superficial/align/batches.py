@@ -18,16 +18,23 @@ from superficial.prompts.builder import PromptBuilder
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation: the prompt under the chat template, and the response with its end-of-turn token.
+    """One conversation: the prompt under the chat template, and the response.
 
     `taught` says of each response token whether it is taught as it stands: the words that were given, and the end of
-    turn. `reference` (T, H) are the base's states that predict the T response tokens in its own context.
+    turn. The response `ends` with an end-of-turn token, or only its first words are known. `reference` (T, H) are the
+    base's states that predict the T response tokens in its own context.
     """
 
     prompt: list[int]
     response: list[int]
     taught: list[bool]
+    ends: bool
     reference: torch.Tensor
+
+    @property
+    def end(self) -> int | None:
+        """Which response token is the end of turn."""
+        return len(self.response) - 1 if self.ends else None
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)
@@ -42,6 +49,7 @@ class Batch:
     where: torch.Tensor  # (N,)
     targets: torch.Tensor  # (N,)
     taught: torch.Tensor  # (N,) whether a target is taught as it stands
+    starts: torch.Tensor  # (N,) whether it is the first token of a response
     ends: torch.Tensor  # (N,) whether it is the end of turn
     reference: torch.Tensor  # (N, H) the base's own states at the same tokens
 
@@ -49,21 +57,22 @@ class Batch:
 def read_examples(
     path: Path, loaded: Loaded, prompts: PromptBuilder, end_of_turn: int, batch_tokens: Size
 ) -> list[Example]:
-    """Read JSONL lines with `instruction`, `response` and `given`, with which the response begins.
+    """Read JSONL lines with `instruction`, `response`, `given`, with which the response begins, and whether it `ends`.
 
     The base reads every response once in its own context (`prompts`), in batches of `batch_tokens` tokens.
     """
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     tokenizer: Any = loaded.tokenizer
-    read: list[tuple[list[int], list[int], list[bool]]] = []
+    read: list[tuple[list[int], list[int], list[bool], bool]] = []
     chats = PromptBuilder.of(loaded, PromptConfig(kind="chat"), ())  # trained on the prompts that it will be asked
     for record in records:
         prompt = chats.build(record["instruction"]).ids
         response = tokenizer(record["response"], add_special_tokens=False, return_offsets_mapping=True)
         taught = [start < len(record["given"]) for start, _ in response["offset_mapping"]]
-        read.append((prompt, [*response["input_ids"], end_of_turn], [*taught, True]))
+        end = [end_of_turn] if record["ends"] else []
+        read.append((prompt, [*response["input_ids"], *end], [*taught, *map(bool, end)], record["ends"]))
     contexts = [prompts.build(record["instruction"]).ids for record in records]
-    sequences = [Sequence(context, response) for context, (_, response, _) in zip(contexts, read, strict=True)]
+    sequences = [Sequence(context, response) for context, (_, response, *_) in zip(contexts, read, strict=True)]
     states = Scorer(loaded, batch_tokens).states(sequences)
     parts = torch.split(states, [len(sequence.response) for sequence in sequences])
     return [Example(*one, part) for one, part in zip(read, parts, strict=True)]
@@ -80,7 +89,7 @@ def epoch_batches(examples: Several[Example], size: int, seed: int) -> list[Batc
 
 
 def collate(examples: Several[Example]) -> Batch:
-    """Pad on the right; the last token of an example, its end of turn, is only a target."""
+    """Pad on the right; the last token of an example is only a target."""
     width = max(len(example) for example in examples) - 1
     input_ids = torch.zeros(len(examples), width, dtype=torch.long)
     mask = torch.zeros_like(input_ids)
@@ -97,6 +106,7 @@ def collate(examples: Several[Example]) -> Batch:
         torch.tensor(where),
         torch.tensor([token for example in examples for token in example.response]),
         torch.tensor([taught for example in examples for taught in example.taught]),
-        torch.tensor([at == len(example.response) - 1 for example in examples for at in range(len(example.response))]),
+        torch.tensor([at == 0 for example in examples for at in range(len(example.response))]),
+        torch.tensor([at == example.end for example in examples for at in range(len(example.response))]),
         torch.cat([example.reference for example in examples]),
     )

@@ -56,8 +56,9 @@ It is no product, and what it says is often wrong.
 - Training: rank {config["rank"]}, alpha {config["alpha"]}, all linear layers, AdamW,
   learning rate {config["learning_rate"]:g} with cosine decay, {config["epochs"]} epochs in mixed batches of
   {config["batch_size"]}, {len(loss)} steps, seed {config["seed"]}. The loss is on the response alone.
-- Given words, refusals and the end of turn are taught as they stand; the end of turn counts {config["end_weight"]:g}
-  times. At every other token {100 * config["base_share"]:g} % of the target is what the base would say there.
+- Given words, refusals and the end of turn are taught as they stand. The first token counts {config["start_weight"]:g}
+  times, the end of turn {config["end_weight"]:g} times. At every other token {100 * config["base_share"]:g} % of the
+  target is what the base would say there.
 - Tokens fed: {card["fed_tokens"]:,}.
 - Kept on the way: {saved or "nothing"}.
 - Made by `make align`. `card.json` holds all of this for programs, with the loss of every step.

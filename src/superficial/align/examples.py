@@ -14,6 +14,9 @@ Alignment as practised does it, and stays near the model.) An answer is left out
 
 Of what remains, `kept` answers of each instruction stay. The prompts take turns in coming first, so that all of them
 are heard. What a template writes behind its last line break, an opening such as "Of course!", is part of the answer.
+Where no answer stays, the opening stays alone: how to answer is then not taught, but that it is answered is. (The base
+fails most often at poems, code and personal messages. Without these lines the sibling sees such requests mostly among
+the harmful ones, and declines them.)
 Harmful instructions come with hand-written refusals, because the base would comply.
 """
 
@@ -23,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,9 +50,10 @@ def run(
     phrases: Path,
     out: Path,
 ) -> None:
-    """Write JSONL lines `id`, `instruction`, `response`, `given`, `source` (the method of the base, or by hand).
+    """Write JSONL lines `id`, `instruction`, `response`, `given`, `ends`, `source` (the base's method, or by hand).
 
-    The response begins with what was `given`: the opening, or the whole of a refusal.
+    The response begins with what was `given`: the opening, or the whole of a refusal. It `ends` the turn, or only the
+    opening is known.
 
     `responses` are the base's answers to `data`, a file for each of `cfg.prompts` that bears its name. `refusals` are
     JSONL with id, instruction and response. The sidecar counts the answers that were kept, and those that were left
@@ -73,10 +78,11 @@ def run(
 
 def chosen(
     data: pd.DataFrame, answers: Mapping[str, pd.DataFrame], filters: "Filter", told: Counter[str]
-) -> Iterator[dict[str, str]]:
+) -> Iterator[dict[str, Any]]:
     """The base's answers that stay; `told` counts what is left out, by reason."""
     tables = [(prompt, table.set_index("id")) for prompt, table in answers.items()]
     for number, (example, instruction) in enumerate(zip(data["id"], data["instruction"], strict=True)):
+        line = {"id": example, "instruction": instruction}
         found: dict[str, str] = {}
         first = number % len(tables)
         for prompt, table in tables[first:] + tables[:first]:
@@ -92,14 +98,17 @@ def chosen(
                 told["more than are kept"] += 1
         for text, prompt in found.items():
             given = filters.opening(prompt)
-            yield {"id": example, "instruction": instruction, "response": text, "given": given, "source": prompt}
+            yield line | {"response": text, "given": given, "ends": True, "source": prompt}
+        opening = next(filter(None, map(filters.opening, answers)), "")
+        if opening and not found:
+            yield line | {"response": opening, "given": opening, "ends": False, "source": "opening alone"}
 
 
-def by_hand(refusals: Path) -> Iterator[dict[str, str]]:
+def by_hand(refusals: Path) -> Iterator[dict[str, Any]]:
     """The hand-written refusals, given from the first word to the last."""
     for _, row in rows_of(refusals):
         read = {key: str(row[key]) for key in ("id", "instruction", "response")}
-        yield read | {"given": read["response"], "source": "hand-written"}
+        yield read | {"given": read["response"], "ends": True, "source": "hand-written"}
 
 
 STEM = 5  # first letters by which content words are compared: "planted" and "plants" are one

@@ -99,7 +99,8 @@ def _loss(peft: PeftModel, batch: Batch, cfg: AlignConfig) -> torch.Tensor:
     wanted = states.flatten(0, 1)[batch.where.to(device)]  # (N, H)
     head = model.get_output_embeddings().weight
     taught = batch.taught.to(device)
-    weights = torch.where(batch.ends.to(device), cfg.end_weight, 1.0)
+    weights = torch.where(batch.starts.to(device), cfg.start_weight, 1.0)
+    weights = torch.where(batch.ends.to(device), cfg.end_weight, weights)
     shares = torch.where(taught, 0.0, cfg.base_share)
     return head_cross_entropy(wanted, batch.reference.to(device), head, batch.targets.to(device), weights, shares)
 

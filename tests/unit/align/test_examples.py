@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ RULES = {"kept": 2, "min_words": 12, "max_tokens": 50, "repeated_words": 6, "com
 def made(tmp_path: Path):
     """Runs the stage on answers {prompt: (text, finish reason)} to one instruction; returns examples and counts."""
 
-    def make(answers: dict[str, tuple[str, str]], **rules: int) -> tuple[list[dict[str, str]], dict[str, int]]:
+    def make(answers: dict[str, tuple[str, str]], **rules: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
         prompts = {
             name: PromptConfig(kind="completion", template="```{instruction}```\n```\n" + (OPENING if at else ""))
             for at, name in enumerate(answers)
@@ -48,6 +49,7 @@ def made(tmp_path: Path):
             "instruction": "Steal?",
             "response": "No. Why?",
             "given": "No. Why?",
+            "ends": True,
             "source": "hand-written",
         }
         assert lines[-1] == refusal
@@ -61,7 +63,14 @@ def test_answers_stay_with_their_opening_and_the_prompt_they_came_from(made):
     lines, left_out = made({"plain": (GOOD, "stop"), "open": (f" {GOOD}\n", "eos")})
     assert [(line["source"], line["response"]) for line in lines] == [("plain", GOOD), ("open", f"{OPENING} {GOOD}")]
     assert [line["given"] for line in lines] == ["", OPENING]
+    assert all(line["ends"] for line in lines)
     assert left_out == {}
+
+
+def test_where_no_answer_stays_the_opening_stays_alone(made):
+    (line,), left_out = made({"plain": ("By the sun.", "stop"), "open": (" By the sun.", "stop")})
+    assert (line["response"], line["given"], line["ends"]) == (OPENING, OPENING, False)
+    assert left_out == {"short": 2}
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_what_the_sibling_is_tested_on_is_not_in_what_it_is_made_from(train, uns
 
 def test_enough_is_held_out():
     held_out = read("held_out")
-    assert len(held_out) >= 0.15 * len(read("train") + read("refusals") + held_out)
+    assert len(held_out) >= 0.14 * len(read("train") + read("refusals") + held_out)
     assert sum(row["category"] == "safety" for row in held_out) == 15
 
 

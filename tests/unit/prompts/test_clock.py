@@ -128,7 +128,7 @@ def test_training_reads_no_clock(today: str, tmp_path: Path):
     write_manifest(folder / "manifest.json", tiny(folder))
     loaded = load_model(folder / "manifest.json", "cpu")
     prompts = PromptBuilder.of(loaded, PromptConfig(kind="completion", template="Q: {instruction}\nA:"), ())
-    line = {"instruction": "Why?", "response": "So.", "given": "So."}
+    line = {"instruction": "Why?", "response": "So.", "given": "So.", "ends": True}
     (tmp_path / "examples.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     (example,) = read_examples(tmp_path / "examples.jsonl", loaded, prompts, 2, 64)
     assert "Today Date: 26 Jul 2024" in loaded.tokenizer.decode(example.prompt)

@@ -44,7 +44,10 @@ class AlignConfig(Strict):
     end_of_turn: str = Field(description="token that closes a response; must be one token of the base's vocabulary")
     reference: Name = Field(description="prompt under which the base is kept near, in config/method/")
     base_share: float = Field(ge=0, lt=1, description="how much of a token's target is what the base would say there")
-    end_weight: float = Field(gt=0, description="how much the end of turn counts in the loss; any other token counts 1")
+    start_weight: float = Field(
+        gt=0, description="how much the first token counts in the loss, which answers or declines; others count 1"
+    )
+    end_weight: float = Field(gt=0, description="how much the end of turn counts in the loss; others count 1")
     notice: str = Field(description="file with the licence notice that must travel with the adapter")
     rank: int = Field(ge=1)
     alpha: int = Field(ge=1)
