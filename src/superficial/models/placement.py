@@ -11,6 +11,8 @@ from superficial.models.memory import USABLE
 
 OTHERS = 0.97  # of what other processes leave free: they may take a little more
 BESIDE = 1.25  # a model with what its work takes, relative to its weights
+FULLEST = 0.97  # weights that several cards hold, relative to their room: layers leave gaps, work needs some, too
+LAYERS = 0.05  # of the room of a card: what a layer that is not cut takes beyond the card's share
 NEGLIGIBLE = 0.1  # a card with less room than this share of the emptiest one gets no layers
 
 
@@ -33,7 +35,9 @@ class Place:
         """For `from_pretrained`: weights are read straight to their card, without a copy in main memory."""
         if self.device.type == "cpu":
             return {}
-        return {"device_map": "auto", "max_memory": self.limits} if self.limits else {"device_map": {"": self.device}}
+        if self.limits:
+            return {"device_map": "sequential", "max_memory": self.limits}
+        return {"device_map": {"": self.device}}
 
 
 def usable(card: int) -> float:
@@ -64,16 +68,26 @@ def place(weights: Sequence[float], device: str, models: str) -> list[Place]:
     if alone is not None:
         return [Place(torch.device("cuda", card)) for card in alone]
     cards = [card for card, free in enumerate(room) if free >= NEGLIGIBLE * max(room)]
-    if sum(weights) > sum(room[card] for card in cards):
-        needs, there = (f"{size / 1e9:.1f} GB" for size in (sum(weights), sum(room)))
+    filled = sum(weights) / sum(room[card] for card in cards)  # of the room, by weights
+    if filled > FULLEST:
+        needs, there = (f"{size / 1e9:.1f} GB" for size in (sum(weights), sum(weights) / filled * FULLEST))
         raise UserError(
             f"{models}: {needs} of weights, and the cards have room for {there}",
             where="runtime.device",
             remedy="take more or larger cards, or runtime.device=cpu",
         )
     shares = [size / sum(weights) for size in weights]
-    limits = [{card: int(share * room[card]) for card in cards} for share in shares]
-    return [Place(torch.device("cuda", cards[0]), of_model) for of_model in limits]
+    return [Place(torch.device("cuda", cards[0]), _limits(room, cards, share, filled)) for share in shares]
+
+
+def _limits(room: Sequence[float], cards: Sequence[int], share: float, filled: float) -> dict[int, int]:
+    """Bytes of one model on each card: in proportion to its room, so that all have some left for keys and values.
+
+    Layers are laid one card after the other and are not cut; the last card takes what did not fit before it.
+    """
+    limits = {card: int(share * room[card] * min(1.0, filled + LAYERS)) for card in cards}
+    limits[cards[-1]] = int(share * room[cards[-1]])
+    return limits
 
 
 def _room() -> list[float]:

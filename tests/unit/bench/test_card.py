@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.project import ROOT
+from support.relatives import relative
 
 from superficial.bench import card
 from superficial.bench.check import Check
@@ -70,3 +71,17 @@ def test_without_a_card_the_whole_check_is_refused(capsys: pytest.CaptureFixture
         pytest.skip("this machine has a card")
     assert card.main([]) == 2
     assert "no card" in capsys.readouterr().err
+
+
+def test_the_pair_is_asked_and_reads_its_answers_again(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In float32, with a tiny model in its place: its answers are its own first choices, whatever the batch."""
+    monkeypatch.setattr(card, "PAIR", relative(tiny_models / "aligned", tmp_path / "aligned"))
+    monkeypatch.setattr(card, "QUESTIONS", ROOT / card.QUESTIONS)
+    check = Check(True, 60)
+    check.tiny = False
+    check.run([("pair", card.pair)])
+    values = {measure: value for _, measure, value, _, _ in check.rows}
+    assert values["answers alike in batches of 12 and of 1, of 12"] == 12
+    assert values["answers are the model's first choice, share"] > 0.999

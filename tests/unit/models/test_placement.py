@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import infer_auto_device_map
 from support.cards import Cards
 from support.relatives import relative
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from superficial.artifacts.errors import UserError
 from superficial.models.load import load_model, load_models
@@ -55,7 +57,32 @@ def test_two_models_share_what_is_there(
     for one, size in zip(found, weights, strict=True):
         if one.limits:
             assert sum(one.limits.values()) > size
-            assert one.arguments == {"device_map": "auto", "max_memory": one.limits}
+            assert one.arguments == {"device_map": "sequential", "max_memory": one.limits}
+
+
+@pytest.mark.parametrize(
+    ("room", "models"), [([1, 1], 1), ([0.6, 0.6], 1), ([1.2, 0.4], 1), ([0.4, 1.2], 1), ([0.5] * 3, 1), ([1, 1, 1], 2)]
+)
+def test_every_layer_finds_its_card(room: list[float], models: int, monkeypatch: pytest.MonkeyPatch):
+    """Rooms are multiples of the weights, cards unequal or not; nothing is left for main memory or the disk."""
+    sizes = {"hidden_size": 512, "intermediate_size": 1024, "num_attention_heads": 8, "vocab_size": 8000}
+    with torch.device("meta"):
+        model = LlamaForCausalLM(LlamaConfig(**sizes, num_hidden_layers=24))
+    weights = sum(one.numel() * one.itemsize for one in model.parameters())
+    Cards([weights * one / 0.9 for one in room]).show(monkeypatch)
+    loads = [0.0] * len(room)
+    for one in place([weights] * models, "auto", "m"):
+        assert one.limits
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.cuda, "is_available", lambda: False)
+            found = infer_auto_device_map(model, max_memory=one.limits, no_split_module_classes=model._no_split_modules)
+        assert set(found.values()) <= set(one.cards)
+        for name, card in found.items():
+            loads[card] += sum(part.numel() * part.itemsize for part in model.get_submodule(name).parameters())
+    share = models / sum(room)
+    for load, there in zip(loads, room, strict=True):
+        assert load < weights * there  # and most of them leave in proportion
+        assert load < weights * there * (share + 0.25)
 
 
 def test_a_full_card_gets_no_layers(monkeypatch: pytest.MonkeyPatch):
@@ -67,7 +94,7 @@ def test_a_full_card_gets_no_layers(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_no_cards_hold_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch):
     Cards([24 * GB] * 2).show(monkeypatch)
-    with pytest.raises(UserError, match=r"a and b: 52\.0 GB of weights, and the cards have room for 43\.2 GB"):
+    with pytest.raises(UserError, match=r"a and b: 52\.0 GB of weights, and the cards have room for 41\.9 GB"):
         place([26 * GB, 26 * GB], "auto", "a and b")
 
 

@@ -177,6 +177,7 @@ def test_a_pair_that_does_not_fit_is_named(overrides: tuple[str, ...], told: str
     lines = list(fits(plans.sizes, plans.models, DEVICE))
     refused = [line for line in lines if line.startswith("does not fit: pair")]
     assert lines[-1].startswith("memory: one model at a time")
+    assert re.match(r"at a time: \d+ answers decoded .* [\d,]+ positions compared", lines[-2])
     assert len(refused) == (told is not None)
     if told is not None:
         assert re.search(told, refused[0]), refused[0]

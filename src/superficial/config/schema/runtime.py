@@ -24,7 +24,7 @@ class RuntimeConfig(Strict):
     generate_batch: Size = Field(description="responses decoded together, or auto")
     score_tokens: Size = Field(description="tokens of one teacher-forced batch, padding included, or auto")
     position_chunk: Size = Field(description="positions whose logits are held at a time, or auto")
-    gpu_gb: float = Field(default=80.0, gt=0, description="memory of one card: how many a model is given on a cluster")
+    gpu_gb: float = Field(default=80.0, gt=0, description="memory of one card: how many a model is given")
     job_hours: float = Field(default=24.0, ge=1, description="what a job with a model asks for at most on a cluster")
     keep_states: bool = Field(default=True, description="false: hidden states are deleted once they are compared")
     shards: int = Field(default=1, ge=1, description="jobs that share the work of generate, score and judge")

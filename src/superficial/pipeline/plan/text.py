@@ -90,13 +90,14 @@ def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:
         if found[name] > room:
             what = f"{name} takes {scaled(found[name], 'B')} of the {scaled(device.memory, 'B')} of {device.name}"
             yield f"does not fit: pair {pair.name}, because {what}: {_remedy(models, name, room)}"
-    largest = max(needs, key=lambda one: needs[one])
-    answers, tokens, positions = models.together(largest)
+    together = {name: models.together(name) for name in needs}
+    fewest = min(together, key=lambda one: together[one])
+    answers, tokens, positions = together[fewest]
     yield (
         f"at a time: {answers} answers decoded (generate_batch), {tokens:,} tokens scored (score_tokens),"
-        f" {positions:,} positions compared (position_chunk), for {largest}"
+        f" {positions:,} positions compared (position_chunk), by {fewest} after its longest prompts"
     )
-    yield f"memory: one model at a time, at most {scaled(needs[largest], 'B')} of {scaled(device.memory, 'B')}"
+    yield f"memory: one model at a time, at most {scaled(max(needs.values()), 'B')} of {scaled(device.memory, 'B')}"
 
 
 def _remedy(models: Models, name: str, room: float) -> str:
