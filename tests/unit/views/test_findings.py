@@ -35,7 +35,7 @@ def tables(
     mean = ("mean", "low", "high")
     return {
         "ratios": pd.DataFrame([{"level": "pooled", "category": "shifted", **dict(zip(("share", *bounds[1:]), shifted, strict=True))}]),
-        "kinds": pd.DataFrame([{"measure": "odds_ratio", "kind": "style", "examples": examples, **dict(zip(bounds, odds, strict=True))}]),
+        "kinds": pd.DataFrame([{"measure": "odds_ratio", "kind": "style", "examples": examples, "tokens": 50, **dict(zip(bounds, odds, strict=True))}]),
         "positions": pd.DataFrame([{"scale": "tenth", "metric": "kl_aligned_base", "position": at, **dict(zip(mean, one, strict=True))} for at, one in zip((0, 8, 9), (*tenths, END), strict=True)]),
         "handoff": pd.DataFrame([{"measure": "rouge_l", "k": k, "examples": min(examples, count), **dict(zip(mean, one, strict=True))} for k, count, one in zip((0, 32), handed, handoff, strict=True)]),
         "recovery": pd.DataFrame([{"context": name, "grouping": "all", "measure": "kl_closed", **dict(zip(bounds, one, strict=True))} for name, one in zip(("plain", "urial"), closed, strict=True)]),

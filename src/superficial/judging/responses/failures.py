@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from superficial.data.words import count_words
 from superficial.inference.finish import LENGTH
 from superficial.inference.generate.stop import HEADER
 from superficial.shift.statistics.summary import LOOP, repeated_ngrams
@@ -49,7 +50,7 @@ def measure(
         "invents": float(invents_query(instruction, text, rest)),
     }
     return {
-        "words": len(text.split()),
+        "words": count_words(text),
         "tokens": len(token_ids) if known else math.nan,
         "stopped": 1 - failures["runs_on"],
         "repeated": repeated,

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.config.schema import IntervalsConfig
+from superficial.data.words import count_words
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
@@ -25,7 +26,7 @@ def score_table(
     `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text; `data` may
     lack tags. Groupings: "all", "task" and "topic"; an instruction counts for every tag it has. `average` is the plain
     mean of the aspect means: of all six over all instructions, of the five of regular ones within a tag; where one is
-    missing there is none. `words` (no judge) is the mean of `len(text.split())` over regular instructions. Intervals
+    missing there is none. `words` (no judge) is the mean of `count_words(text)` over regular instructions. Intervals
     come from one bootstrap over instructions, so systems are compared on the same draws.
     """
     bootstrap = Bootstrap.over(len(data), cfg)
@@ -41,7 +42,7 @@ def score_table(
                 rows.append((system, judge, *key, *entry))
     regular = (data["category"] == "regular").to_numpy()
     for system, answers in responses.groupby("system", sort=False):
-        lengths = answers.set_index("id")["text"].map(lambda text: len(text.split())).reindex(data["id"])
+        lengths = answers.set_index("id")["text"].map(count_words).reindex(data["id"])
         rows.append((system, "", "all", "", WORDS, *_one(lengths.to_numpy(dtype=np.float64), regular, bootstrap)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -2,17 +2,14 @@
 
 import re
 import unicodedata
-from functools import cache
 
-from matplotlib.font_manager import findfont, get_font
-from matplotlib.ft2font import FT2Font
+from superficial.views.figures.letters import MISSING, PLAIN, advance, known
 
-FAMILY = "DejaVu Sans"  # comes with matplotlib, so that lines break at the same places everywhere
-MISSING = "□"
+FAMILY = PLAIN
 
 
 def drawable(text: str) -> str:
-    """`text` with a box for each character that the font lacks or that controls something, but for line breaks.
+    """`text` with a box for each character that no font has or that controls something, but for line breaks.
 
     >>> drawable("a\\tb\\x07c\\r\\nd")
     'a b□c\\nd'
@@ -20,7 +17,7 @@ def drawable(text: str) -> str:
     text = re.sub(r"\r\n?|[\u2028\u2029\v\f\x85]", "\n", text).replace("\t", " ")
     # Marks that steer direction or joining are left out: they are nothing to look at.
     return "".join(
-        char if char == "\n" or _known(char) else MISSING for char in text if unicodedata.category(char) != "Cf"
+        char if char == "\n" or known(char) else MISSING for char in text if unicodedata.category(char) != "Cf"
     )
 
 
@@ -49,7 +46,7 @@ def lines(text: str, width: float, size: float) -> list[str]:
 def _fitting(word: str, room: float) -> int:
     total, count = 0.0, 0
     for char in word:
-        total += _advance(char)
+        total += advance(char)
         if total > room:
             break
         count += 1
@@ -57,23 +54,4 @@ def _fitting(word: str, room: float) -> int:
 
 
 def _length(text: str) -> float:
-    return sum(map(_advance, text))
-
-
-@cache
-def _font() -> FT2Font:
-    return get_font(findfont(FAMILY))
-
-
-@cache
-def _known(char: str) -> bool:
-    return unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn") and _font().get_char_index(ord(char)) != 0
-
-
-@cache
-def _advance(char: str) -> float:
-    """Width in em."""
-    font = _font()
-    font.set_size(100, 72)
-    glyph = font.load_char(ord(char))
-    return float(glyph.linearHoriAdvance) / 65536 / 100
+    return sum(map(advance, text))

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from superficial.artifacts.table import read_table
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.kinds.language import kinds_hold
 from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
 from superficial.views.view import View
 
@@ -33,6 +34,8 @@ VIEW = View(
 
 NAMES = {"function": "function word", "end": "end of turn"}
 TOO_FEW = "too few"
+NOT_ENGLISH = "not English"
+LEFT_OUT = "Left out: kinds hold for English, and these are not."
 MEASURES = ("shifted", "share_of_shifted", "share_of_tokens", "odds_ratio")
 
 
@@ -55,14 +58,17 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
 
 
 def _of_pair(cfg: FigureStage, results: Path, index: int) -> pd.DataFrame:
-    """The rows of one pair; values of kinds that too few responses hold are blank."""
+    """The rows of one pair; values of kinds that too few responses hold are blank, and all in another language."""
     pair = cfg.pairs[index]
     folder = results / "stats" / cfg.dataset / pair.name / cfg.context
     found = read_table(folder / "kinds.csv")
+    english = kinds_hold(found)
     found = found[found["measure"].isin(MEASURES)].copy()
-    found.loc[found["examples"] < cfg.min_examples, ["value", "low", "high"]] = np.nan
+    found.loc[(found["examples"] < cfg.min_examples) | (not english), ["value", "low", "high"]] = np.nan
     summary = read_table(folder / "summary.csv").set_index("measure")["value"]
     found.insert(0, "pair", pair.name)
+    if not english:
+        found["language"] = NOT_ENGLISH
     return found.assign(responses=int(summary["examples"]))
 
 
@@ -89,7 +95,8 @@ def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, order:
             axis.plot(value, place, "o", color=colour, markersize=4)
         axis.hlines(place, low, high, color=colour, linewidth=1.3)
         for entry, line in zip(found.itertuples(), place, strict=True):
-            text = TOO_FEW if np.isnan(entry.value) else _percent(entry.value, entry.low, entry.high)
+            blank = NOT_ENGLISH if "language" in rows and rows["language"].notna().all() else TOO_FEW
+            text = blank if np.isnan(entry.value) else _percent(entry.value, entry.low, entry.high)
             axis.annotate(text, (1.02, line), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=colour)
 
 
@@ -140,6 +147,11 @@ def _title(cfg: FigureStage, table: pd.DataFrame, agreement: pd.DataFrame) -> st
         rows = table[table["pair"] == pair.name]
         ratios = rows[rows["measure"] == "odds_ratio"].set_index("kind")
         count = int(rows["responses"].iloc[0])
+        if "language" in rows and rows["language"].notna().all():
+            lines.append(
+                f"{pair.title}, n = {count:,} responses.\nLeft out: kinds hold for English, and these are not."
+            )
+            continue
         odds = f"style : content = {_odds(ratios, 'style')}, safety : content = {_odds(ratios, 'safety')}"
         lines.append(f"{pair.title}, n = {count:,} responses.\nOdds ratio of being shifted: {odds}.")
     lines.append(f"Brackets and whiskers: {interval(cfg)}s, bootstrap over responses. Kinds by English word lists;")

@@ -20,6 +20,8 @@ from superficial.data.dialogue import asked_of
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.token_table import TokenTable
+from superficial.views.figures.letters import MONO, advance, families, has
+from superficial.views.figures.prose import drawable, lines
 from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
 from superficial.views.view import View
 
@@ -41,7 +43,6 @@ VIEW = View(
 )
 
 SHOWN = ["position", "token", "category", "base_top_tokens"]  # of the token table, what a response shows
-MONO = "DejaVu Sans Mono"
 SIZE = 7.4  # points
 ADVANCE = 0.602 * SIZE / 72  # inches a character of that font is wide
 SMALL = 0.74  # size of the base's token, relative to the response's
@@ -128,7 +129,7 @@ def layout(response: pd.DataFrame) -> list[Cell]:
         text = str(row.token).replace("⏎⏎", "¶").replace("⏎", "¶")
         base = shorten(str(row.base_top_tokens[0]).replace(" ", "␣"), 12) if row.category == "shifted" else ""
         # A little air at the end keeps neighbours apart that the base's token would otherwise touch.
-        width = max(len(text), SMALL * len(base) + 0.4 if base else 0.0)
+        width = max(columns(text), SMALL * columns(base) + 0.4 if base else 0.0)
         if column + width > COLUMNS and column > 0:
             line, column = line + 1, 0.0
         cells.append(Cell(line, column, width, text, str(row.category), str(row.kind), base))
@@ -136,6 +137,13 @@ def layout(response: pd.DataFrame) -> list[Cell]:
         if "⏎" in str(row.token):
             line, column = line + 1, 0.0
     return cells
+
+
+def columns(text: str) -> float:
+    """Width of `text` in letters of MONO; those of other fonts may be wider."""
+    if all(has(char, MONO) for char in text):
+        return len(text)
+    return sum(advance(char, MONO) * SIZE / 72 / ADVANCE for char in text)
 
 
 def _inches(figure: Figure, left: float, width: float, height: float) -> Axes:
@@ -156,7 +164,11 @@ def _draw_head(
     more = "" if cells == len(response) else f", the first {cells} shown"
     title = f"{cfg.pairs[0].title}  ({cfg.dataset}; base context: {cfg.context}; {len(response)} response tokens{more})"
     figure.text(0, 1, title, va="top", weight="bold")
-    wrapped = textwrap.wrap(f"Instruction: {instruction}", 105, max_lines=2, placeholder=" …")
+    asked = f"Instruction: {instruction}"
+    wrapped = textwrap.wrap(asked, 105, max_lines=2, placeholder=" …")
+    if families(asked):  # letters of other widths
+        wrapped = lines(drawable(" ".join(asked.split())), WIDTH, 8)
+        wrapped = wrapped if len(wrapped) <= 2 else [wrapped[0], shorten(wrapped[1], len(wrapped[1]) - 1) + " …"]
     figure.text(0, 1 - 0.17 * inch, "\n".join(wrapped), va="top")
     notes = (
         "Above a shifted token (base rank > 3): its kind; beside the marks: how many there are in this response.\n"

@@ -1,6 +1,7 @@
 """One look for all figures, and one way to save."""
 
 import re
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure, SubFigure
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.artifacts.table import write_table
 from superficial.config.schema import FigureConfig, FigureStage, JudgedView, ResponsesView
+from superficial.views.figures.letters import REMEDY, dress
 
 WIDTH = 7.0  # inches: the text width of a paper page
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
@@ -54,6 +56,9 @@ def set_style() -> None:
 def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, started: float) -> None:
     """Write PDF, PNG and SVG beside `out`, the CSV that was drawn, and a sidecar."""
     write_table(table, out.with_suffix(".csv"))
+    if lost := dress(figure):
+        told = f"no font on this machine for {', '.join(lost)}; boxes stand for them"
+        print(f"note: figures/{out.stem}: {told} | remedy: {REMEDY}", file=sys.stderr)
     for kind in ("png", "svg", "pdf"):
         with whole_file(out.with_suffix(f".{kind}")) as partial:
             figure.savefig(partial, dpi=cfg.dpi, metadata=METADATA.get(kind), bbox_inches="tight", pad_inches=0.06)
@@ -62,7 +67,8 @@ def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, star
     plt.close(figure)
     forms = [out.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg", "csv")]
     config = cfg.model_dump(mode="json")
-    write_sidecar(forms, stage=f"figures/{out.stem}", config=config, inputs={}, started=started, facts={})
+    facts = {"without_a_font": lost}
+    write_sidecar(forms, stage=f"figures/{out.stem}", config=config, inputs={}, started=started, facts=facts)
 
 
 def numbered(svg: str) -> str:

@@ -11,6 +11,7 @@ from superficial.artifacts.markup import latex_text
 from superficial.artifacts.printed import Cell, latex_table, markdown_table, with_interval, write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import FindingsTable, RuntimeConfig
+from superficial.shift.kinds.language import kinds_hold
 from superficial.shift.statistics.of_pairs import files_of_pairs
 from superficial.views.view import View
 
@@ -64,7 +65,7 @@ def findings(tables: dict[str, pd.DataFrame], cfg: FindingsTable) -> Iterator[Ro
         shifted["low"] > MOST, 100, f"{min(printed)} to {max(printed)}" if printed else "",
     )  # fmt: skip
     kinds = tables["kinds"].query("measure == 'odds_ratio' and kind == 'style'")
-    if len(kinds) and kinds["examples"].iloc[0] >= cfg.min_examples:
+    if kinds_hold(tables["kinds"]) and len(kinds) and kinds["examples"].iloc[0] >= cfg.min_examples:
         row = kinds.iloc[0]
         yield _held(
             "Style shifts, content hardly", "odds of being shifted, style against content", row, "above 1",

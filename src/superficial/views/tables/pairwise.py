@@ -12,6 +12,7 @@ from superficial.artifacts.printed import write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import Comparison, PairwiseTable
+from superficial.data.words import count_words
 from superficial.judging.judges.agreement import agreement
 from superficial.judging.judges.aspects import OVERALL
 from superficial.judging.judges.outcomes import SHARES, from_scores, length_controlled, outcomes, win_shares
@@ -99,7 +100,7 @@ def _rows(
 
 def _words(path: Path) -> "pd.Series[int]":
     table = read_table(path).set_index("id")["text"]
-    return table.map(lambda text: len(text.split()))
+    return table.map(count_words)
 
 
 def _agreements(cfg: PairwiseTable, found: list[Found]) -> list[dict[str, object]]:

@@ -1,0 +1,107 @@
+"""Kinds of token are told by English words: elsewhere they are left out, and the figure says so."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from superficial.config.schema import FigureStage, PairTitle
+from superficial.shift.kinds.classify import classify
+from superficial.shift.kinds.language import kinds_hold
+from superficial.views.figures import shift_by_kind
+
+ENGLISH = [
+    "You",
+    "can",
+    "keep",
+    "it",
+    "fresh",
+    "if",
+    "you",
+    "put",
+    "it",
+    "in",
+    "a",
+    "cool",
+    "place",
+    "and",
+    "do",
+    "not",
+    "wash",
+    "it",
+    "before",
+    "you",
+    "want",
+    "to",
+    "eat",
+    "it",
+]
+CHINESE = ["当然", "！", "以下", "是", "保持", "香蕉", "新鲜", "的", "三", "个", "方法", "：", "Python"]
+RUSSIAN = [
+    "Листья",
+    "желтеют",
+    "осенью",
+    "потому",
+    "что",
+    "дни",
+    "становятся",
+    "короче",
+    "и",
+    "в",
+    "них",
+    "меньше",
+    "света",
+]
+
+
+def table(words: list[str], times: int) -> pd.DataFrame:
+    """kinds.csv of `times` repetitions of a text."""
+    counts = pd.Series(classify([f" {word}" for word in words], ended=False) * times).value_counts()
+    rows = [
+        {"kind": kind, "measure": measure, "value": 0.5, "low": 0.4, "high": 0.6, "tokens": count, "examples": 50}
+        for kind, count in counts.items()
+        for measure in ("share_of_tokens", "shifted", "share_of_shifted", "odds_ratio")
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("words", "holds"), [(ENGLISH, True), (CHINESE, False), (RUSSIAN, False)])
+def test_the_language_is_told_by_function_words(words: list[str], holds: bool):
+    assert kinds_hold(table(words, 40)) == holds
+    assert kinds_hold(table(words, 3))  # too few words to tell
+    assert kinds_hold(table(words, 40).query("measure != 'share_of_tokens'"))
+
+
+def test_a_pair_in_another_language_is_left_out_of_the_figure_with_a_note(tmp_path: Path):
+    agreement = [
+        {"kind": "all", "measure": name, "value": 0.9, "tokens": 100} for name in ("kappa", "accuracy")
+    ]  # fmt: skip
+    (tmp_path / "stats").mkdir()
+    pd.DataFrame(agreement).to_csv(tmp_path / "stats/kinds_agreement.csv", index=False)
+    for name, words in (("english", ENGLISH), ("chinese", CHINESE)):
+        folder = tmp_path / "stats/d" / name / "zero_shot"
+        folder.mkdir(parents=True)
+        table(words, 40).to_csv(folder / "kinds.csv", index=False)
+        pd.DataFrame([{"measure": "examples", "value": 50}]).to_csv(folder / "summary.csv", index=False)
+    look = {
+        "dpi": 72,
+        "unshifted": "blue",
+        "marginal": "orange",
+        "shifted": "red",
+        "max_position": 9,
+        "min_examples": 2,
+    }
+    pairs = [PairTitle(name=name, title=name) for name in ("english", "chinese")]
+    cfg = FigureStage(
+        **look, example_tokens=20, dataset="d", context="zero_shot", confidence=0.95, pairs=pairs
+    )  # fmt: skip
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shift_by_kind, "save", lambda figure, *rest: drawn.append((figure, rest[0])))
+        shift_by_kind.run(cfg, None, results=tmp_path, out=tmp_path / "out.pdf")
+    [(figure, written)] = drawn
+    assert "chinese, n = 50 responses.\nLeft out: kinds hold for English, and these are not." in figure.get_suptitle()
+    assert "english, n = 50 responses.\nOdds ratio" in figure.get_suptitle()
+    values = written[written["measure"] == "shifted"].groupby("pair")["value"].count()
+    assert values["chinese"] == 0
+    assert values["english"] > 0
