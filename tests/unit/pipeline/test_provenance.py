@@ -108,6 +108,17 @@ def test_untouched_results_agree_wherever_they_lie(results: Path, tmp_path: Path
     assert verify(tmp_path / "elsewhere").lines() == []
 
 
+def test_states_that_were_deleted_once_compared_are_not_missing(results: Path) -> None:
+    """Their sidecar says so, and stays."""
+    file = results / "responses/d/m/a.parquet"
+    sidecar = artifact.sidecar_of(file)
+    for kept, findings in ((True, [f"missing: {file}"]), (False, [])):
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"kept": kept}))
+        write_manifest()
+        file.unlink(missing_ok=True)
+        assert verify(results).lines() == findings
+
+
 def append(path: str) -> None:
     with open(path, "a") as file:
         file.write("!")

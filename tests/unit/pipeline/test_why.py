@@ -113,3 +113,16 @@ def test_jobs_that_only_collect_are_no_work():
     text = "rule collect:\n    input: a\n    jobid: 0\nShell command: None\n\nlocalrule one:\n    output: a, b\n    jobid: 1\n"
     (job,) = read_jobs(text)
     assert (job.rule, job.outputs, job.slice) == ("one", ["a", "b"], None)
+
+
+def test_states_that_were_deleted_once_compared_are_told_from_lost_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    job = Job("score", outputs=["a.safetensors"], reason="Missing output files: a.safetensors")
+    said = {None: "not made yet", True: "a.safetensors gone"}
+    said[False] = "a.safetensors deleted once compared (runtime.keep_states=false)"
+    for kept, expected in said.items():
+        if kept is not None:
+            Path("a.safetensors.meta.json").write_text(json.dumps({"config": None, "kept": kept}))
+        assert list(causes_of(job)) == [expected]
