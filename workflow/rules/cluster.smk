@@ -1,12 +1,12 @@
 # What a job that holds a model asks for, and the shards that share the work of a stage.
 from snakemake.io import checkpoint_target
 
-from superficial.pipeline.inputs import Inputs
+from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.cards import cards_here
-from superficial.pipeline.needs import Needs
+from superficial.pipeline.job_resources import JobResources
 
 CARDS = cards_here()
-INPUTS, NEEDS = Inputs(RUN), Needs(RUN, workflow.cores, cards=CARDS)
+INPUTS, NEEDS = JobInputs(RUN), JobResources(RUN, workflow.cores, cards=CARDS)
 holding, threads_with, HALF = NEEDS.holding, NEEDS.threads_with, NEEDS.half
 # On this machine jobs run beside each other while there are cards for them, each on its own (--cards).
 if CARDS and workflow.nodes is None and "gpu" not in workflow.global_resources:

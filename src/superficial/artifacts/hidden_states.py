@@ -18,10 +18,10 @@ VERSION = 1  # part of what states are kept under: raise it when scoring changes
 SCORED = "scored-"  # begins the name of a file that is a score file, too
 
 
-class States:
+class HiddenStates:
     """The states (T, H) of sequences under one model, in `results/.states`: a file a batch, each whole or not there.
 
-    A sequence is a `scorer.Sequence`; the digest of its ids is its name. `index.jsonl` says which file holds it. Once
+    A sequence is a `TokenSequence`; the digest of its ids is its name. `index.jsonl` says which file holds it. Once
     all states stand in a score file, that file takes the place of the batches: a hard link, so that they lie on the
     disk once. Deleting the folder costs work and no more. `key` identifies the model.
     """

@@ -19,7 +19,7 @@ CONTENT = "content"  # column that says whose rows these are
 OPEN = 4  # files whose rows stay in memory
 
 
-class Rows:
+class TokenRows:
     """The rows of responses, in `results/.shifts`: files of some thousand rows, each whole or not there.
 
     `key` identifies everything but a response's own states and tokens. Deleting the folder costs work and no more.
@@ -58,7 +58,7 @@ class Rows:
             start += length
 
 
-def content(*parts: torch.Tensor) -> str:
+def tensor_digest(*parts: torch.Tensor) -> str:
     """What a response is kept under: the digest of its states on both sides and its tokens, to the bit."""
     found = sha256()
     for part in parts:

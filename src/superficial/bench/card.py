@@ -18,19 +18,19 @@ import torch
 import transformers
 
 from superficial.bench.check import DTYPE, Check
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.batch import DecodingBatch
 from superficial.inference.generate.decode import Decoder
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.generate.rows import Rows
-from superficial.inference.prefix import Prefix
 from superficial.inference.room import answers_at_a_time, positions_at_a_time, tokens_at_a_time
-from superficial.inference.teacher_forcing import Scorer
-from superficial.inference.teacher_forcing import Sequence as Read
-from superficial.models.head import Head, head_error
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.inference.teacher_forcing import TeacherForcing
+from superficial.inference.teacher_forcing import TokenSequence as Read
+from superficial.models.head import LMHead, head_error
 from superficial.models.load import load_model
 from superficial.models.placement import pick_device
 from superficial.shift.category import category_index
-from superficial.shift.distributions import Side, Workspace, contrast
+from superficial.shift.distributions import HeadAndStates, Workspace, contrast
 
 PAIR = Path("results/models/gemma3_270m_chat/manifest.json")
 QUESTIONS = Path("resources/datasets/demo.jsonl")
@@ -53,7 +53,7 @@ def rates(check: Check) -> None:
 
 def heads(check: Check) -> None:
     """The head against the model's own logits; ranks, categories and KL against float64."""
-    head, hidden = Head.of(check.model), check.model.config.hidden_size
+    head, hidden = LMHead.of(check.model), check.model.config.hidden_size
     sums = torch.backends.cuda.matmul
     before = sums.allow_bf16_reduced_precision_reduction
     try:
@@ -71,7 +71,13 @@ def heads(check: Check) -> None:
     exact = [one.double() @ head.weight.double().T for one in (states, other)]
     tokens = exact[1].argmax(dim=1)
     tokens[::2] = exact[1].topk(6, dim=1).indices[::2, 5]
-    found = contrast(Side(head, states), Side(head, other), tokens, 10, Workspace(count, head.vocabulary, check.device))
+    found = contrast(
+        HeadAndStates(head, states),
+        HeadAndStates(head, other),
+        tokens,
+        10,
+        Workspace(count, head.vocabulary, check.device),
+    )
     ranks = 1 + (exact[0] > exact[0].gather(1, tokens[:, None])).sum(dim=1)
     logs = [one.log_softmax(dim=1) for one in exact]
     kl = (logs[1].exp() * (logs[1] - logs[0])).sum(dim=1)
@@ -88,9 +94,9 @@ def loop(check: Check) -> None:
     """One pass over given tokens, in two batch sizes, against the decoding loop that reads them one by one."""
     rows, prompt, answer = check.size(32, 4), check.size(100, 12), check.size(64, 6)
     read = [Read(row[at % 7 : prompt], row[prompt:]) for at, row in enumerate(check.ids(rows, prompt + answer, 3))]
-    head, tokens = Head.of(check.model), check.size(16_384, 4096)
-    whole, small = (Scorer(check.loaded, budget, quiet=True).states(read) for budget in (tokens, 1024))
-    with_cache = Rows(check.loaded, Prefix([]), NextLogits(check.model), answer)
+    head, tokens = LMHead.of(check.model), check.size(16_384, 4096)
+    whole, small = (TeacherForcing(check.loaded, budget, quiet=True).states(read) for budget in (tokens, 1024))
+    with_cache = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model), answer)
     steps = [with_cache.start([one.context for one in read])]
     for at in range(answer - 1):
         steps.append(with_cache.follow(range(rows), [one.response[at] for one in read]))
@@ -109,9 +115,9 @@ def scoring(check: Check) -> None:
     lengths = [len(one.fed) for one in read]
     auto = tokens_at_a_time("auto", check.loaded, [one.context for one in read], lengths)
     check.note("score_tokens=auto", float(auto))
-    Scorer(check.loaded, 1024, quiet=True).states(read[:4])
+    TeacherForcing(check.loaded, 1024, quiet=True).states(read[:4])
     for budget in dict.fromkeys((1024, 4096, auto, check.size(65_536, 2048))):
-        scorer = Scorer(check.loaded, budget, quiet=True)
+        scorer = TeacherForcing(check.loaded, budget, quiet=True)
         speed = sum(lengths) / check.seconds(scorer.states, read)
         check.scored, share = max(check.scored, speed), check.operations * speed / check.rate
         check.note(f"{budget:,} tokens a batch: tokens/s", speed, "H100: 35,000 to 45,000 from 4,096 on")
@@ -123,10 +129,10 @@ def comparison(check: Check) -> None:
     count, hidden = check.size(4096, 64), check.model.config.hidden_size
     for vocabulary in (32_000, 128_256, 262_144) if not check.tiny else (1000,):
         weight = torch.randn(vocabulary, hidden, device=check.device, dtype=DTYPE).mul_(2.5 / hidden**0.5)
-        head = Head(weight, None, 1.0, None)
+        head = LMHead(weight, None, 1.0, None)
         states = torch.randn(count, hidden, device=check.device, dtype=DTYPE)
         tokens = torch.randint(0, vocabulary, (count,), device=check.device)
-        both = Side(head, states), Side(head, states.flip(0))
+        both = HeadAndStates(head, states), HeadAndStates(head, states.flip(0))
         check.note(f"V = {vocabulary:,}: position_chunk=auto", float(positions_at_a_time("auto", head)))
         for chunk in (256, 2048):
             space = Workspace(chunk, vocabulary, check.device)
@@ -140,9 +146,9 @@ def comparison(check: Check) -> None:
                 )
 
 
-def _compare(both: tuple[Side, Side], tokens: torch.Tensor, chunk: int, space: Workspace) -> None:
+def _compare(both: tuple[HeadAndStates, HeadAndStates], tokens: torch.Tensor, chunk: int, space: Workspace) -> None:
     for start in range(0, len(tokens), chunk):
-        left, right = (Side(one.head, one.states[start : start + chunk]) for one in both)
+        left, right = (HeadAndStates(one.head, one.states[start : start + chunk]) for one in both)
         contrast(left, right, tokens[start : start + chunk], 10, space)
 
 
@@ -155,7 +161,7 @@ def decoding(check: Check) -> None:
     taken = check.loaded.footprint
     weights = taken.weights if taken else 0.0
     for batch in (40, 128, 256) if not check.tiny else (3, 6):
-        decoder = Decoder(check.loaded, Greedy(new), batch)
+        decoder = Decoder(check.loaded, GreedyDecoding(new), batch)
         spent = check.seconds(lambda each, some: list(each.answers(some)), decoder, given[:batch])
         bound = (weights + batch * (prompt + new / 2) * (taken.kept if taken else 0)) / check.bandwidth
         check.note(f"{batch} rows: tokens/s", decoder.work.new_tokens / spent)
@@ -172,7 +178,7 @@ def decoding(check: Check) -> None:
 
 def profile(check: Check, given: list[list[int]]) -> None:
     """How long the card is busy in a step, and with how many kernels."""
-    rows = Rows(check.loaded, Prefix([]), NextLogits(check.model), 16)
+    rows = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model), 16)
     rows.start(given)
     rows.follow(range(len(given)), [7] * len(given))
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
@@ -199,13 +205,13 @@ def pair(check: Check) -> None:
         tokenizer.apply_chat_template([{"role": "user", "content": one}], add_generation_prompt=True, return_dict=False)
         for one in asked
     ]
-    answers = {size: dict(Decoder(real, Greedy(64), size).answers(prompts)) for size in (12, 1)}
+    answers = {size: dict(Decoder(real, GreedyDecoding(64), size).answers(prompts)) for size in (12, 1)}
     same = sum(answers[12][at].token_ids == answers[1][at].token_ids for at in answers[1])
     check.note("answers alike in batches of 12 and of 1, of 12", float(same), "most differ in bfloat16")
     read = [Read(prompt, answers[12][at].token_ids) for at, prompt in enumerate(prompts)]
-    states = Scorer(real, 4096, quiet=True).states(read).to(real.device)
+    states = TeacherForcing(real, 4096, quiet=True).states(read).to(real.device)
     tokens = torch.tensor([token for one in read for token in one.response], device=real.device)
-    logits = Head.of(real.model).logits(states)
+    logits = LMHead.of(real.model).logits(states)
     own = float((logits.gather(1, tokens[:, None])[:, 0] >= logits.amax(dim=1)).float().mean())
     check.note("answers are the model's first choice, share", own, f"0.98 to 0.995, at least {OWN}", own >= OWN)
 

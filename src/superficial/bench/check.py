@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from superficial.models.load import Loaded, footprint
+from superficial.models.load import LoadedModel, footprint
 from superficial.models.placement import pick_device
 
 LLAMA_7B = {"hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32, "num_attention_heads": 32}
@@ -32,7 +32,7 @@ class Check:
         cards = (self.device.index or 0,) if self.device.type == "cuda" else ()
         tokenizer: Any = SimpleNamespace(decode=lambda ids: "x" * len(ids))
         manifest = {"name": "random weights", "files": {}, "dtype": "auto"}
-        self.loaded = Loaded(lambda: self.model, tokenizer, manifest, self.device, DTYPE, [0], 4096, taken, cards)
+        self.loaded = LoadedModel(lambda: self.model, tokenizer, manifest, self.device, DTYPE, [0], 4096, taken, cards)
         self.rate = self.bandwidth = 1.0  # operations and bytes a second at best
         self.scored = 0.0  # tokens a second at best
 

@@ -32,7 +32,7 @@ from superficial.config.schema import (
     ScoreStage,
     ShownContext,
 )
-from superficial.inference.finish import LENGTH
+from superficial.inference.finish_reason import LENGTH
 
 COUNTS = (1_000, 10_000)
 LENGTH_OF = 250  # tokens of a response, mean; the longest has 2,048

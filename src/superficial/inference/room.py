@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 import torch
 
 from superficial.artifacts.errors import UserError
-from superficial.inference.prefix import common_prefix
-from superficial.models.head import Head
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import common_prefix
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel
 from superficial.models.memory import ANSWERS, ON_CPU, POSITIONS, at_a_time, position
 from superficial.models.placement import usable
 
@@ -21,7 +21,7 @@ Size = int | Literal["auto"]
 Result = TypeVar("Result")
 
 
-def answers_at_a_time(asked: Size, loaded: Loaded, prompts: Sequence[list[int]], made: int) -> int:
+def answers_at_a_time(asked: Size, loaded: LoadedModel, prompts: Sequence[list[int]], made: int) -> int:
     """Answers of up to `made` tokens that are decoded together after some of `prompts`."""
     if asked != "auto":
         return asked
@@ -31,7 +31,7 @@ def answers_at_a_time(asked: Size, loaded: Loaded, prompts: Sequence[list[int]],
     return loaded.footprint.answers(longest + made, longest - len(common_prefix(prompts)), _left([loaded]))
 
 
-def pairs_at_a_time(asked: Size, models: Sequence[tuple[Loaded, Sequence[list[int]]]], made: int) -> int:
+def pairs_at_a_time(asked: Size, models: Sequence[tuple[LoadedModel, Sequence[list[int]]]], made: int) -> int:
     """As `answers_at_a_time`, where several models, each after its own prompts, decode the same answers."""
     if asked != "auto":
         return asked
@@ -45,7 +45,7 @@ def pairs_at_a_time(asked: Size, models: Sequence[tuple[Loaded, Sequence[list[in
     return at_a_time(each, room, ANSWERS) if each else ON_CPU["generate_batch"]
 
 
-def tokens_at_a_time(asked: Size, loaded: Loaded, contexts: Sequence[list[int]], fed: Sequence[int]) -> int:
+def tokens_at_a_time(asked: Size, loaded: LoadedModel, contexts: Sequence[list[int]], fed: Sequence[int]) -> int:
     """Tokens of one batch of scoring, where `fed` tokens are read for each of the `contexts`, itself included."""
     if asked != "auto":
         return asked
@@ -55,7 +55,7 @@ def tokens_at_a_time(asked: Size, loaded: Loaded, contexts: Sequence[list[int]],
     return loaded.footprint.tokens(prefix, max(min(fed) - prefix, 1), _left([loaded]))
 
 
-def positions_at_a_time(asked: Size, head: Head) -> int:
+def positions_at_a_time(asked: Size, head: LMHead) -> int:
     """Positions over whose vocabulary two heads are compared at a time; both heads are in memory."""
     if asked != "auto":
         return asked
@@ -66,7 +66,7 @@ def positions_at_a_time(asked: Size, head: Head) -> int:
     return at_a_time(position(head.vocabulary), usable(card) - torch.cuda.memory_allocated(card), POSITIONS)
 
 
-def _left(models: Sequence[Loaded]) -> float:
+def _left(models: Sequence[LoadedModel]) -> float:
     """What the cards of `models` have beside the weights, whether these are read already or not."""
     cards = {card for loaded in models for card in loaded.cards}
     return sum(map(usable, cards)) - sum(loaded.footprint.weights for loaded in models if loaded.footprint)

@@ -2,8 +2,7 @@
 
 import threading
 from array import array
-from collections.abc import Iterable, Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +11,18 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import WHOLE, Shard
-from superficial.inference.prefix import Prefix
 from superficial.inference.room import Halving, Size, tokens_at_a_time
-from superficial.inference.workers import Workers
-from superficial.models.head import Head, check_head, decoder, states_and_logits
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.inference.threads import TorchThreads
+from superficial.models.head import LMHead, check_head, model_body, states_and_logits
+from superficial.models.load import LoadedModel
 
 
 @dataclass(frozen=True)
-class Sequence:
+class TokenSequence:
     """Context and response of one example, as token ids."""
 
     context: list[int]
@@ -35,10 +34,10 @@ class Sequence:
         return (self.context + self.response)[:-1]
 
 
-class Packed(Several[Sequence]):
+class Packed(Sequence[TokenSequence]):
     """Many sequences in little memory, four bytes a token; each is made when it is asked for."""
 
-    def __init__(self, sequences: Iterable[Sequence]) -> None:
+    def __init__(self, sequences: Iterable[TokenSequence]) -> None:
         self._ids, self._ends = array("i"), array("q", [0])
         for one in sequences:
             for part in (one.context, one.response):
@@ -54,10 +53,10 @@ class Packed(Several[Sequence]):
         if not 0 <= row < len(self):
             raise IndexError(row)
         start, middle, end = self._ends[2 * row : 2 * row + 3]
-        return Sequence(self._ids[start:middle].tolist(), self._ids[middle:end].tolist())
+        return TokenSequence(self._ids[start:middle].tolist(), self._ids[middle:end].tolist())
 
 
-class Scorer:
+class TeacherForcing:
     """Scores responses in batches of `batch_tokens`; `fed_tokens` and `forward_passes` count what that took.
 
     Batches are cut from all sequences, whoever does them and whatever was done before: so a run in shards, or one that
@@ -67,30 +66,30 @@ class Scorer:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedModel,
         batch_tokens: Size,
-        kept: States | None = None,
+        kept: HiddenStates | None = None,
         *,
-        known: Prefix | None = None,
+        known: SharedPrefix | None = None,
         quiet: bool = False,
     ) -> None:
         """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
         self.fed_tokens = self.forward_passes = 0
         self.batch_tokens = batch_tokens  # a number from the first batch on
         self._loaded, self._kept = loaded, kept
-        self._workers = Workers(loaded.device)
+        self._workers = TorchThreads(loaded.device)
         self._guard = threading.Lock()
         self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
-        self._prefix: Prefix | None = None
+        self._prefix: SharedPrefix | None = None
         self._known, self._quiet = known, quiet
         self.halving = Halving(loaded.manifest["name"])
 
-    def states(self, sequences: Several[Sequence]) -> torch.Tensor:
+    def states(self, sequences: Sequence[TokenSequence]) -> torch.Tensor:
         """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
         found = dict(self._work(sequences, self._batches(sequences)))
         return torch.cat([found[row] for row in range(len(sequences))])
 
-    def keep(self, sequences: Several[Sequence], shard: Shard = WHOLE) -> None:
+    def keep(self, sequences: Sequence[TokenSequence], shard: Shard = WHOLE) -> None:
         """Do a shard of the batches, by default all, and keep their states; none stays in memory."""
         assert self._kept is not None
         groups, kept = shard.of(self._batches(sequences)), self._kept
@@ -103,7 +102,7 @@ class Scorer:
             for tokens in self._workers.map(work, groups):
                 bar.update(tokens)
 
-    def _batches(self, sequences: Several[Sequence]) -> list[list[int]]:
+    def _batches(self, sequences: Sequence[TokenSequence]) -> list[list[int]]:
         """The batches of `sequences`. Where one is too large for a card, `halving` cuts it by its padded tokens."""
         if self.batch_tokens == "auto":
             lengths = [len(one.fed) for one in sequences]
@@ -112,23 +111,25 @@ class Scorer:
         self.halving = Halving(self._loaded.manifest["name"], size)
         return batches(sequences, self.batch_tokens)
 
-    def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
+    def _work(
+        self, sequences: Sequence[TokenSequence], groups: Sequence[list[int]]
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """The rows of `groups` with their states (T, H)."""
         with self._progress(sequences, groups) as bar:
             for found in self._workers.map(lambda rows: self._group(sequences, rows), groups):
                 bar.update(sum(map(len, found.values())))
                 yield from found.items()
 
-    def _progress(self, sequences: Several[Sequence], groups: Several[list[int]]) -> "tqdm[Any]":
+    def _progress(self, sequences: Sequence[TokenSequence], groups: Sequence[list[int]]) -> "tqdm[Any]":
         total = sum(len(sequences[row].response) for rows in groups for row in rows)
         return progress(f"scoring ({self._loaded.manifest['name']})", total, "tokens", shown=not self._quiet)
 
-    def _group(self, sequences: Several[Sequence], rows: list[int]) -> dict[int, torch.Tensor]:
+    def _group(self, sequences: Sequence[TokenSequence], rows: list[int]) -> dict[int, torch.Tensor]:
         """The states of one batch, by row."""
         kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
         return kept | self._new(sequences, rows, [row for row in rows if row not in kept])
 
-    def _new(self, sequences: Several[Sequence], rows: list[int], missing: list[int]) -> dict[int, torch.Tensor]:
+    def _new(self, sequences: Sequence[TokenSequence], rows: list[int], missing: list[int]) -> dict[int, torch.Tensor]:
         """The states of the rows of a batch that are `missing`; they are kept.
 
         The first batch of all also checks that head(states) are the model's own logits.
@@ -140,7 +141,7 @@ class Scorer:
             if self._prefix is None:  # what all contexts start with is read once
                 if has_varying_positions(self._loaded.model):
                     self._turn = threading.Lock()
-                self._prefix = Prefix.read(self._loaded, _outermost(sequences), self._known)
+                self._prefix = SharedPrefix.read(self._loaded, _outermost(sequences), self._known)
                 self.fed_tokens += self._prefix.fed
                 self.forward_passes += self._prefix.fed > 0
         fed = missing if self._loaded.exact else rows
@@ -153,10 +154,10 @@ class Scorer:
             self._kept.put([sequences[row] for row in new], [*new.values()])
         return new
 
-    def _found(self, sequence: Sequence) -> torch.Tensor | None:
+    def _found(self, sequence: TokenSequence) -> torch.Tensor | None:
         return self._kept.get(sequence) if self._kept else None
 
-    def _batch(self, batch: Several[Sequence], prefix: Prefix, check: bool) -> list[torch.Tensor]:
+    def _batch(self, batch: Sequence[TokenSequence], prefix: SharedPrefix, check: bool) -> list[torch.Tensor]:
         """States (T, H) of each sequence."""
         model, device = self._loaded.model, self._loaded.device
         rests = [sequence.fed[len(prefix.ids) :] for sequence in batch]
@@ -171,9 +172,9 @@ class Scorer:
         with self._turn:
             if check:
                 hidden, logits = states_and_logits(model, **inputs)
-                check_head(Head.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
+                check_head(LMHead.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
             else:
-                hidden = decoder(model)(**inputs).last_hidden_state
+                hidden = model_body(model)(**inputs).last_hidden_state
         starts = [len(sequence.context) - 1 - len(prefix.ids) for sequence in batch]
         return [
             row[start : start + len(sequence.response)].cpu()
@@ -181,7 +182,7 @@ class Scorer:
         ]
 
 
-def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
+def batches(sequences: Sequence[TokenSequence], budget: int) -> list[list[int]]:
     """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
     found: list[list[int]] = []
     for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):
@@ -192,12 +193,12 @@ def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
     return found
 
 
-def _padded(sequences: Several[Sequence], rows: list[int]) -> int:
+def _padded(sequences: Sequence[TokenSequence], rows: list[int]) -> int:
     """Tokens of a batch, padding included."""
     return len(rows) * max(len(sequences[row].fed) for row in rows)
 
 
-def _outermost(sequences: Several[Sequence]) -> list[list[int]]:
+def _outermost(sequences: Sequence[TokenSequence]) -> list[list[int]]:
     """A few contexts that share what all share: the first and the last in the order of their ids, and the shortest."""
     if len(sequences) == 1:
         return [sequences[0].context]

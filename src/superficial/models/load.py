@@ -22,7 +22,7 @@ from superficial.models.placement import Place, pick_device, place
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model ready to run, and what identifies it. Its weights are read when they are first asked for."""
 
     read: Callable[[], Any]  # what `model` is
@@ -59,10 +59,10 @@ class Loaded:
     @property
     def key(self) -> str:
         """Identifies the model by content and by the numbers it computes in."""
-        return f"{model_key(self.manifest)}-{numbers(self.dtype)}"
+        return f"{model_key(self.manifest)}-{number_format(self.dtype)}"
 
 
-def load_model(manifest_path: Path, device: str) -> Loaded:
+def load_model(manifest_path: Path, device: str) -> LoadedModel:
     """The model beside `manifest_path`; `device` is "auto" or a torch device.
 
     With "auto" it lies on the card with most room, or where none has enough on all cards that this process sees.
@@ -72,7 +72,7 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
     return loaded
 
 
-def load_models(manifest_paths: Sequence[Path], device: str) -> list[Loaded]:
+def load_models(manifest_paths: Sequence[Path], device: str) -> list[LoadedModel]:
     """As `load_model`, for models that are in memory at once."""
     manifests = [read_manifest(path) for path in manifest_paths]
     dtypes = [pick_dtype(manifest["dtype"], pick_device(device)) for manifest in manifests]
@@ -81,7 +81,7 @@ def load_models(manifest_paths: Sequence[Path], device: str) -> list[Loaded]:
     return [_loaded(*one) for one in zip(manifest_paths, manifests, dtypes, places, strict=True)]
 
 
-def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Place) -> Loaded:
+def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Place) -> LoadedModel:
     folder = path.parent
 
     def read() -> Any:
@@ -101,7 +101,9 @@ def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Pla
         )
     ends, text = load_end_ids(path, tokenizer), config.get_text_config()
     taken = footprint(text, manifest["parameters"], dtype)
-    return Loaded(read, tokenizer, manifest, where.device, dtype, ends, positions(text), taken, tuple(where.cards))
+    return LoadedModel(
+        read, tokenizer, manifest, where.device, dtype, ends, longest_sequence(text), taken, tuple(where.cards)
+    )
 
 
 def footprint(config: Any, parameters: int, dtype: torch.dtype) -> Footprint:
@@ -118,7 +120,7 @@ def footprint(config: Any, parameters: int, dtype: torch.dtype) -> Footprint:
     )
 
 
-def positions(config: Any) -> int:
+def longest_sequence(config: Any) -> int:
     """Longest sequence, in tokens, that a model with this text config can read, alone or in a batch.
 
     LongRoPE (Phi-3) takes other factors for a whole batch as soon as one of its rows is longer than the model was first
@@ -157,10 +159,10 @@ def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted(ends) if isinstance(ends, list) else [int(ends)]
 
 
-def numbers(dtype: torch.dtype) -> str:
+def number_format(dtype: torch.dtype) -> str:
     """What a model of this `dtype` computes in: part of the key of all work that is kept.
 
-    >>> numbers(torch.float32), numbers(torch.bfloat16)
+    >>> number_format(torch.float32), number_format(torch.bfloat16)
     ('torch.float32', 'torch.bfloat16, logits in torch.float32')
     """
     return str(dtype) if dtype == torch.float32 else f"{dtype}, logits in torch.float32"

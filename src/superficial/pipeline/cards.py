@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from superficial.artifacts.locks import take
+from superficial.artifacts.file_locks import lock_file
 
 SEEN = "CUDA_VISIBLE_DEVICES"
 DEVICES = Path("/dev")
@@ -52,7 +52,7 @@ def _try(wanted: int, there: list[str], folder: Path) -> list[str] | None:
     found: dict[str, IO[bytes]] = {}
     for card in there:
         handle = open(folder / card.replace("/", "_"), "ab")  # noqa: SIM115 (it is closed with the process)
-        if take(handle, wait=False) is False:
+        if lock_file(handle, wait=False) is False:
             handle.close()
             continue
         found[card] = handle

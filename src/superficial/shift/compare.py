@@ -17,18 +17,18 @@ from superficial.artifacts.files import file_sha256, write_sidecar
 from superficial.artifacts.progress import progress
 from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.table import write_parts
-from superficial.artifacts.token_rows import Rows, content
+from superficial.artifacts.token_rows import TokenRows, tensor_digest
 from superficial.config.schema import CompareConfig, RuntimeConfig
 from superficial.inference.room import positions_at_a_time
-from superficial.models.head import Head
+from superficial.models.head import LMHead
 from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.blocks import TOKENS, blocks
 from superficial.shift.category import category
-from superficial.shift.chain import Chain
-from superficial.shift.distributions import Contrast, Side, SideView, Workspace, contrast
+from superficial.shift.distributions import Contrast, DistributionSummary, HeadAndStates, Workspace, contrast
+from superficial.shift.greedy_check import Chain
 from superficial.shift.pair.pairing import Pairing
-from superficial.shift.tokens import TokenText
+from superficial.shift.token_text import TokenText
 from superficial.shift.totals import Totals
 
 
@@ -49,14 +49,14 @@ def run(
     `base_ties` and `aligned_ties` count the other tokens that are exactly as probable: all of them share the better
     rank. Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for
     `base_excluded` and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
-    A UserError where the responses are not the aligned model's own choice (see `chain`).
+    A UserError where the responses are not the aligned model's own choice (see `greedy_check`).
     """
     started = time.monotonic()
     pairing = Pairing.read(pair)
     heads = pairing.base_head(read_head(base, runtime.device)), pairing.aligned_head(read_head(aligned, runtime.device))
     states = StateFile(base_score), StateFile(aligned_score)
     about = [file_sha256(pair), *(model_key(read_manifest(side)) for side in (base, aligned)), cfg.top_k]
-    kept = Rows(out.parents[3], about)
+    kept = TokenRows(out.parents[3], about)
     chunk = positions_at_a_time(runtime.position_chunk, heads[1])
     names, new = compare_new(heads, states, _tokens(pairing, responses), kept, top_k=cfg.top_k, chunk=chunk)
     chain = Chain(states[1].dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
@@ -84,7 +84,7 @@ def run(
 
 def described(rows: pd.DataFrame, answers: pd.DataFrame, text: TokenText) -> pd.DataFrame:
     """The rows of some answers with where each token stands, and with the texts of all ids."""
-    for at, (name, values) in enumerate(positions(answers).items()):
+    for at, (name, values) in enumerate(token_positions(answers).items()):
         rows.insert(at, name, values)
     rows.insert(3, "token", text.show_all(rows["token_id"]))
     for side in ("base", "aligned"):
@@ -92,7 +92,7 @@ def described(rows: pd.DataFrame, answers: pd.DataFrame, text: TokenText) -> pd.
     return rows
 
 
-def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def token_positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """Columns (N,) that say where each response token stands: example_id, position."""
     lengths = responses["token_ids"].map(len)
     return {
@@ -108,10 +108,10 @@ def _tokens(pairing: Pairing, responses: Path) -> Iterator[torch.Tensor]:
 
 
 def compare_new(
-    heads: tuple[Head, Head],
+    heads: tuple[LMHead, LMHead],
     states: tuple[StateFile, StateFile],
     tokens: Iterable[torch.Tensor],
-    kept: Rows,
+    kept: TokenRows,
     *,
     top_k: int,
     chunk: int,
@@ -135,7 +135,7 @@ def compare_new(
 class Waiting:
     """Responses that are compared as soon as enough of them have come."""
 
-    def __init__(self, heads: tuple[Head, Head], kept: Rows, top_k: int, chunk: int, bar: "tqdm[Any]") -> None:
+    def __init__(self, heads: tuple[LMHead, LMHead], kept: TokenRows, top_k: int, chunk: int, bar: "tqdm[Any]") -> None:
         self.new = 0  # tokens
         self._heads, self._kept, self._top_k, self._chunk, self._bar = heads, kept, top_k, chunk, bar
         self._names: dict[str, int] = {}  # of the responses that are not kept yet, with their lengths
@@ -144,7 +144,7 @@ class Waiting:
 
     def add(self, base: torch.Tensor, aligned: torch.Tensor, tokens: torch.Tensor) -> str:
         """The name under which the rows of this response are kept by and by."""
-        name = content(base, aligned, tokens)
+        name = tensor_digest(base, aligned, tokens)
         if name in self._kept or name in self._names:
             self._bar.update(len(tokens))
             return name
@@ -163,7 +163,7 @@ class Waiting:
 
     def _compare(self, count: int) -> None:
         base, aligned, tokens = map(torch.cat, zip(*self._positions, strict=True))
-        sides = [Side(head, one[:count]) for head, one in zip(self._heads, (base, aligned), strict=True)]
+        sides = [HeadAndStates(head, one[:count]) for head, one in zip(self._heads, (base, aligned), strict=True)]
         self._rows.append(compared(sides[0], sides[1], tokens[:count], self._top_k, self._chunk, self._bar))
         self._positions = [(base[count:], aligned[count:], tokens[count:])] if count < len(tokens) else []
         rows = pd.concat(self._rows, ignore_index=True)
@@ -177,7 +177,7 @@ class Waiting:
         self._rows = [rows[end:]] if end < len(rows) else []
 
 
-def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
+def compare(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
     """Token-table columns for all N positions, `chunk` positions at a time; heads on their device, states anywhere.
 
     Both heads score the same S tokens in the same order; `tokens` (N,) and all ids that come back count in that order.
@@ -193,7 +193,9 @@ def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: 
 
 
 @torch.inference_mode()
-def compared(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int, bar: "tqdm[Any]") -> pd.DataFrame:
+def compared(
+    base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, top_k: int, chunk: int, bar: "tqdm[Any]"
+) -> pd.DataFrame:
     """`compare` as a part of work that has its bar."""
     device = base.head.weight.device
     workspace = Workspace(min(chunk, len(tokens)), base.head.vocabulary, device)
@@ -201,15 +203,15 @@ def compared(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk:
     for start in range(0, len(tokens), chunk):
         part = slice(start, start + chunk)
         here = tokens[part].to(device)
-        both = [Side(side.head, side.states[part].to(device)) for side in (base, aligned)]
+        both = [HeadAndStates(side.head, side.states[part].to(device)) for side in (base, aligned)]
         found = contrast(both[0], both[1], here, top_k, workspace)
-        excluded = [outside(both[0], found.base), outside(both[1], found.aligned)]
+        excluded = [excluded_probability(both[0], found.base), excluded_probability(both[1], found.aligned)]
         parts.append(_columns(here, found, excluded))
         bar.update(len(here))
     return pd.concat(parts, ignore_index=True)
 
 
-def outside(side: Side, view: SideView) -> torch.Tensor:
+def excluded_probability(side: HeadAndStates, view: DistributionSummary) -> torch.Tensor:
     """Probability (N,) that the whole head gives to the tokens which a cut left out; the error is that of softmax."""
     head, likeliest = side.head, view.top_ids[:, 0]
     if head.outside is None:

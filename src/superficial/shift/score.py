@@ -5,8 +5,7 @@ two models or contexts can be compared over the whole vocabulary without running
 """
 
 import time
-from collections.abc import Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +13,16 @@ import torch
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import digest_all, file_sha256, write_sidecar
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.state_file import write_states
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
-from superficial.inference.teacher_forcing import Packed, Scorer, Sequence
-from superficial.models.load import Loaded, load_model
+from superficial.inference.teacher_forcing import Packed, TeacherForcing, TokenSequence
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.pair.pairing import Pairing
 
 
@@ -35,7 +34,7 @@ def run(
     model: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Write `out` (safetensors): `states` (N, H) for all response tokens in the order of `responses`, `lengths` (E,).
@@ -46,8 +45,8 @@ def run(
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    kept = States(out.parents[3], loaded.key)
-    scorer = Scorer(loaded, runtime.score_tokens, kept)
+    kept = HiddenStates(out.parents[3], loaded.key)
+    scorer = TeacherForcing(loaded, runtime.score_tokens, kept)
     scorer.keep(sequences)
     lengths = [len(sequence.response) for sequence in sequences]
     context = digest_all(sequence.context for sequence in sequences)
@@ -80,17 +79,17 @@ def share(
     model: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Score a shard of the batches; `run` then finds their states."""
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key)).keep(sequences, shard)
+    TeacherForcing(loaded, runtime.score_tokens, HiddenStates(out.parents[3], loaded.key)).keep(sequences, shard)
 
 
-def _of(kept: States, sequence: Sequence, out: Path) -> torch.Tensor:
+def _of(kept: HiddenStates, sequence: TokenSequence, out: Path) -> torch.Tensor:
     found = kept.get(sequence)
     if found is None:
         raise UserError(
@@ -99,7 +98,7 @@ def _of(kept: States, sequence: Sequence, out: Path) -> torch.Tensor:
     return found
 
 
-def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> Packed:
+def read_sequences(loaded: LoadedModel, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> Packed:
     """The sequences of the files that the stage is given, in the order of `responses`."""
     table = pd.read_parquet(responses, columns=["id", "token_ids", "earlier_answers"])
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], table)
@@ -107,20 +106,20 @@ def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Pat
 
 
 def build_sequences(
-    loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
-) -> list[Sequence]:
+    loaded: LoadedModel, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> list[TokenSequence]:
     """All that `each_sequence` makes."""
     return list(each_sequence(loaded, prompts, data, responses))
 
 
 def each_sequence(
-    loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
-) -> Iterator[Sequence]:
+    loaded: LoadedModel, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> Iterator[TokenSequence]:
     """Put the context of this model before the response's token ids, which are reused as they were generated."""
     turns = last_turns(data, responses)
     for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
         query, before = turns[example]
         prompt = prompts.build(query, example=example, history=before)
-        sequence = Sequence(prompt.ids, [int(token) for token in tokens])
+        sequence = TokenSequence(prompt.ids, [int(token) for token in tokens])
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
         yield sequence

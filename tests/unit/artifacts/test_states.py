@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from superficial.artifacts.files import canonical
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.state_file import StateFile, write_states
-from superficial.inference.teacher_forcing import Packed, Sequence
+from superficial.inference.teacher_forcing import Packed, TokenSequence
 
-SEQUENCES = [Sequence([1, 2], [3, 4, 5]), Sequence([1], [6]), Sequence([2], [7, 8])]
+SEQUENCES = [TokenSequence([1, 2], [3, 4, 5]), TokenSequence([1], [6]), TokenSequence([2], [7, 8])]
 LENGTHS = [3, 1, 2]
 PIECES = [torch.full((length, 4), float(row)) for row, length in enumerate(LENGTHS)]
 
@@ -38,8 +38,8 @@ def test_too_few_states_are_no_file(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def kept(folder: Path) -> States:
-    states = States(folder, "model")
+def kept(folder: Path) -> HiddenStates:
+    states = HiddenStates(folder, "model")
     states.put(SEQUENCES[:2], PIECES[:2])
     states.put(SEQUENCES[2:], PIECES[2:])
     return states
@@ -49,23 +49,23 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob(".states/*/*.safetensors"))
 
 
-def right(states: States) -> bool:
+def right(states: HiddenStates) -> bool:
     found = [states.get(sequence) for sequence in SEQUENCES]
     return all(one is not None and torch.equal(one, piece) for one, piece in zip(found, PIECES, strict=True))
 
 
 def test_a_score_file_takes_the_place_of_the_batches(tmp_path: Path):
     states, score = kept(tmp_path), tmp_path / "score.safetensors"
-    other = States(tmp_path, "model")  # of a job that is at work already
+    other = HiddenStates(tmp_path, "model")  # of a job that is at work already
     write_states(score, PIECES, LENGTHS, {})
     states.move(SEQUENCES, score)
     (file,) = files(tmp_path)
     assert file.samefile(score)
     score.unlink()  # as the workflow does before it makes the file again
-    assert all(right(one) for one in (states, other, States(tmp_path, "model")))
+    assert all(right(one) for one in (states, other, HiddenStates(tmp_path, "model")))
     states.move(SEQUENCES, file)
     assert len(files(tmp_path)) == 1
-    assert right(States(tmp_path, "model"))
+    assert right(HiddenStates(tmp_path, "model"))
 
 
 def test_without_hard_links_the_batches_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -77,18 +77,18 @@ def test_without_hard_links_the_batches_stay(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "link", refuse)
     states.move(SEQUENCES, score)
     assert len(files(tmp_path)) == 2
-    assert right(States(tmp_path, "model"))
+    assert right(HiddenStates(tmp_path, "model"))
 
 
 def test_what_others_need_is_not_dropped(tmp_path: Path):
     states = kept(tmp_path)
     states.drop(SEQUENCES[:1])
-    again = States(tmp_path, "model")
+    again = HiddenStates(tmp_path, "model")
     assert SEQUENCES[0] not in again
     assert SEQUENCES[1] in again  # in one file with the first
     states.drop(SEQUENCES)
     assert not files(tmp_path)
-    assert States(tmp_path, "model").get(SEQUENCES[2]) is None
+    assert HiddenStates(tmp_path, "model").get(SEQUENCES[2]) is None
 
 
 def test_batches_without_an_index_are_found(tmp_path: Path):
@@ -96,7 +96,7 @@ def test_batches_without_an_index_are_found(tmp_path: Path):
     kept(tmp_path)
     (index,) = tmp_path.glob(".states/*/index.jsonl")
     index.unlink()
-    assert right(States(tmp_path, "model"))
+    assert right(HiddenStates(tmp_path, "model"))
     assert index.is_file()
 
 

@@ -10,9 +10,9 @@ from support.cards import Cards
 from support.reference import llama, loaded, prompts
 
 from superficial.artifacts.errors import UserError
-from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.decode import Decoder
-from superficial.inference.generate.requests import answer, open_store, request
+from superficial.inference.generate.requests import answer_requests, generation_request, open_store
 from superficial.inference.room import (
     Halving,
     answers_at_a_time,
@@ -20,22 +20,22 @@ from superficial.inference.room import (
     positions_at_a_time,
     tokens_at_a_time,
 )
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.head import Head
-from superficial.models.load import Loaded
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel
 from superficial.models.memory import ANSWERS, POSITIONS, TOKENS, Footprint
 from superficial.pipeline.plan.machine import machine
-from superficial.pipeline.plan.models import Models
+from superficial.pipeline.plan.models import ModelWork
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.run import Run
 
 GB = 1e9
 LLAMA_7B = Footprint(13.5 * GB, 2, layers=32, hidden=4096, kv_heads=32, head_dim=128, vocabulary=32_000)
-GREEDY = Greedy(6)
+GREEDY = GreedyDecoding(6)
 PROMPTS = [[1] * 100 + [row] * 20 for row in range(2, 12)]
 
 
-def on(*cards: int) -> Loaded:
+def on(*cards: int) -> LoadedModel:
     return replace(loaded(llama, [1]), footprint=LLAMA_7B, cards=cards)
 
 
@@ -43,7 +43,7 @@ def test_a_processor_works_in_the_sizes_that_were_measured_there():
     here = loaded(llama, [1])
     assert answers_at_a_time("auto", here, PROMPTS, 256) == 40
     assert tokens_at_a_time("auto", here, PROMPTS, [120]) == 1024
-    assert positions_at_a_time("auto", Head(torch.zeros(8, 4), None, 1.0, None)) == 256
+    assert positions_at_a_time("auto", LMHead(torch.zeros(8, 4), None, 1.0, None)) == 256
     assert pairs_at_a_time("auto", [(here, PROMPTS), (here, PROMPTS)], 64) == 40
 
 
@@ -52,7 +52,7 @@ def test_a_number_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch):
     assert answers_at_a_time(1000, on(0), PROMPTS, 256) == 1000
     assert tokens_at_a_time(77, on(0), PROMPTS, [120]) == 77
     assert pairs_at_a_time(7, [(on(0), PROMPTS)], 256) == 7
-    assert positions_at_a_time(3, Head(torch.zeros(8, 4), None, 1.0, None)) == 3
+    assert positions_at_a_time(3, LMHead(torch.zeros(8, 4), None, 1.0, None)) == 3
 
 
 def test_answers_fill_what_the_weights_leave(monkeypatch: pytest.MonkeyPatch):
@@ -96,7 +96,7 @@ def test_positions_follow_from_the_vocabulary(monkeypatch: pytest.MonkeyPatch):
     class OnCard:
         device, shape = torch.device("cuda"), (262_144, 4)
 
-    head = Head(OnCard(), None, 1.0, None)  # type: ignore[arg-type]
+    head = LMHead(OnCard(), None, 1.0, None)  # type: ignore[arg-type]
     assert positions_at_a_time("auto", head) == POSITIONS
     cards.allocated[0] = 19 * GB  # both heads
     assert 1 < positions_at_a_time("auto", head) < 0.9 * 24 * GB / (16 * 262_144) < POSITIONS * 3
@@ -105,7 +105,7 @@ def test_positions_follow_from_the_vocabulary(monkeypatch: pytest.MonkeyPatch):
 class Full:
     """A model on a card with room for `rows` rows, and from the `patience`-th pass on."""
 
-    def __init__(self, model: Loaded, rows: int, patience: int = 0) -> None:
+    def __init__(self, model: LoadedModel, rows: int, patience: int = 0) -> None:
         self.rows, self.patience, self.passes, self.refused = rows, patience, 0, 0
         model.model.base_model.register_forward_pre_hook(self._look, with_kwargs=True)
 
@@ -120,11 +120,11 @@ class Full:
 def test_decoding_goes_on_in_smaller_batches(rows: int, patience: int, tmp_path: Path):
     """Also in the middle of a batch: nothing is answered twice, and every token is that of the whole batch."""
     model = loaded(llama, [1])
-    requests = [request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
-    whole = answer(model, GREEDY, requests, 8, open_store(model, GREEDY, tmp_path / "a"))
+    requests = [generation_request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
+    whole = answer_requests(model, GREEDY, requests, 8, open_store(model, GREEDY, tmp_path / "a"))
     assert "generate_batch_halved_to" not in whole.facts
     full = Full(model, rows, patience)
-    found = answer(model, GREEDY, requests, 8, open_store(model, GREEDY, tmp_path / "b"))
+    found = answer_requests(model, GREEDY, requests, 8, open_store(model, GREEDY, tmp_path / "b"))
     assert full.refused
     assert [one.token_ids for one in found.answers] == [one.token_ids for one in whole.answers]
     assert found.facts["generate_batch"] == 8
@@ -135,17 +135,17 @@ def test_what_was_too_large_once_is_not_tried_again():
     model = loaded(llama, [1])
     full = Full(model, 2)
     given = [[1, 2, 3, row] for row in range(4, 20)]
-    assert len(dict(Decoder(model, Greedy(3), 4).answers(given))) == 16
+    assert len(dict(Decoder(model, GreedyDecoding(3), 4).answers(given))) == 16
     assert full.refused == 1
 
 
 @pytest.mark.parametrize("rows", [4, 1])
 def test_scoring_goes_on_in_smaller_batches(rows: int):
     model = loaded(llama, [1])
-    sequences = [Sequence(one, [3, 4, 5, 6]) for one in prompts()]
-    expected = Scorer(model, 10_000).states(sequences)
+    sequences = [TokenSequence(one, [3, 4, 5, 6]) for one in prompts()]
+    expected = TeacherForcing(model, 10_000).states(sequences)
     full = Full(model, rows)
-    scorer = Scorer(model, 10_000)
+    scorer = TeacherForcing(model, 10_000)
     torch.testing.assert_close(scorer.states(sequences), expected)
     assert full.refused
     assert scorer.halving.most is not None
@@ -157,7 +157,7 @@ def test_one_row_that_does_not_fit_ends_in_one_line():
     with pytest.raises(UserError, match=r"llama runs out of memory with one response at a time.*larger cards"):
         dict(Decoder(model, GREEDY, 4).answers([[1, 2], [3, 4, 5]]))
     with pytest.raises(UserError, match="llama runs out of memory"):
-        Scorer(model, 100).states([Sequence([1, 2], [3]), Sequence([5], [3, 4])])
+        TeacherForcing(model, 100).states([TokenSequence([1, 2], [3]), TokenSequence([5], [3, 4])])
 
 
 def test_other_errors_come_out():
@@ -191,7 +191,7 @@ def test_every_row_is_done_once_and_in_order(room: int):
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
 def test_a_card_is_looked_at_every_few_tokens(penalty: float, monkeypatch: pytest.MonkeyPatch):
     """Tokens stay what they are, also of rows that end between two looks; the card waits for us less often."""
-    model, greedy = loaded(llama, list(range(1, 12))), Greedy(20, penalty)
+    model, greedy = loaded(llama, list(range(1, 12))), GreedyDecoding(20, penalty)
     looks: list[int] = []
     tolist = torch.Tensor.tolist
 
@@ -213,7 +213,7 @@ def test_a_card_is_looked_at_every_few_tokens(penalty: float, monkeypatch: pytes
 def test_a_plan_says_what_a_stage_takes(monkeypatch: pytest.MonkeyPatch):
     """An idle card, and the prompts that the plan expects."""
     run = Run(Path(__file__).resolve().parents[3] / "config", ["pair=llama2_7b_chat", "plan.gpu=a100_80gb"])
-    models = Models(Sizes(run, Path("no/results")), machine(run.settings.plan, "cpu"))
+    models = ModelWork(Sizes(run, Path("no/results")), machine(run.settings.plan, "cpu"))
     tokens, fed = models._longest("llama2_7b")
     made, rest = run.settings.generate.max_new_tokens, round(fed)
     prefix = round(tokens) - made - rest

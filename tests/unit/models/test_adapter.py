@@ -15,8 +15,8 @@ from transformers import LlamaForCausalLM
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import HubSource, LocalSource, LoraSource, ModelConfig, RuntimeConfig
 from superficial.models.adapter import check_base
-from superficial.models.fetch import run
 from superficial.models.load import load_model
+from superficial.models.stage import run
 
 RUNTIME = RuntimeConfig(
     device="cpu", generate_batch=4, score_tokens=64, position_chunk=16, gpu_gb=80, job_hours=24, shards=1

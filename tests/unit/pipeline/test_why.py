@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from superficial.artifacts.errors import UserError
-from superficial.pipeline.dryrun import Job, planned_jobs, read_jobs
+from superficial.pipeline.dryrun import PlannedJob, planned_jobs, read_jobs
 from superficial.pipeline.why import causes_of, differences, explain
 
 SNAKEFILE = r"""
@@ -92,7 +92,7 @@ def test_several_grounds_of_one_job_all_count(tmp_path: Path):
         "Updated input files: x.py, y.py; Code has changed since last execution; "
         "Params have changed since last execution: before: '{a; b}' now: x "
     )
-    job = Job("answer", ["x.py"], [str(artifact)], {}, reason, command)
+    job = PlannedJob("answer", ["x.py"], [str(artifact)], {}, reason, command)
     assert list(causes_of(job)) == ["k: 3 → 4", "x.py, y.py changed", "the rule itself changed, in workflow/"]
     job.reason = "Missing output files: a.txt; Input files updated by another job: b.txt"
     (tmp_path / "a.txt.meta.json").unlink()
@@ -119,7 +119,7 @@ def test_states_that_were_deleted_once_compared_are_told_from_lost_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    job = Job("score", outputs=["a.safetensors"], reason="Missing output files: a.safetensors")
+    job = PlannedJob("score", outputs=["a.safetensors"], reason="Missing output files: a.safetensors")
     said = {None: "not made yet", True: "a.safetensors gone"}
     said[False] = "a.safetensors deleted once compared (runtime.keep_states=false)"
     for kept, expected in said.items():

@@ -6,22 +6,24 @@ TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|)
 GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole vocabulary takes eight times as long
 
 
-def tie_of(dtype: torch.dtype) -> float:
+def tie_margin(dtype: torch.dtype) -> float:
     """What `choose` takes for a near tie where a model computes in `dtype`: in half precision a quarter of a step.
 
     Its logits are not rounded, only the states are that they are made from; a whole step would flag a tenth of all
     tokens. So another batch changes more tokens near this margin than far from it, and now and then one beyond it.
 
-    >>> tie_of(torch.float32), tie_of(torch.bfloat16)
+    >>> tie_margin(torch.float32), tie_margin(torch.bfloat16)
     (1e-05, 0.001953125)
     """
     return TIE if dtype == torch.float32 else torch.finfo(dtype).eps / 4
 
 
-def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE) -> tuple[list[int], list[bool]]:
+def choose_tokens(
+    logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE
+) -> tuple[list[int], list[bool]]:
     """What `chosen` finds, as lists: on a card whoever asks waits until it is computed.
 
-    >>> choose(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
+    >>> choose_tokens(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
     ([1, 2], [False, True])
     """
     tokens, near = chosen(logits, seen, penalty, tie)

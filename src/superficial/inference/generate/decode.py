@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import torch
 
-from superficial.inference.generate.answer import Answer, Draft, Greedy
-from superficial.inference.generate.choose import chosen, tie_of
+from superficial.inference.generate.answer import Answer, GreedyDecoding, UnfinishedAnswer
+from superficial.inference.generate.batch import DecodingBatch
+from superficial.inference.generate.choose import chosen, tie_margin
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.generate.rows import Rows
-from superficial.inference.prefix import Prefix
 from superficial.inference.room import Halving
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.models.load import LoadedModel
 
 LOOK = 8  # tokens of a batch between two looks at it on a card: a look waits for the card, and then the card for us
 
 
 @dataclass
-class Work:
+class DecodingCounts:
     """What was done, in tokens and forward passes."""
 
     prefix_tokens_prefilled: int = 0
@@ -32,17 +32,19 @@ class Work:
 class Decoder:
     """Answers prompts in batches; `work` counts what that took."""
 
-    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, step: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, loaded: LoadedModel, greedy: GreedyDecoding, batch: int, step: Callable[[], object] = lambda: None
+    ) -> None:
         """`step` is called after every token of a batch."""
-        self.work = Work()
+        self.work = DecodingCounts()
         self._loaded = loaded
         self._greedy = greedy
         self._batch = batch
-        self._tie = tie_of(loaded.dtype)
+        self._tie = tie_margin(loaded.dtype)
         self.halving = Halving(loaded.manifest["name"])
         self._look = LOOK if loaded.device.type == "cuda" else 1
         self._step = step
-        self._prefix = Prefix([])
+        self._prefix = SharedPrefix([])
         self._next_logits: NextLogits
 
     @torch.inference_mode()
@@ -54,7 +56,7 @@ class Decoder:
         """
         if not prompts:
             return  # and leave the weights where they are
-        self._prefix = Prefix.read(self._loaded, among or prompts)
+        self._prefix = SharedPrefix.read(self._loaded, among or prompts)
         self.work.prefix_tokens_prefilled += len(self._prefix.ids)
         self.work.forward_passes += bool(self._prefix.ids)
         self._next_logits = NextLogits(self._loaded.model)
@@ -71,8 +73,8 @@ class Decoder:
         # in its place.
         padded = [prompt[:1] * (width - len(prompt)) + prompt for prompt in asked]
         seen = torch.tensor([ids + ids[:1] * most for ids in padded], device=device)
-        drafts = [Draft(self._loaded, self._greedy) for _ in rows]
-        contexts = Rows(self._loaded, self._prefix, self._next_logits, most)
+        drafts = [UnfinishedAnswer(self._loaded, self._greedy) for _ in rows]
+        contexts = DecodingBatch(self._loaded, self._prefix, self._next_logits, most)
         logits = contexts.start(asked)
         while True:
             unseen: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -95,7 +97,7 @@ class Decoder:
                 rows, drafts, seen = [rows[at] for at in stay], [drafts[at] for at in stay], seen[stay]
             logits = contexts.follow(stay, [ids[at][-1] for at in stay])
 
-    def _read(self, draft: Draft, tokens: list[int], near: list[bool]) -> Answer | None:
+    def _read(self, draft: UnfinishedAnswer, tokens: list[int], near: list[bool]) -> Answer | None:
         """The answer, if one of the tokens ended it; what was decoded behind that one counts for nothing."""
         for token, tie in zip(tokens, near, strict=True):
             self.work.new_tokens += 1

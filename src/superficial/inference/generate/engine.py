@@ -8,16 +8,22 @@ from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.shard import Shard
 from superficial.config.schema.server import ServerEngine
-from superficial.inference.finish import EOS
-from superficial.inference.generate.answer import Answer, Greedy
-from superficial.inference.generate.requests import Request, answer, open_store, part_of, request
+from superficial.inference.finish_reason import EOS
+from superficial.inference.generate.answer import Answer, GreedyDecoding
+from superficial.inference.generate.requests import (
+    GenerationRequest,
+    answer_requests,
+    generation_request,
+    open_store,
+    shard_requests,
+)
 from superficial.inference.room import Size, answers_at_a_time
-from superficial.inference.server.engine import answer as ask_server
+from superficial.inference.server.answers import answer_prompts as ask_server
 from superficial.inference.server.ledger import open_ledger
-from superficial.models.load import Loaded, load_end_ids, load_tokenizer
+from superficial.models.load import LoadedModel, load_end_ids, load_tokenizer
 from superficial.prompts.builder import Prompt
 from superficial.prompts.chat import Message
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 
 
 class Engine(Protocol):
@@ -38,7 +44,7 @@ class Engine(Protocol):
 class LocalEngine:
     """The model in this process."""
 
-    def __init__(self, loaded: Loaded, greedy: Greedy, batch: Size, results: Path) -> None:
+    def __init__(self, loaded: LoadedModel, greedy: GreedyDecoding, batch: Size, results: Path) -> None:
         self.tokenizer = loaded.tokenizer
         self._loaded, self._greedy, self._batch = loaded, greedy, batch
         self._store = open_store(loaded, greedy, results)
@@ -46,7 +52,7 @@ class LocalEngine:
 
     def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
         """Every prompt is checked against the model's length before anything is decoded."""
-        found = answer(self._loaded, self._greedy, self._requests(prompts), self._batch, self._store)
+        found = answer_requests(self._loaded, self._greedy, self._requests(prompts), self._batch, self._store)
         self._rounds.append(found.facts)
         return dict(zip(prompts, found.answers, strict=True))
 
@@ -55,14 +61,16 @@ class LocalEngine:
         requests = self._requests(prompts)
         ids = [one.prompt for one in requests]
         batch = answers_at_a_time(self._batch, self._loaded, ids, self._greedy.max_new_tokens)
-        part = part_of(requests, batch, shard)
-        answer(self._loaded, self._greedy, part, batch, self._store, among=requests)
+        part = shard_requests(requests, batch, shard)
+        answer_requests(self._loaded, self._greedy, part, batch, self._store, among=requests)
 
-    def _requests(self, prompts: Mapping[str, Prompt]) -> list[Request]:
+    def _requests(self, prompts: Mapping[str, Prompt]) -> list[GenerationRequest]:
         for example, prompt in prompts.items():
             tokens = len(prompt.ids) + self._greedy.max_new_tokens
             check_length(self._loaded, tokens, example=example, what="prompt and response")
-        return [request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()]
+        return [
+            generation_request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()
+        ]
 
     def facts(self) -> dict[str, Any]:
         """Those of the first turn; further turns of dialogues stand beside them."""
@@ -73,7 +81,12 @@ class RemoteEngine:
     """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
 
     def __init__(
-        self, server: ServerEngine, model: Path, greedy: Greedy, results: Path, told: Mapping[str, Any] | None = None
+        self,
+        server: ServerEngine,
+        model: Path,
+        greedy: GreedyDecoding,
+        results: Path,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         """`told` is what the chat template is told beside the messages."""
         self._told = told

@@ -10,7 +10,7 @@ from typing import Any
 
 from superficial.inference.server.faults import Refused
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Request
+from superficial.inference.server.reply import ServerRequest
 
 RENAMED = {"max_tokens": "max_completion_tokens"}
 
@@ -22,13 +22,13 @@ class Dialect:
         self._ledger = ledger
         self._guard = threading.Lock()
 
-    def write(self, request: Request) -> dict[str, Any]:
+    def write(self, request: ServerRequest) -> dict[str, Any]:
         """The payload without what the server refused before; a renamed parameter has its other name."""
         known = self._ledger.learned
         renamed = {RENAMED.get(name, name) if name in known else name: value for name, value in request.body.items()}
         return {name: value for name, value in renamed.items() if not (name in known and name in request.spare)}
 
-    def learn(self, request: Request, sent: dict[str, Any], refused: Refused) -> str | None:
+    def learn(self, request: ServerRequest, sent: dict[str, Any], refused: Refused) -> str | None:
         """The refused parameter, if the request can do without it or has another name for it; else None.
 
         `sent` is the payload that was refused. Such a request is worth another try.

@@ -16,7 +16,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from superficial.data.words import count_words
-from superficial.inference.finish import LENGTH
+from superficial.inference.finish_reason import LENGTH
 from superficial.inference.generate.stop import HEADER
 from superficial.shift.statistics.summary import LOOP, repeated_ngrams
 

@@ -12,12 +12,12 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import BrowserStage, ComparedPair
 from superficial.data.dialogue import history, queries_of
-from superficial.judging.judges.judgment import Judgment, by_aspect
+from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
 from superficial.models.load import load_tokenizer
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
 from superficial.shift.statistics.token_table import TokenTable
-from superficial.views.browser.payload import Example, Further
+from superficial.views.browser.payload import BrowserExample, FurtherContext
 
 DATA = ["id", "instruction", "turns", "category", "subset", "tasks", "topics"]
 ANSWER = ["id", "token_ids", "prompt_ids", "text", "finish_reason", "earlier_answers"]
@@ -47,7 +47,7 @@ class PairExamples:
             self._prompts.append(PromptBuilder(context.prompt, base, list(files), model=pair.base.name))
         self._judgments = Judgments(cfg, pair, results)
 
-    def __iter__(self) -> Iterator[Example]:
+    def __iter__(self) -> Iterator[BrowserExample]:
         reference, *others = self._tables
         tables = [by_example(reference, None, self._lengths)]
         for file in others:
@@ -62,12 +62,12 @@ class PairExamples:
 
     def _example(
         self, rows: dict[str, list[Any]], further: list[dict[str, list[Any]]], answer: dict[str, Any]
-    ) -> Example:
+    ) -> BrowserExample:
         name = rows["example_id"][0]
         entry, (*earlier, query) = self._data.loc[name], self._queries[name]
         before = history(earlier, answer["earlier_answers"])
         base, *others = (prompts.build(query, example=name, history=before).text for prompts in self._prompts)
-        return Example(
+        return BrowserExample(
             id=name,
             instruction=query,
             category=entry["category"],
@@ -78,7 +78,7 @@ class PairExamples:
             finish_reason=answer["finish_reason"],
             contexts={"base": base, "aligned": str(self._aligned.decode(answer["prompt_ids"]))},
             rows=rows,
-            further=[Further(prompt, found) for prompt, found in zip(others, further, strict=True)],
+            further=[FurtherContext(prompt, found) for prompt, found in zip(others, further, strict=True)],
             judgments=self._judgments.of(name),
         )
 
@@ -128,6 +128,6 @@ class Judgments:
             self._table = read_table(answers_of(cfg, pair, folder))
             self._rows = self._table.groupby("id", sort=False).indices
 
-    def of(self, name: str) -> dict[str, Judgment]:
+    def of(self, name: str) -> dict[str, ShownJudgment]:
         """By aspect, of the response with this id."""
-        return by_aspect(self._table.iloc[self._rows[name]]) if name in self._rows else {}
+        return judgments_by_aspect(self._table.iloc[self._rows[name]]) if name in self._rows else {}

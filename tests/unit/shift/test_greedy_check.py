@@ -22,9 +22,9 @@ from superficial.config.schema import (
     ScoreStage,
 )
 from superficial.inference.generate.stage import run as generate
-from superficial.shift.chain import SPARED
-from superficial.shift.chain import Chain as Guard
 from superficial.shift.compare import run as compare
+from superficial.shift.greedy_check import SPARED
+from superficial.shift.greedy_check import Chain as Guard
 from superficial.shift.pair.stage import run as match
 from superficial.shift.score import run as score
 

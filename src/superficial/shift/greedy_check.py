@@ -19,14 +19,14 @@ SPARED = 2  # so many tokens are no broken chain, however short the responses ar
 
 
 @dataclass(frozen=True)
-class Written:
+class ResponseOrigin:
     """How responses were written, as far as their sidecar tells."""
 
     greedy: bool = True  # no repetition penalty
     bound: float = BOUNDS["torch.bfloat16"]  # where nothing is known, they may come from anywhere
 
     @classmethod
-    def read(cls, responses: Path) -> "Written":
+    def read(cls, responses: Path) -> "ResponseOrigin":
         """What stands beside the file of responses."""
         path = sidecar_of(responses)
         if not path.is_file():
@@ -44,7 +44,7 @@ class Chain:
     """
 
     def __init__(self, dtype: torch.dtype, model: str, responses: Path, least: float | None = None) -> None:
-        written = Written.read(responses)
+        written = ResponseOrigin.read(responses)
         if least is None:
             least = min(written.bound, BOUNDS[str(dtype)]) if written.greedy else 0.0
         self._dtype, self._model, self._responses, self._least = dtype, model, responses, least

@@ -11,7 +11,7 @@ SMALL = 2  # GB of weights in half precision
 Models = Callable[[Any], Sequence[str]]  # names of the models that a job holds, from its wildcards
 
 
-class Needs:
+class JobResources:
     """Functions for `threads:` and `resources:` of the rules of one run."""
 
     def __init__(self, run: Run, cores: int, *, cards: int) -> None:

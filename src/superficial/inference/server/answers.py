@@ -6,12 +6,12 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema.server import ServerEngine
-from superficial.inference.finish import EOS, LENGTH, STOP
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.stop import HEADER, cut
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.stop import HEADER, cut_by_rule
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Failure, Reply, Request
+from superficial.inference.server.reply import Failure, Reply, ServerRequest
 
 # What greedy decoding does without. It is sent all the same: for what a request leaves out, servers take the values of
 # the model's own generation_config.json, and some models have a repetition penalty there. A server that does not know
@@ -26,20 +26,20 @@ SPARED = f"```\n\n{HEADER}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Text without end token, and why it ended (superficial.inference.finish)."""
+class ServedAnswer:
+    """Text without end token, and why it ended (superficial.inference.finish_reason)."""
 
     text: str
     finish_reason: str
 
 
-def answer(
+def answer_prompts(
     prompts: Mapping[str, Prompt],
-    greedy: Greedy,
+    greedy: GreedyDecoding,
     server: ServerEngine,
     ledger: Ledger,
     told: Mapping[str, Any] | None = None,
-) -> dict[str, Answer]:
+) -> dict[str, ServedAnswer]:
     """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
 
     `told` is what the chat template is told beside the messages; vLLM and SGLang call it chat_template_kwargs.
@@ -51,7 +51,7 @@ def answer(
     """
     bodies = {key: _body(prompt, greedy, server, told or {}) for key, prompt in prompts.items()}
     requests = [
-        Request(key, body, whole=True, spare=frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name]))
+        ServerRequest(key, body, whole=True, spare=frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name]))
         for key, body in bodies.items()
     ]
     replies = ask(requests, server, ledger, who="engine openai_server")
@@ -64,7 +64,7 @@ def answer(
     return {key: _finished(reply, greedy) for key, reply in replies.items() if isinstance(reply, Reply)}
 
 
-def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine, told: Mapping[str, Any]) -> dict[str, Any]:
+def _body(prompt: Prompt, greedy: GreedyDecoding, server: ServerEngine, told: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens} | NEUTRAL
     body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
     if told and "messages" in body:
@@ -81,7 +81,7 @@ def _spared(stop: str) -> str:
     return {"fence": SPARED, "end_of_turn": ""}.get(stop, f"\n{stop}")
 
 
-def _finished(reply: Reply, greedy: Greedy) -> Answer:
+def _finished(reply: Reply, greedy: GreedyDecoding) -> ServedAnswer:
     """The answer, cut by the method's stop rule."""
     text, found = reply.text, False
     if spared := _spared(greedy.stop):
@@ -91,7 +91,7 @@ def _finished(reply: Reply, greedy: Greedy) -> Answer:
         met = choice.get("stop_reason", choice.get("matched_stop", spared))
         if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and spared not in text:
             text += spared
-        text, found = cut(text, greedy.stop, final=True)
+        text, found = cut_by_rule(text, greedy.stop, final=True)
     if found:
-        return Answer(text, STOP)
-    return Answer(text, LENGTH if reply.finish_reason == "length" else EOS)
+        return ServedAnswer(text, STOP)
+    return ServedAnswer(text, LENGTH if reply.finish_reason == "length" else EOS)
