@@ -19,7 +19,7 @@ from superficial.pipeline.stages import STAGES, code_of
 
 COMMANDS = {
     "prompt": "superficial.pipeline.prompt",
-    "lock": "superficial.pipeline.pins",
+    "lock": "superficial.pipeline.lock_command",
     "why": "superficial.pipeline.why",
     "plan": "superficial.pipeline.plan.command",
     "verify": "superficial.pipeline.provenance.command",

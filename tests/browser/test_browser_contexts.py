@@ -9,8 +9,8 @@ from support.synthetic import HOSTILE, LONG, Made, example, further, stage
 
 from superficial.artifacts.markup import visible
 from superficial.config.schema import JudgeTitle
-from superficial.judging.judges.judgment import Judgment
-from superficial.views.browser.payload import Example
+from superficial.judging.judges.judgment import ShownJudgment
+from superficial.views.browser.payload import BrowserExample
 from superficial.views.browser.site import write_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -27,14 +27,14 @@ UNDER = {
 }
 NAN = float("nan")
 SAID = {
-    "helpfulness": Judgment(4.25, "It says how far.\nAnd no more.", ""),
-    "depth": Judgment(NAN, "", "the judge said N/A"),
+    "helpfulness": ShownJudgment(4.25, "It says how far.\nAnd no more.", ""),
+    "depth": ShownJudgment(NAN, "", "the judge said N/A"),
 }
 JUDGE = JudgeTitle(name="judge", title="A judge", caveat="Too small to be believed.")
 ALL = "\n".join(HOSTILE)
 
 
-def seen(count: int, name: str = "moon", **changes: object) -> Example:
+def seen(count: int, name: str = "moon", **changes: object) -> BrowserExample:
     """An example with so many further contexts."""
     others = [further(TOKENS, ranks, f"{title}: {name}") for title, ranks in list(UNDER.items())[:count]]
     return example(name, TOKENS, further=others, **changes)
@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_site(stage("one", "two", contexts=titles, judge=judge), pairs, folder / str(count))
     tokens = [(text, 5) for text in HOSTILE]
     other = further(tokens, [1] * len(tokens), ALL)
-    said = {HOSTILE[0]: Judgment(2, ALL, ""), HOSTILE[1]: Judgment(NAN, LONG, ALL)}
+    said = {HOSTILE[0]: ShownJudgment(2, ALL, ""), HOSTILE[1]: ShownJudgment(NAN, LONG, ALL)}
     judge = JudgeTitle(name="judge", title=HOSTILE[0], caveat=HOSTILE[1])
     hostile = example("hostile", tokens, further=[other, other], judgments=said)
     write_site(stage("one", contexts=HOSTILE[:2], judge=judge), {"one": Made([hostile])}, folder / "hostile")

@@ -12,20 +12,20 @@ from support.synthetic import HOSTILE, LONG
 from superficial.artifacts.markup import visible
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.config.schema.scores import JudgeTitle, SystemTitle
-from superficial.judging.judges.judgment import Judgment
+from superficial.judging.judges.judgment import ShownJudgment
 from superficial.views.cases.stage import write_pages
-from superficial.views.tables.cases import Answer, Case, markdown
+from superficial.views.tables.cases import Case, CaseAnswer, markdown
 
 pytestmark = pytest.mark.browser
 ALL = "\n".join(HOSTILE)
 
 
-def answer(system: str, text: str, **scores: float) -> Answer:
+def answer(system: str, text: str, **scores: float) -> CaseAnswer:
     found = {
-        aspect: Judgment(score, f"because {aspect}", "" if score == score else "the judge said N/A")
+        aspect: ShownJudgment(score, f"because {aspect}", "" if score == score else "the judge said N/A")
         for aspect, score in scores.items()
     }
-    return Answer(system, text, found)
+    return CaseAnswer(system, text, found)
 
 
 def cases() -> tuple[CasesTable, list[tuple[Comparison, list[Case]]]]:
@@ -38,12 +38,12 @@ def cases() -> tuple[CasesTable, list[tuple[Comparison, list[Case]]]]:
         "moon", "How far is it?", 1.5,
         (answer("One, K = 3", "Far away.", helpfulness=4.5, depth=2), answer("Two", "No.", helpfulness=1, depth=nan)),
     )  # fmt: skip
-    reason = {"safety": Judgment(1.0, ALL, ""), "clarity": Judgment(nan, ALL, HOSTILE[0])}
+    reason = {"safety": ShownJudgment(1.0, ALL, ""), "clarity": ShownJudgment(nan, ALL, HOSTILE[0])}
     hostile = Case(
         HOSTILE[0],
         ALL,
         -2.0,
-        (Answer(HOSTILE[1], ALL, reason), Answer(HOSTILE[2], LONG, {"safety": Judgment(3.0, LONG, "")})),
+        (CaseAnswer(HOSTILE[1], ALL, reason), CaseAnswer(HOSTILE[2], LONG, {"safety": ShownJudgment(3.0, LONG, "")})),
     )
     return cfg, [(comparisons[0], [plain, hostile]), (comparisons[1], []), (comparisons[2], [plain])]
 

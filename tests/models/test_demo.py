@@ -12,10 +12,10 @@ import torch
 from support.project import ROOT
 
 from superficial.config.schema import PromptConfig
-from superficial.inference.teacher_forcing import Sequence
+from superficial.inference.teacher_forcing import TokenSequence
 from superficial.judging.refusals.phrases import Refusals
-from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.shift.score import build_sequences, read_states
 from superficial.shift.statistics.summary import LOOP, repeated_ngrams
@@ -45,7 +45,7 @@ def answers() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def base() -> Loaded:
+def base() -> LoadedModel:
     return load_model(RESULTS / f"models/{PAIR}/manifest.json", "cpu")
 
 
@@ -88,7 +88,7 @@ def test_most_tokens_are_unshifted_and_shifted_ones_come_first():
     assert shifted[table["position"] < 4].mean() >= 2 * shifted[table["position"].between(8, 63)].mean()
 
 
-def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
+def test_one_pass_equals_the_loop(base: LoadedModel, answers: pd.DataFrame):
     """Ranks identical and log-probabilities within 1e-4, for the first 24 tokens of two responses."""
     data = pd.read_parquet(RESULTS / "data/demo.parquet")
     responses = pd.read_parquet(RESULTS / f"responses/demo/{PAIR}_chat/aligned.parquet")
@@ -96,7 +96,7 @@ def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
     sequences = build_sequences(base, PromptBuilder.of(base, method, ()), data, responses)
     states, lengths = read_states(RESULTS / f"scores/demo/{PAIR}/base.zero_shot.safetensors")
     table = pd.read_parquet(RESULTS / f"shifts/demo/{PAIR}/zero_shot.parquet")
-    head = Head.of(base.model)
+    head = LMHead.of(base.model)
     for row in (3, 31):
         start = sum(lengths[:row])
         exact = loop(base, sequences[row], 24)
@@ -107,7 +107,7 @@ def test_one_pass_equals_the_loop(base: Loaded, answers: pd.DataFrame):
         assert table["base_rank"].iloc[start : start + 24].tolist() == ranks.tolist()
 
 
-def loop(loaded: Loaded, sequence: Sequence, tokens: int) -> torch.Tensor:
+def loop(loaded: LoadedModel, sequence: TokenSequence, tokens: int) -> torch.Tensor:
     """Log-probabilities (tokens, V), one full forward pass each."""
     rows = []
     for position in range(tokens):

@@ -9,10 +9,10 @@ import torch
 from support.project import ROOT
 from support.reference import alone
 
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.batch import DecodingBatch
 from superficial.inference.generate.decode import Decoder
-from superficial.inference.generate.rows import Rows
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import LoadedModel, load_model
 
 MANIFEST = ROOT / "results/models/gemma3_270m/manifest.json"
 NEW = 24
@@ -27,7 +27,7 @@ EXAMPLE = (
 
 
 @pytest.fixture(scope="module")
-def base() -> Loaded:
+def base() -> LoadedModel:
     if not MANIFEST.is_file():
         command = [sys.executable, "-m", "snakemake", "--cores", "all", str(MANIFEST.relative_to(ROOT))]
         subprocess.run(command, cwd=ROOT, check=True)
@@ -35,7 +35,7 @@ def base() -> Loaded:
 
 
 @pytest.fixture(scope="module")
-def prompts(base: Loaded) -> list[list[int]]:
+def prompts(base: LoadedModel) -> list[list[int]]:
     """Longer than the window of the sliding layers, which is 512."""
     topics = [
         (what, topic)
@@ -48,8 +48,10 @@ def prompts(base: Loaded) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(("penalty", "batch"), [(1.0, 6), (1.1, 4)])
-def test_answers_are_those_of_transformers_alone(base: Loaded, prompts: list[list[int]], penalty: float, batch: int):
-    decoder = Decoder(base, Greedy(NEW, penalty), batch)
+def test_answers_are_those_of_transformers_alone(
+    base: LoadedModel, prompts: list[list[int]], penalty: float, batch: int
+):
+    decoder = Decoder(base, GreedyDecoding(NEW, penalty), batch)
     found = dict(decoder.answers(prompts))
     assert decoder.work.prefix_tokens_prefilled >= 300
     assert max(map(len, prompts)) > base.model.config.sliding_window
@@ -60,18 +62,20 @@ def test_answers_are_those_of_transformers_alone(base: Loaded, prompts: list[lis
         assert found[index].token_ids == one
 
 
-def test_the_prefix_leaves_the_same_logits(base: Loaded, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch):
+def test_the_prefix_leaves_the_same_logits(
+    base: LoadedModel, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+):
     """Not only the best token: all logits of the first position, within float32 rounding."""
     seen: list[torch.Tensor] = []
-    decoder = Decoder(base, Greedy(1), len(prompts))
-    start = Rows.start
+    decoder = Decoder(base, GreedyDecoding(1), len(prompts))
+    start = DecodingBatch.start
 
-    def watched(rows: Rows, asked: Sequence[list[int]]) -> torch.Tensor:
+    def watched(rows: DecodingBatch, asked: Sequence[list[int]]) -> torch.Tensor:
         logits = start(rows, asked)
         seen.append(logits.clone())
         return logits
 
-    monkeypatch.setattr(Rows, "start", watched)
+    monkeypatch.setattr(DecodingBatch, "start", watched)
     dict(decoder.answers(prompts))
     assert decoder.work.prefix_tokens_prefilled >= 300
     (after_prefix,) = seen

@@ -11,11 +11,11 @@ from support.killed import Watch, answers_in, kill_often
 from support.serving import serve
 
 from superficial.config.schema.server import ServerEngine
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.server.answers import answer_prompts
 from superficial.inference.server.client import ask
-from superficial.inference.server.engine import answer
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Reply, Request
+from superficial.inference.server.reply import Reply, ServerRequest
 
 MISSING = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the test extra is not installed: no {', '.join(MISSING)}")
@@ -40,12 +40,12 @@ def served(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Served(url, model)
 
 
-def questions(served: Served, count: int) -> list[Request]:
+def questions(served: Served, count: int) -> list[ServerRequest]:
     def body(number: int) -> dict[str, object]:
         messages = [{"role": "user", "content": f"How do I keep {number} plants alive?"}]
         return {"model": served.model, "messages": messages, "temperature": 0, "max_tokens": 4}
 
-    return [Request(f"i{number}", body(number)) for number in range(count)]
+    return [ServerRequest(f"i{number}", body(number)) for number in range(count)]
 
 
 def test_answers_are_those_of_the_model_itself(served: Served, tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_answers_are_those_of_the_model_itself(served: Served, tmp_path: Path) -
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(served.model), AutoTokenizer.from_pretrained(served.model)
     chat = [{"role": "user", "content": "How do I keep a plant alive?"}]
-    answers = answer(
-        {"plain": "How do I keep", "chat": chat}, Greedy(12, 1.3), served.engine(), Ledger(tmp_path / "l.jsonl")
+    answers = answer_prompts(
+        {"plain": "How do I keep", "chat": chat}, GreedyDecoding(12, 1.3), served.engine(), Ledger(tmp_path / "l.jsonl")
     )
     templated = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
     ids = {

@@ -16,17 +16,19 @@ from superficial.config.schema.server import ServerConfig
 from superficial.inference.server import ledger as ledger_module
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger, request_key
-from superficial.inference.server.reply import Reply, Request
+from superficial.inference.server.reply import Reply, ServerRequest
 
 
-def start(cfg: ServerConfig, path: Path, requests: list[Request], *, die_storing: bool = False) -> ForkServerProcess:
+def start(
+    cfg: ServerConfig, path: Path, requests: list[ServerRequest], *, die_storing: bool = False
+) -> ForkServerProcess:
     """A process that asks `requests`; `die_storing`: kill -9 hits it between its first answer and the ledger."""
     process = CONTEXT.Process(target=_job, args=(cfg, path, requests, die_storing))
     process.start()
     return process
 
 
-def _job(cfg: ServerConfig, path: Path, requests: list[Request], die_storing: bool) -> None:
+def _job(cfg: ServerConfig, path: Path, requests: list[ServerRequest], die_storing: bool) -> None:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     if die_storing:
         ledger_module.Ledger.answer = lambda *_, **__: os.kill(os.getpid(), 9)  # type: ignore[method-assign]
@@ -44,13 +46,13 @@ class Watch:
 
     def __call__(self, path: str, body: dict[str, Any]) -> None:
         assert self.cfg is not None
-        key = request_key(self.cfg, Request("", body))
+        key = request_key(self.cfg, ServerRequest("", body))
         if self.path.is_file() and f'"answered": "{key}"' in self.path.read_text(errors="replace"):
             self.asked_though_stored.append(key)
 
 
 def kill_often(
-    cfg: ServerConfig, path: Path, requests: list[Request], server: Faulty, *, times: int, seed: int, stride: int
+    cfg: ServerConfig, path: Path, requests: list[ServerRequest], server: Faulty, *, times: int, seed: int, stride: int
 ) -> int:
     """Start the same job over and over, each time killed at a random moment; returns how many kills hit a live one.
 

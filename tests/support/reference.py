@@ -6,7 +6,7 @@ import torch
 from support.tiny import make_tokenizer
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 
 TOKENIZER = make_tokenizer(chat=False)
 VOCABULARY = len(TOKENIZER)
@@ -38,13 +38,13 @@ def recurrent() -> Any:
     return Lfm2ForCausalLM(Lfm2Config(**SIZES, **HEADS, num_hidden_layers=3, layer_types=layers))
 
 
-def loaded(make: Any, ends: list[int], **given: Any) -> Loaded:
+def loaded(make: Any, ends: list[int], **given: Any) -> LoadedModel:
     torch.manual_seed(5)
     model = make(**given).eval()
     # A sampling default, as many models ship one: nothing of it may reach greedy decoding.
     model.generation_config.update(temperature=3.0, do_sample=True, no_repeat_ngram_size=2, eos_token_id=ends)
     manifest = {"name": make.__name__, "files": {make.__name__: "hash"}, "dtype": "auto"}
-    return Loaded(lambda: model, TOKENIZER, manifest, torch.device("cpu"), torch.float32, ends, 512)
+    return LoadedModel(lambda: model, TOKENIZER, manifest, torch.device("cpu"), torch.float32, ends, 512)
 
 
 def prompts(prefix: int = PREFIX, rests: tuple[int, ...] = RESTS) -> list[list[int]]:
@@ -53,7 +53,7 @@ def prompts(prefix: int = PREFIX, rests: tuple[int, ...] = RESTS) -> list[list[i
     return [shared + rest for rest in own]
 
 
-def alone(loaded: Loaded, prompt: list[int], new_tokens: int, penalty: float = 1.0) -> list[int]:
+def alone(loaded: LoadedModel, prompt: list[int], new_tokens: int, penalty: float = 1.0) -> list[int]:
     """Greedy answer of `model.generate` to one full prompt, whatever sampling defaults the model ships."""
     with torch.inference_mode():
         output = loaded.model.generate(

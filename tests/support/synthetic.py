@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from superficial.config.schema import BrowserStage, ComparedPair, JudgeTitle, ModelTitle, PromptConfig, ShownContext
-from superficial.views.browser.payload import Example, Further
+from superficial.views.browser.payload import BrowserExample, FurtherContext
 
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",
@@ -21,7 +21,7 @@ HOSTILE = [
 LONG = "x" * 100_000
 
 
-class Made(list[Example]):
+class Made(list[BrowserExample]):
     """Examples of a pair."""
 
     @property
@@ -59,7 +59,7 @@ def rows(tokens: Sequence[tuple[str, int]], width: int = 10) -> dict[str, list[A
     return table
 
 
-def example(name: str, tokens: Sequence[tuple[str, int]], **changes: Any) -> Example:
+def example(name: str, tokens: Sequence[tuple[str, int]], **changes: Any) -> BrowserExample:
     """An example; `changes` replace what is usual."""
     usual: dict[str, Any] = {
         "id": name,
@@ -73,12 +73,12 @@ def example(name: str, tokens: Sequence[tuple[str, int]], **changes: Any) -> Exa
         "contexts": {"base": f"# Query: {name}", "aligned": f"<user>{name}"},
         "rows": rows(tokens),
     }
-    return Example(**(usual | changes))
+    return BrowserExample(**(usual | changes))
 
 
-def further(tokens: Sequence[tuple[str, int]], ranks: Sequence[int], prompt: str = "shown before") -> Further:
+def further(tokens: Sequence[tuple[str, int]], ranks: Sequence[int], prompt: str = "shown before") -> FurtherContext:
     """The base in another context, in which the tokens have these ranks."""
-    return Further(prompt, rows([(text, rank) for (text, _), rank in zip(tokens, ranks, strict=True)]))
+    return FurtherContext(prompt, rows([(text, rank) for (text, _), rank in zip(tokens, ranks, strict=True)]))
 
 
 def stage(*pairs: str, contexts: Sequence[str] = (), judge: JudgeTitle | None = None) -> BrowserStage:

@@ -9,10 +9,10 @@ from support.tiny import END, context_ids
 
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import LocalSource, ModelConfig, Nothing, PromptConfig, RuntimeConfig, ScoreStage
-from superficial.models.fetch import run as fetch
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
 from superficial.probes.spans import stage
-from superficial.probes.spans.pair import run as byte_pair
+from superficial.probes.spans.byte_pair import run as byte_pair
 from superficial.probes.spans.spelling import Spelling
 from superficial.shift.pair.vocabulary import Vocabulary
 
@@ -48,7 +48,7 @@ class Study:
 
     folder: Path
     manifests: Models
-    loaded: dict[str, Loaded]
+    loaded: dict[str, LoadedModel]
     data: Path
     responses: Path
 
@@ -88,7 +88,7 @@ class Study:
         return cls(folder, models, loaded, folder / "data.parquet", folder / "responses.parquet")
 
 
-def agreeable(loaded: dict[str, Loaded], query: str, length: int) -> list[int]:
+def agreeable(loaded: dict[str, LoadedModel], query: str, length: int) -> list[int]:
     """Tokens of the aligned model that it and `pieces` both find probable, so that some ranks are low on both sides."""
     spelled = {
         name: Spelling(Vocabulary.read(Path(loaded[name].tokenizer.name_or_path) / "manifest.json"))

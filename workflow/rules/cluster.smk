@@ -1,10 +1,10 @@
 # What a job that holds a model asks for, and the shards that share the work of a stage.
 from snakemake.io import checkpoint_target
 
-from superficial.pipeline.inputs import Inputs
-from superficial.pipeline.needs import Needs, has_card
+from superficial.pipeline.job_inputs import JobInputs
+from superficial.pipeline.job_resources import JobResources, has_card
 
-INPUTS, NEEDS = Inputs(RUN), Needs(RUN, workflow.cores, card=has_card())
+INPUTS, NEEDS = JobInputs(RUN), JobResources(RUN, workflow.cores, card=has_card())
 holding, threads_with, HALF = NEEDS.holding, NEEDS.threads_with, NEEDS.half
 
 

@@ -1,15 +1,15 @@
 # Figures and tables: each is a target of its own and reads tidy tables only, so a colour never reruns a model.
 # What they read stands in their modules (src/superficial/views/). Who reads anything else has a rule of its own.
-from superficial.pipeline.targets import drawn, files_of, named
+from superficial.pipeline.targets import drawn_views, files_of, stage_arguments
 from superficial.views.declared import declared
-from superficial.views.report.shown import shown
+from superficial.views.report.entries import report_entry
 
 VIEWS = {name: one.view for name, one in declared().items()}
 
 
 def in_report(path, name):
     # Captions are made by the rule `captions` and read when Snakemake writes its report.
-    one, caption = shown(name), os.path.abspath(f"results/report/{name}.rst")
+    one, caption = report_entry(name), os.path.abspath(f"results/report/{name}.rst")
     return report(path, caption=caption, category=one.category, labels={"result": one.title})
 
 
@@ -19,7 +19,7 @@ def forms(name):
     return [in_report(path, name) if view.part_of and path.endswith(".svg") else path for path in view.out]
 
 
-for target, view in drawn("figures").items():
+for target, view in drawn_views("figures").items():
 
     rule:
         name:
@@ -33,12 +33,12 @@ for target, view in drawn("figures").items():
             "drawings"
         params:
             cfg=RUN.slice(view.slice),
-            files=named,
+            files=stage_arguments,
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} {params.files} out={output[0]}"
 
 
-for target, view in drawn("tables").items():
+for target, view in drawn_views("tables").items():
 
     rule:
         name:
@@ -52,6 +52,6 @@ for target, view in drawn("tables").items():
             "drawings"
         params:
             cfg=RUN.slice(view.slice),
-            files=named,
+            files=stage_arguments,
         shell:
             "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} {params.files} out={output}"

@@ -2,9 +2,9 @@
 import os
 
 from superficial.pipeline.job_errors import errors_file
-from superficial.pipeline.stale_lock import enter
+from superficial.pipeline.snakemake_lock import release_stale_lock
 
-ALIVE = enter(Path(".snakemake"))  # open until this process ends
+ALIVE = release_stale_lock(Path(".snakemake"))  # open until this process ends
 
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime

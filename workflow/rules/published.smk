@@ -1,5 +1,5 @@
 # What the paper's authors published, and the dataset that it is about: no model is loaded.
-from superficial.judging.published.names import published_files
+from superficial.judging.published.file_names import published_files
 from superficial.pipeline.slices.registry import published_judged
 from superficial.pipeline.systems import PUBLISHED as BY_OTHERS
 from superficial.pipeline.systems import published_outputs

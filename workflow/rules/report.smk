@@ -1,6 +1,6 @@
 # Snakemake's own report, with captions: `make report`.
 from superficial.pipeline.targets import declared_in
-from superficial.views.report.shown import captioned
+from superficial.views.report.entries import captioned
 
 REPORTED = captioned(ALL)
 

@@ -1,7 +1,7 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
 from superficial.pipeline.slices.contexts import further
-from superficial.pipeline.stages import sources
-from superficial.shift.kinds.lists import FILES as WORD_LISTS
+from superficial.pipeline.stages import source_files
+from superficial.shift.kinds.word_lists import FILES as WORD_LISTS
 
 CONTEXTS = further(RUN)
 
@@ -134,7 +134,7 @@ rule token_column:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         code=code_of("token_column"),
-        column=lambda wildcards: sources(f"superficial.shift.columns.{wildcards.column}"),
+        column=lambda wildcards: source_files(f"superficial.shift.columns.{wildcards.column}"),
     output:
         "results/columns/{dataset}/{pair}/{context}/{column}.parquet",
         "results/stats/{dataset}/{pair}/{context}/columns/{column}.csv",

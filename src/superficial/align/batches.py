@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from superficial.config.schema import PromptConfig
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.load import Loaded
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.load import LoadedModel
 from superficial.prompts.builder import PromptBuilder
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """One conversation: the prompt under the chat template, and the response with its end-of-turn token.
 
     `taught` says of each response token whether it is taught as it stands: the words that were given, and the end of
@@ -33,7 +33,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Right-padded examples. `where` are the flat indices (into B*T) of the states that predict `targets` (N,)."""
 
     input_ids: torch.Tensor  # (B, T)
@@ -46,8 +46,8 @@ class Batch:
 
 
 def read_examples(
-    path: Path, loaded: Loaded, prompts: PromptBuilder, end_of_turn: int, batch_tokens: int
-) -> list[Example]:
+    path: Path, loaded: LoadedModel, prompts: PromptBuilder, end_of_turn: int, batch_tokens: int
+) -> list[TrainingExample]:
     """Read JSONL lines with `instruction`, `response` and `given`, with which the response begins.
 
     The base reads every response once in its own context (`prompts`), in batches of `batch_tokens` tokens.
@@ -62,13 +62,13 @@ def read_examples(
         taught = [start < len(record["given"]) for start, _ in response["offset_mapping"]]
         read.append((prompt, [*response["input_ids"], end_of_turn], [*taught, True]))
     contexts = [prompts.build(record["instruction"]).ids for record in records]
-    sequences = [Sequence(context, response) for context, (_, response, _) in zip(contexts, read, strict=True)]
-    states = Scorer(loaded, batch_tokens).states(sequences)
+    sequences = [TokenSequence(context, response) for context, (_, response, _) in zip(contexts, read, strict=True)]
+    states = TeacherForcing(loaded, batch_tokens).states(sequences)
     parts = torch.split(states, [len(sequence.response) for sequence in sequences])
-    return [Example(*one, part) for one, part in zip(read, parts, strict=True)]
+    return [TrainingExample(*one, part) for one, part in zip(read, parts, strict=True)]
 
 
-def epoch_batches(examples: Several[Example], size: int, seed: int) -> list[Batch]:
+def epoch_batches(examples: Sequence[TrainingExample], size: int, seed: int) -> list[TrainingBatch]:
     """One pass over all examples in seeded random order, so that every batch mixes lengths and kinds.
 
     Batches of like length would hold many refusals (they are short) or none, and the readiness to refuse would swing
@@ -78,7 +78,7 @@ def epoch_batches(examples: Several[Example], size: int, seed: int) -> list[Batc
     return [collate(order[start : start + size]) for start in range(0, len(order), size)]
 
 
-def collate(examples: Several[Example]) -> Batch:
+def collate(examples: Sequence[TrainingExample]) -> TrainingBatch:
     """Pad on the right; the last token of an example, its end of turn, is only a target."""
     width = max(len(example) for example in examples) - 1
     input_ids = torch.zeros(len(examples), width, dtype=torch.long)
@@ -90,7 +90,7 @@ def collate(examples: Several[Example]) -> Batch:
         mask[row, : len(fed)] = 1
         first = row * width + len(example.prompt) - 1
         where += range(first, first + len(example.response))
-    return Batch(
+    return TrainingBatch(
         input_ids,
         mask,
         torch.tensor(where),

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from superficial.align.train import Curve
+from superficial.align.train import TrainingCurve
 from superficial.artifacts.files import file_sha256
 from superficial.config.schema import AlignStage
 from superficial.models.manifest import read_manifest
@@ -13,7 +13,7 @@ from superficial.models.manifest import read_manifest
 EXAMPLES = "examples.jsonl"
 
 
-def build_card(cfg: AlignStage, base: Path, examples: Path, curve: Curve) -> dict[str, Any]:
+def build_card(cfg: AlignStage, base: Path, examples: Path, curve: TrainingCurve) -> dict[str, Any]:
     """Everything that decides the adapter, and its loss curve (nats a response token, one value a step)."""
     manifest = read_manifest(base)
     lines = examples.read_text(encoding="utf-8").split("\n")

@@ -58,9 +58,9 @@ def run(
     # By the file's name: the prompts of a configuration come in the order of their names, files in that of the rule.
     files = {path.stem: path for path in ([responses] if isinstance(responses, Path) else responses)}
     answers = {prompt: read_table(files[prompt]) for prompt in cfg.prompts}
-    filters = Filter(cfg, Refusals.read(phrases))
+    filters = AnswerFilter(cfg, Refusals.read(phrases))
     told: Counter[str] = Counter()
-    lines = [*chosen(read_table(data), answers, filters, told), *by_hand(refusals)]
+    lines = [*kept_answers(read_table(data), answers, filters, told), *handwritten_refusals(refusals)]
     with whole_file(out) as partial:
         partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     sources = Counter(line["source"] for line in lines)
@@ -71,8 +71,8 @@ def run(
     write_sidecar(out, stage="align_examples", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def chosen(
-    data: pd.DataFrame, answers: Mapping[str, pd.DataFrame], filters: "Filter", told: Counter[str]
+def kept_answers(
+    data: pd.DataFrame, answers: Mapping[str, pd.DataFrame], filters: "AnswerFilter", told: Counter[str]
 ) -> Iterator[dict[str, str]]:
     """The base's answers that stay; `told` counts what is left out, by reason."""
     tables = [(prompt, table.set_index("id")) for prompt, table in answers.items()]
@@ -95,7 +95,7 @@ def chosen(
             yield {"id": example, "instruction": instruction, "response": text, "given": given, "source": prompt}
 
 
-def by_hand(refusals: Path) -> Iterator[dict[str, str]]:
+def handwritten_refusals(refusals: Path) -> Iterator[dict[str, str]]:
     """The hand-written refusals, given from the first word to the last."""
     for _, row in rows_of(refusals):
         read = {key: str(row[key]) for key in ("id", "instruction", "response")}
@@ -111,7 +111,7 @@ WEBSITE = re.compile(
 )
 
 
-class Filter:
+class AnswerFilter:
     """Says why an answer of the base is left out."""
 
     def __init__(self, cfg: AlignExamplesStage, refusals: Refusals) -> None:

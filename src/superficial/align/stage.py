@@ -12,7 +12,7 @@ from peft import PeftModel
 
 from superficial.align.batches import read_examples
 from superficial.align.card import EXAMPLES, build_card, card_readme, point_card
-from superficial.align.train import put, train_lora
+from superficial.align.train import load_weights, train_lora
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_folder, write_sidecar
 from superficial.config.schema import AlignStage, RuntimeConfig
@@ -47,7 +47,7 @@ def run(
         (folder / "README.md").write_text(card_readme(card), encoding="utf-8")
         shutil.copyfile(examples, folder / EXAMPLES)
         for name, weights in curve.saved.items():
-            put(weights, adapter)
+            load_weights(weights, adapter)
             write_adapter(adapter, point_card(card, name), template, notice, folder / name)
     facts = {
         "fed_tokens": curve.tokens,

@@ -14,7 +14,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from superficial.align.batches import Batch, Example, epoch_batches
+from superficial.align.batches import TrainingBatch, TrainingExample, epoch_batches
 from superficial.align.loss import head_cross_entropy
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.progress import progress
@@ -22,7 +22,7 @@ from superficial.config.schema import AlignConfig
 
 
 @dataclass
-class Curve:
+class TrainingCurve:
     """What training looked like. Losses are nats a response token, one of each step."""
 
     losses: list[float] = field(default_factory=list)
@@ -31,7 +31,9 @@ class Curve:
     seconds: float = 0.0
 
 
-def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig) -> tuple[PeftModel, Curve]:
+def train_lora(
+    model: PreTrainedModel, examples: list[TrainingExample], cfg: AlignConfig
+) -> tuple[PeftModel, TrainingCurve]:
     """AdamW over seeded epochs with linear warm-up and cosine decay; the base's weights stay as they are.
 
     The same seed, machine and number of threads give the same adapter, bit for bit. Raises UserError where `cfg.saved`
@@ -53,9 +55,9 @@ def train_lora(model: PreTrainedModel, examples: list[Example], cfg: AlignConfig
     return peft, train(peft, batches, cfg)
 
 
-def train(peft: PeftModel, batches: list[Batch], cfg: AlignConfig) -> Curve:
+def train(peft: PeftModel, batches: list[TrainingBatch], cfg: AlignConfig) -> TrainingCurve:
     """One optimiser step a batch; returns losses, tokens and time, and the weights at the points of `cfg.saved`."""
-    trained, curve = _trained(peft), Curve()
+    trained, curve = _trained(peft), TrainingCurve()
     optimiser = torch.optim.AdamW(trained, lr=cfg.learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches), cfg.warmup_share))
     started = time.monotonic()
@@ -79,7 +81,7 @@ def train(peft: PeftModel, batches: list[Batch], cfg: AlignConfig) -> Curve:
     return curve
 
 
-def put(values: list[torch.Tensor], peft: PeftModel) -> None:
+def load_weights(values: list[torch.Tensor], peft: PeftModel) -> None:
     """Let the adapter have these weights."""
     with torch.no_grad():
         for value, weight in zip(values, _trained(peft), strict=True):
@@ -90,7 +92,7 @@ def _trained(peft: PeftModel) -> list[torch.nn.Parameter]:
     return [weight for weight in peft.parameters() if weight.requires_grad]
 
 
-def _loss(peft: PeftModel, batch: Batch, cfg: AlignConfig) -> torch.Tensor:
+def _loss(peft: PeftModel, batch: TrainingBatch, cfg: AlignConfig) -> torch.Tensor:
     model: Any = peft.get_base_model()
     device = model.device
     states = model.base_model(

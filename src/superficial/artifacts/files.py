@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.job import current
-from superficial.artifacts.locks import take
+from superficial.artifacts.file_locks import lock_file
+from superficial.artifacts.job import current_job
 
 SIDECAR = ".meta.json"
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _delete_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    take(handle)
+    lock_file(handle)
     partial = Path(name)
     try:
         with disk_errors(path):
@@ -74,7 +74,7 @@ def _delete_abandoned(path: Path) -> None:
     for file in path.parent.glob(f".{glob.escape(path.stem)}-*{path.suffix}"):
         with suppress(OSError), open(file, "rb") as handle:  # it may vanish at any moment, or be locked
             age = time.time() - os.fstat(handle.fileno()).st_mtime
-            if age > 60 and (free := take(handle, wait=False)) is not False and (free or age > 86400):
+            if age > 60 and (free := lock_file(handle, wait=False)) is not False and (free or age > 86400):
                 file.unlink()
 
 
@@ -88,7 +88,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial = path.parent / f".{path.name}.partial"
     partial.mkdir(exist_ok=True)
     handle = os.open(partial, os.O_RDONLY)
-    if take(handle, wait=False) is False:
+    if lock_file(handle, wait=False) is False:
         os.close(handle)
         raise UserError(
             "another process is making it", where=str(path), remedy="wait for its end, then run the same command again"
@@ -154,8 +154,8 @@ def write_sidecar(
     the one made that belongs to another stage, whichever of the two comes first.
     """
     named = {str(file): name for name, file in inputs.items()}
-    read = {named.get(str(file), str(file)): file for file in (*inputs.values(), *current().inputs)}
-    code = {file for file in (*current().code, *read.values()) if file.is_relative_to(PACKAGE)}
+    read = {named.get(str(file), str(file)): file for file in (*inputs.values(), *current_job().inputs)}
+    code = {file for file in (*current_job().code, *read.values()) if file.is_relative_to(PACKAGE)}
     meta = {
         "stage": stage,
         "config": config,

@@ -14,10 +14,10 @@ from superficial.artifacts.files import digest, whole_file
 VERSION = 1  # part of what states are kept under: raise it when scoring changes
 
 
-class States:
+class HiddenStates:
     """The states (T, H) of sequences under one model, in `results/.states`: a file a batch, each whole or not there.
 
-    A sequence is a `scorer.Sequence`; the digest of its ids is its name in the file. Deleting the folder costs work and
+    A sequence is a `TokenSequence`; the digest of its ids is its name in the file. Deleting the folder costs work and
     no more. `key` identifies the model.
     """
 

@@ -18,7 +18,7 @@ class Job:
 _CURRENT: ContextVar[Job] = ContextVar("job")
 
 
-def current() -> Job:
+def current_job() -> Job:
     """The job that is being done."""
     return _CURRENT.get(Job())
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.files import disk_errors
-from superficial.artifacts.locks import take
 
 
 class Store:
@@ -42,7 +42,7 @@ class Store:
         # The leading newline closes a line that a killed writer may have left open.
         data = ("\n" + "\n".join(lines) + "\n").encode()
         with disk_errors(self._path), open(self._path, "ab") as handle:
-            take(handle)
+            lock_file(handle)
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())

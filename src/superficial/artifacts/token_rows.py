@@ -15,7 +15,7 @@ VERSION = 2  # part of what rows are kept under: raise it when a comparison chan
 CONTENT = "content"  # column that says whose rows these are
 
 
-class Rows:
+class TokenRows:
     """The rows of responses, in `results/.shifts`: a file a job, each whole or not there.
 
     `key` identifies everything but a response's own states and tokens. Deleting the folder costs work and no more.
@@ -51,7 +51,7 @@ class Rows:
         self._parts.append(part)
 
 
-def content(*parts: torch.Tensor) -> str:
+def tensor_digest(*parts: torch.Tensor) -> str:
     """What a response is kept under: the digest of its states on both sides and its tokens, to the bit."""
     found = sha256()
     for part in parts:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from superficial.config.experiment import Experiment
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
 
@@ -24,7 +24,7 @@ INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
 METHOD = "urial_k3"
 EXAMPLES, BATCH, ALONE = 40, 40, 3  # prompts of the data set, of a batch (as by default), and asked one by one
 # No stop rule, so that all three decode the same: only an end token, which a base model hardly ever writes.
-GREEDY = Greedy(max_new_tokens=32, repetition_penalty=1.1)
+GREEDY = GreedyDecoding(max_new_tokens=32, repetition_penalty=1.1)
 
 
 def main(clock: Callable[[], float] = time.perf_counter) -> int:
@@ -34,7 +34,7 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
         return 2
     base = load_model(BASE, "auto")
     prompts = read_prompts(base)
-    list(Decoder(base, Greedy(2), BATCH).answers([prompts[0][-8:]]))  # warm-up
+    list(Decoder(base, GreedyDecoding(2), BATCH).answers([prompts[0][-8:]]))  # warm-up
     some = range(0, EXAMPLES, EXAMPLES // ALONE)[:ALONE]
     decoder = Decoder(base, GREEDY, BATCH)
     ours, ours_rate = rate(clock, EXAMPLES, lambda: dict(decoder.answers(prompts)))
@@ -58,7 +58,7 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
     return 0
 
 
-def read_prompts(base: Loaded) -> list[list[int]]:
+def read_prompts(base: LoadedModel) -> list[list[int]]:
     """The first demo instructions under the method."""
     run = Experiment(Path("config"), [])
     files = prompt_files(run.method(METHOD).prompt, run.settings.dataset.name, METHOD)
@@ -67,7 +67,7 @@ def read_prompts(base: Loaded) -> list[list[int]]:
     return [builder.build(json.loads(line)["instruction"]).ids for line in lines]
 
 
-def generate(base: Loaded, prompts: list[list[int]]) -> list[list[int]]:
+def generate(base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
     """Answers of transformers to full prompts, padded on the left."""
     width, pad = max(map(len, prompts)), base.end_ids[0]
     rows = [[pad] * (width - len(one)) + one for one in prompts]

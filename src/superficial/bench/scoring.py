@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel, load_model
 from superficial.shift.compare import compare
-from superficial.shift.distributions import Side
+from superficial.shift.distributions import HeadAndStates
 
 RESPONSES, LENGTH, CONTEXT = 40, 128, 32  # responses, tokens of each, tokens of context before each
 CANDIDATES = 30  # kept by the published loop
@@ -36,7 +36,7 @@ def main() -> int:
     base, aligned = load_model(BASE, "auto"), load_model(ALIGNED, "auto")
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(1000, 200_000, (RESPONSES, CONTEXT + LENGTH), generator=generator).tolist()
-    sequences = [Sequence(row[:CONTEXT], row[CONTEXT:]) for row in ids]
+    sequences = [TokenSequence(row[:CONTEXT], row[CONTEXT:]) for row in ids]
     one_pass(base, aligned, sequences[:1])  # warm-up
     rounds: dict[str, list[float]] = {"gemm": [], "one pass": [], "loop": []}
     for _ in range(ROUNDS):
@@ -56,14 +56,17 @@ def main() -> int:
     return 0
 
 
-def one_pass(base: Loaded, aligned: Loaded, sequences: list[Sequence]) -> Any:
+def one_pass(base: LoadedModel, aligned: LoadedModel, sequences: list[TokenSequence]) -> Any:
     """Scoring as the workflow does it: a pass per model over all responses, then the exact comparison."""
     tokens = torch.tensor([token for sequence in sequences for token in sequence.response])
-    sides = [Side(Head.of(model.model), Scorer(model, 1024).states(sequences)) for model in (base, aligned)]
+    sides = [
+        HeadAndStates(LMHead.of(model.model), TeacherForcing(model, 1024).states(sequences))
+        for model in (base, aligned)
+    ]
     return compare(sides[0], sides[1], tokens, 10, 256)
 
 
-def loop(base: Loaded, aligned: Loaded, sequence: Sequence) -> None:
+def loop(base: LoadedModel, aligned: LoadedModel, sequence: TokenSequence) -> None:
     """Scoring as the published code does it: both models run over the whole prefix for each response token."""
     for position in range(0, len(sequence.response), SAMPLED):
         seen = torch.tensor([sequence.context + sequence.response[:position]], device=base.device)
@@ -72,7 +75,7 @@ def loop(base: Loaded, aligned: Loaded, sequence: Sequence) -> None:
                 model.model(seen).logits[0, -1].softmax(dim=-1).topk(CANDIDATES)
 
 
-def flops(loaded: Loaded, sequences: list[Sequence]) -> float:
+def flops(loaded: LoadedModel, sequences: list[TokenSequence]) -> float:
     """Floating point operations of one pass: two for each weight and token, the head at response positions only."""
     head: int = loaded.model.get_output_embeddings().weight.numel()
     body: int = sum(weight.numel() for weight in loaded.model.parameters()) - head

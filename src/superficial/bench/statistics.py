@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from superficial.config.schema import StatsConfig
-from superficial.inference.finish import EOS, LENGTH
+from superficial.inference.finish_reason import EOS, LENGTH
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.kinds.classify import KINDS
 

@@ -16,9 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import model_name, pair_name
-from superficial.config.lock import NAME as LOCK
-from superficial.config.lock import Lock, Section
-from superficial.config.methods import check_changes, dated, placed, split_changes, with_prompt_source
+from superficial.config.methods import as_overrides, check_changes, split_changes, with_date, with_prompt_source
+from superficial.config.revisions import NAME as LOCK
+from superficial.config.revisions import RevisionLock, Section
 from superficial.config.schema import (
     DatasetConfig,
     EmbeddingConfig,
@@ -44,7 +44,7 @@ class Experiment:
     def __init__(self, folder: Path, overrides: Sequence[str] = (), *, locked: bool = True) -> None:
         """`locked`: revisions of the hub are replaced by the commits in the lock."""
         self._folder, self._locked = folder, locked
-        self.lock = Lock(folder / LOCK)
+        self.lock = RevisionLock(folder / LOCK)
         self._overrides, self._changes = split_changes(overrides)
         for name in self._changes:
             self._require_method(name, "--config hydra")
@@ -59,7 +59,7 @@ class Experiment:
     def _settings(self) -> Settings:
         settings = self._valid(Settings, _compose(self._folder, self._overrides), where="config")
         roles = {"response": settings.response.name, "context": settings.context.name}
-        changes = [entry for role, name in roles.items() for entry in placed(self._changes.get(name, ()), role)]
+        changes = [entry for role, name in roles.items() for entry in as_overrides(self._changes.get(name, ()), role)]
         if changes:
             settings = self._valid(Settings, _compose(self._folder, [*self._overrides, *changes]), where="config")
         asked = {"methods": settings.methods, "contexts": settings.contexts, "search.method": [settings.search.method]}
@@ -67,7 +67,7 @@ class Experiment:
             for name in names:
                 self._require_method(name, f"config, key {key}")
         source, day = settings.prompt_source, settings.generate.date
-        asking = {role: dated(with_prompt_source(getattr(settings, role), source), day) for role in roles}
+        asking = {role: with_date(with_prompt_source(getattr(settings, role), source), day) for role in roles}
         return settings.model_copy(update=asking)
 
     @cached_property
@@ -152,11 +152,11 @@ class Experiment:
                 return method
         self._require_method(name, "config/method/")
         where = f"config/method/{name}.yaml"
-        changes = placed(self._changes.get(name, ()), "method")
+        changes = as_overrides(self._changes.get(name, ()), "method")
         found = self._valid(MethodConfig, self._choose("method", name, changes), where=where)
         if found.name != name:
             raise UserError(f"it names itself {found.name!r}", where=where, remedy=f"write name: {name}")
-        return dated(with_prompt_source(found, settings.prompt_source), settings.generate.date)
+        return with_date(with_prompt_source(found, settings.prompt_source), settings.generate.date)
 
     @cached_property
     def method_names(self) -> list[str]:

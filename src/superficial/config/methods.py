@@ -28,10 +28,10 @@ def split_changes(overrides: Sequence[str]) -> tuple[list[str], dict[str, list[s
     return others, changes
 
 
-def placed(changes: Sequence[str], key: str) -> list[str]:
+def as_overrides(changes: Sequence[str], key: str) -> list[str]:
     """Changes of a method as Hydra's overrides of the one that stands at `key`; a key need not be in its file.
 
-    >>> placed(["prompt.system=null", "~prompt.examples"], "context")
+    >>> as_overrides(["prompt.system=null", "~prompt.examples"], "context")
     ['++context.prompt.system=null', '~context.prompt.examples']
     """
     return [f"~{key}.{entry[1:]}" if entry.startswith("~") else f"++{key}.{entry}" for entry in changes]
@@ -43,7 +43,7 @@ def with_prompt_source(method: MethodConfig, source: Literal["ours", "published"
     return method.model_copy(update={"prompt": method.prompt.model_copy(update=dict.fromkeys(dropped))})
 
 
-def dated(method: MethodConfig, day: date) -> MethodConfig:
+def with_date(method: MethodConfig, day: date) -> MethodConfig:
     """`method` with the `day` for chat templates that ask for it, where it names none itself."""
     if method.prompt.kind != "chat" or method.prompt.date is not None:
         return method

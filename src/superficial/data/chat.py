@@ -13,7 +13,7 @@ ROLES = {
 }  # fmt: skip
 
 
-def asked_in(messages: list[Any], where: str) -> tuple[list[Any], bool]:
+def user_messages(messages: list[Any], where: str) -> tuple[list[Any], bool]:
     """What the user says, message by message, and whether the log holds answers, too.
 
     A message is {"role": …, "content": …} or {"from": …, "value": …}. A system message with text is refused, because

@@ -13,7 +13,7 @@ def queries_of(data: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def asked_of(data: pd.DataFrame, *, in_full: bool = False) -> "pd.Series[str]":
+def answered_queries(data: pd.DataFrame, *, in_full: bool = False) -> "pd.Series[str]":
     """What each response answers, by id: the last query; `in_full`, for a judge, with the user's earlier ones before.
 
     A table without the column `turns` holds no dialogues.

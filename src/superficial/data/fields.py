@@ -11,7 +11,7 @@ ANSWERS = ("output", "response", "answer", "completion", "chosen", "rejected", "
 
 
 @dataclass
-class Fields:
+class FieldUse:
     """What became of the fields of a file that are no keys of ours: names, each once, as they were met."""
 
     joined: dict[str, None] = field(default_factory=dict)  # to the instruction
@@ -19,10 +19,10 @@ class Fields:
 
     def __str__(self) -> str:
         said = {"joined to the instruction": self.joined, "not used": self.unused}
-        return "; ".join(f"{what}: {listed(names)}" for what, names in said.items() if names)
+        return "; ".join(f"{what}: {field_list(names)}" for what, names in said.items() if names)
 
 
-def without_text(raw: Mapping[str, Any], where: str, ours: Collection[str]) -> UserError:
+def missing_text_error(raw: Mapping[str, Any], where: str, ours: Collection[str]) -> UserError:
     """Names the fields of a row without an instruction, and the one that it most likely stands in.
 
     That is a field with a usual name, else the one with the longest text, `ours` and answers aside.
@@ -36,12 +36,12 @@ def without_text(raw: Mapping[str, Any], where: str, ours: Collection[str]) -> U
             if isinstance(value := raw[key], str) and value.strip() and name not in ours and name not in ANSWERS
         }
         likely = max(texts, key=lambda key: len(texts[key]), default=None)
-    remedy = "every instruction needs text" if likely is None else f"rename {listed([likely])} to instruction"
-    what = f"no text; the fields are {listed(raw)}" if raw else "no text"
+    remedy = "every instruction needs text" if likely is None else f"rename {field_list([likely])} to instruction"
+    what = f"no text; the fields are {field_list(raw)}" if raw else "no text"
     return UserError(what, where=f"{where}, key instruction", remedy=remedy)
 
 
-def listed(names: Iterable[Any], most: int = 20) -> str:
+def field_list(names: Iterable[Any], most: int = 20) -> str:
     """Names of fields in one line that does no harm to a terminal."""
     shown = [str(name) if str(name).strip() and str(name).isprintable() else repr(name) for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

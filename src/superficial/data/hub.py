@@ -10,7 +10,7 @@ from superficial.data.instruction import Instruction
 from superficial.models.hub import snapshot
 
 
-def fetch(hub: DatasetHub) -> Path:
+def fetch_dataset(hub: DatasetHub) -> Path:
     """The file, in the hub's cache; a UserError says why it cannot be had."""
     return snapshot(hub.repo, hub.revision, kind="dataset", patterns=[hub.file]).folder / hub.file
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import Strict
 from superficial.config.validation import nearest
-from superficial.data.chat import LOGS, asked_in
-from superficial.data.fields import Fields, without_text
+from superficial.data.chat import LOGS, user_messages
+from superficial.data.fields import FieldUse, missing_text_error
 
 Category = Literal["regular", "safety"]
 Task = Literal["info-seek", "reasoning", "procedure", "writing", "role-play", "coding", "math"]
@@ -40,13 +40,13 @@ PARTS = ("input", "context")  # of the question: each that holds text follows th
 REFUSED = ("system", "system_prompt", "history", "choices", "options")  # of the question, too, but no text to append
 
 
-def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: Fields | None = None) -> Instruction:
+def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: FieldUse | None = None) -> Instruction:
     """Check one row; `number` becomes its id where it has none, `where` names file and row in errors.
 
     Keys nobody knows are left out and listed in `fields`, unless they look like a misspelt one. What belongs to the
     question is joined to it (PARTS), read as turns (a chat log, where nothing else asks), or refused.
     """
-    fields = fields or Fields()
+    fields = fields or FieldUse()
     known, parts, turns_key = _sorted(raw, where, fields)
     turns = [
         checked_text(turn, f"{where}, key {turns_key}")
@@ -56,7 +56,7 @@ def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: Fi
     if query is None and turns:
         query = turns[0]
     if query is None and "instruction" not in raw:
-        raise without_text(raw, where, {*KEYS, *ALIASES})
+        raise missing_text_error(raw, where, {*KEYS, *ALIASES})
     text = checked_text(query, f"{where}, key instruction")
     if turns and turns[0] != text:
         raise UserError("differs from instruction", where=f"{where}, key turns", remedy="the first turn repeats it")
@@ -77,7 +77,7 @@ def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: Fi
     )
 
 
-def _sorted(raw: Mapping[str, Any], where: str, fields: Fields) -> tuple[dict[str, Any], dict[str, Any], str]:
+def _sorted(raw: Mapping[str, Any], where: str, fields: FieldUse) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Values by our keys, further parts of the question by theirs, and the field that the turns come from."""
     known: dict[str, Any] = {}
     keys: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _sorted(raw: Mapping[str, Any], where: str, fields: Fields) -> tuple[dict[st
         turns_key = next((key for key in LOGS if _is_log(others.get(key))), "turns")
     if turns_key in others:
         log = _list(others.pop(turns_key), where, turns_key, split="")
-        known["turns"], answered = asked_in(log, f"{where}, key {turns_key}")
+        known["turns"], answered = user_messages(log, f"{where}, key {turns_key}")
         if answered:
             fields.unused[f"answers in {turns_key}"] = None
     for key in REFUSED:

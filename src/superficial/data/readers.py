@@ -18,7 +18,7 @@ import pyarrow
 import pyarrow.parquet
 
 from superficial.artifacts.errors import UserError
-from superficial.data.fields import Fields
+from superficial.data.fields import FieldUse
 from superficial.data.instruction import Instruction, make_instruction
 
 Row = tuple[str, dict[str, Any]]  # where it stands ("line 7", "row 3") and what it says
@@ -32,7 +32,7 @@ UNPACK: Mapping[bytes, Callable[[bytes], bytes]] = {
 }  # fmt: skip
 
 
-def read_instructions(path: Path, fields: Fields | None = None) -> list[Instruction]:
+def read_instructions(path: Path, fields: FieldUse | None = None) -> list[Instruction]:
     """Every instruction of `path`, checked; a UserError names file and row of the first mistake.
 
     `fields` is told which fields were joined to an instruction, and which were not used.

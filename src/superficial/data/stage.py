@@ -9,8 +9,8 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import write_table
 from superficial.config.schema import DatasetConfig, RuntimeConfig
-from superficial.data.fields import Fields
-from superficial.data.hub import check_content, fetch
+from superficial.data.fields import FieldUse
+from superficial.data.hub import check_content, fetch_dataset
 from superficial.data.readers import read_instructions
 
 
@@ -20,13 +20,13 @@ def run(cfg: DatasetConfig, runtime: RuntimeConfig, *, source: Path | list[Path]
     What became of fields that are no keys of ours is said once, in a line on stderr, and in the sidecar.
     """
     started = time.monotonic()
-    fields = Fields()
+    fields = FieldUse()
     if isinstance(source, Path):
         path = source
         records = read_instructions(path, fields)
     else:
         assert cfg.hub is not None
-        path = fetch(cfg.hub)
+        path = fetch_dataset(cfg.hub)
         records = read_instructions(path, fields)
         check_content(records, cfg.hub)
     if said := str(fields):

@@ -1,25 +1,24 @@
 """Teacher forcing: the final hidden states that predict each token of a response, one forward pass per batch."""
 
 import threading
-from collections.abc import Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import Shard
-from superficial.inference.prefix import Prefix
-from superficial.inference.workers import Workers
-from superficial.models.head import Head, check_head, decoder, states_and_logits
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.inference.threads import TorchThreads
+from superficial.models.head import LMHead, check_head, model_body, states_and_logits
+from superficial.models.load import LoadedModel
 
 
 @dataclass(frozen=True)
-class Sequence:
+class TokenSequence:
     """Context and response of one example, as token ids."""
 
     context: list[int]
@@ -31,7 +30,7 @@ class Sequence:
         return (self.context + self.response)[:-1]
 
 
-class Scorer:
+class TeacherForcing:
     """Scores responses in batches; `fed_tokens` and `forward_passes` count what that took.
 
     Batches are cut from all sequences, whoever does them and whatever was done before: so a run in shards, or one that
@@ -41,33 +40,35 @@ class Scorer:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedModel,
         batch_tokens: int,
-        kept: States | None = None,
+        kept: HiddenStates | None = None,
         *,
-        known: Prefix | None = None,
+        known: SharedPrefix | None = None,
         quiet: bool = False,
     ) -> None:
         """`known`: what contexts may begin with, read before; `quiet`: this is a part of work with a bar of its own."""
         self.fed_tokens = self.forward_passes = 0
         self._loaded, self._budget, self._kept = loaded, batch_tokens, kept
-        self._workers = Workers(loaded.device)
+        self._workers = TorchThreads(loaded.device)
         self._guard = threading.Lock()
         self._turn: AbstractContextManager[Any] = nullcontext()  # for a model that only one may use at a time
-        self._prefix: Prefix | None = None
+        self._prefix: SharedPrefix | None = None
         self._known, self._quiet = known, quiet
 
-    def states(self, sequences: Several[Sequence]) -> torch.Tensor:
+    def states(self, sequences: Sequence[TokenSequence]) -> torch.Tensor:
         """Final hidden states (N, H) on the CPU that predict each response token, in the order of `sequences`."""
         found = dict(self._work(sequences, batches(sequences, self._budget)))
         return torch.cat([found[row] for row in range(len(sequences))])
 
-    def share(self, sequences: Several[Sequence], shard: Shard) -> None:
+    def share(self, sequences: Sequence[TokenSequence], shard: Shard) -> None:
         """Do a shard of the batches, and keep their states for `states`."""
         for _ in self._work(sequences, shard.of(batches(sequences, self._budget))):
             pass
 
-    def _work(self, sequences: Several[Sequence], groups: Several[list[int]]) -> Iterator[tuple[int, torch.Tensor]]:
+    def _work(
+        self, sequences: Sequence[TokenSequence], groups: Sequence[list[int]]
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """The rows of `groups` with their states (T, H)."""
         total = sum(len(sequences[row].response) for rows in groups for row in rows)
         label = f"scoring ({self._loaded.manifest['name']})"
@@ -76,7 +77,7 @@ class Scorer:
                 bar.update(sum(map(len, found.values())))
                 yield from found.items()
 
-    def _group(self, sequences: Several[Sequence], rows: list[int]) -> dict[int, torch.Tensor]:
+    def _group(self, sequences: Sequence[TokenSequence], rows: list[int]) -> dict[int, torch.Tensor]:
         """The states of one batch, by row. The first one also checks that head(states) are the model's own logits."""
         kept = {row: states for row in rows if (states := self._found(sequences[row])) is not None}
         missing = [row for row in rows if row not in kept]
@@ -87,7 +88,7 @@ class Scorer:
                     if has_varying_positions(self._loaded.model):
                         self._turn = threading.Lock()
                     contexts = [sequence.context for sequence in sequences]
-                    self._prefix = Prefix.read(self._loaded, contexts, self._known)
+                    self._prefix = SharedPrefix.read(self._loaded, contexts, self._known)
                     self.fed_tokens += self._prefix.fed
                     self.forward_passes += self._prefix.fed > 0
             fed = missing if self._loaded.exact else rows
@@ -98,10 +99,10 @@ class Scorer:
             kept |= new
         return kept
 
-    def _found(self, sequence: Sequence) -> torch.Tensor | None:
+    def _found(self, sequence: TokenSequence) -> torch.Tensor | None:
         return self._kept.get(sequence) if self._kept else None
 
-    def _batch(self, batch: Several[Sequence], prefix: Prefix, check: bool) -> list[torch.Tensor]:
+    def _batch(self, batch: Sequence[TokenSequence], prefix: SharedPrefix, check: bool) -> list[torch.Tensor]:
         """States (T, H) of each sequence."""
         model, device = self._loaded.model, self._loaded.device
         rests = [sequence.fed[len(prefix.ids) :] for sequence in batch]
@@ -116,9 +117,9 @@ class Scorer:
         with self._turn:
             if check:
                 hidden, logits = states_and_logits(model, **inputs)
-                check_head(Head.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
+                check_head(LMHead.of(model), hidden[:, -1], logits[:, -1], self._loaded.manifest["name"])
             else:
-                hidden = decoder(model)(**inputs).last_hidden_state
+                hidden = model_body(model)(**inputs).last_hidden_state
         starts = [len(sequence.context) - 1 - len(prefix.ids) for sequence in batch]
         return [
             row[start : start + len(sequence.response)].cpu()
@@ -126,7 +127,7 @@ class Scorer:
         ]
 
 
-def batches(sequences: Several[Sequence], budget: int) -> list[list[int]]:
+def batches(sequences: Sequence[TokenSequence], budget: int) -> list[list[int]]:
     """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
     found: list[list[int]] = []
     for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):

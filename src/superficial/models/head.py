@@ -12,7 +12,7 @@ from superficial.models.product import product
 
 
 @dataclass(frozen=True)
-class Head:
+class LMHead:
     """logits = softcap(scale * (states @ weight.T + bias)); weight (V, H), bias (V,) or None.
 
     `outside` is the head of the rows that a cut left out.
@@ -22,10 +22,10 @@ class Head:
     bias: torch.Tensor | None
     scale: float
     softcap: float | None
-    outside: "Head | None" = None
+    outside: "LMHead | None" = None
 
     @classmethod
-    def of(cls, model: Any) -> "Head":
+    def of(cls, model: Any) -> "LMHead":
         """The head of a transformers causal language model, with what its configuration does to the logits."""
         config = model.config.get_text_config()
         layer = model.get_output_embeddings()
@@ -66,21 +66,21 @@ class Head:
         products = torch.bmm(states[:, None, :].float(), self.weight[tokens][:, :, None].float())[:, 0, 0]
         return self._finish(products, None if self.bias is None else self.bias[tokens])
 
-    def cut(self, rows: torch.Tensor) -> "Head":
+    def cut(self, rows: torch.Tensor) -> "LMHead":
         """The head of some `rows` (S,) in this order, on the same device; what it leaves out is its `outside`."""
         left_out = torch.ones(self.vocabulary, dtype=torch.bool)
         left_out[rows] = False
         others = left_out.nonzero()[:, 0]
         return replace(self._only(rows), outside=self._only(others) if len(others) else None)
 
-    def _only(self, rows: torch.Tensor) -> "Head":
+    def _only(self, rows: torch.Tensor) -> "LMHead":
         """Leading rows are a view of the weight, not a copy: a head may be half of a small model."""
         leading = torch.equal(rows, torch.arange(len(rows)))
         chosen = slice(0, len(rows)) if leading else rows.to(self.weight.device)
         return replace(self, weight=self.weight[chosen], bias=None if self.bias is None else self.bias[chosen])
 
 
-def decoder(model: Any) -> Any:
+def model_body(model: Any) -> Any:
     """The part of a transformers causal language model whose output its head reads."""
     return model.get_decoder()
 
@@ -97,7 +97,7 @@ def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Te
         if threading.get_ident() == me:
             kept.append(getattr(output, "last_hidden_state", None))
 
-    hook = decoder(model).register_forward_hook(keep)
+    hook = model_body(model).register_forward_hook(keep)
     try:
         logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
     finally:
@@ -107,13 +107,13 @@ def states_and_logits(model: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Te
     return kept[0], logits
 
 
-def own_head(model: Any, states: torch.Tensor, logits: torch.Tensor) -> Head | None:
+def own_head(model: Any, states: torch.Tensor, logits: torch.Tensor) -> LMHead | None:
     """The head of `model`; None where its logits of states (N, H) are not the model's own (N, V)."""
-    head = Head.of(model)
+    head = LMHead.of(model)
     return head if head_error(head, states, logits) <= 1 else None
 
 
-def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
+def head_error(head: LMHead, states: torch.Tensor, logits: torch.Tensor) -> float:
     """Largest difference of `head` on states (N, H) from the model's own logits (N, V); above 1 it is no rounding.
 
     The unit is 1e-4 of the spread of the logits in float32. In half precision it is two steps of the largest product:
@@ -125,23 +125,25 @@ def head_error(head: Head, states: torch.Tensor, logits: torch.Tensor) -> float:
     if dtype == torch.float32:
         unit = 1e-4 * float(own.std())
     elif head.softcap is None and head.scale == 1.0:
-        unit = 2 * step(float(found.abs().max()), dtype)
+        unit = 2 * float_step(float(found.abs().max()), dtype)
     else:
         products = replace(head, scale=1.0, softcap=None).logits(states)
-        unit = 2 * head.scale * step(float(products.abs().max()), dtype) + step(float(found.abs().max()), dtype)
+        unit = 2 * head.scale * float_step(float(products.abs().max()), dtype) + float_step(
+            float(found.abs().max()), dtype
+        )
     return float((found - own).abs().max()) / unit
 
 
-def step(value: float, dtype: torch.dtype) -> float:
+def float_step(value: float, dtype: torch.dtype) -> float:
     """From a positive number to the next one that `dtype` has.
 
-    >>> step(16.0, torch.bfloat16), step(31.9, torch.bfloat16), step(1.0, torch.float16)
+    >>> float_step(16.0, torch.bfloat16), float_step(31.9, torch.bfloat16), float_step(1.0, torch.float16)
     (0.125, 0.125, 0.0009765625)
     """
     return float(torch.finfo(dtype).eps * 2.0 ** (math.frexp(value)[1] - 1))
 
 
-def check_head(head: Head, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
+def check_head(head: LMHead, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
     """Stop if `head` does less than the model, or if there are no numbers: states (N, H), its own logits (N, V)."""
     if not torch.isfinite(states).all():
         raise UserError(

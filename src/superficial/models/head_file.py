@@ -9,12 +9,12 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from superficial.models.head import Head
+from superficial.models.head import LMHead
 from superficial.models.load import load_model, pick_device, pick_dtype
 from superficial.models.manifest import read_manifest
 
 
-def read_head(manifest_path: Path, device: str) -> Head:
+def read_head(manifest_path: Path, device: str) -> LMHead:
     """The head of the model beside `manifest_path`, on one device, to the bit that of the loaded model.
 
     Only its own tensors are read. Where the files name them otherwise than the model does, the whole model is loaded.
@@ -23,7 +23,7 @@ def read_head(manifest_path: Path, device: str) -> Head:
     kind: Any = AutoModelForCausalLM
     with torch.device("meta"):  # the model's form without its weights
         model = kind.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
-    where, form = _files(folder), Head.of(model)
+    where, form = _files(folder), LMHead.of(model)
     layer, chosen = model.get_output_embeddings(), pick_device(device)
     dtype = pick_dtype(manifest["dtype"], chosen)
     read: dict[str, torch.Tensor | None] = {"weight": None, "bias": None}
@@ -35,7 +35,7 @@ def read_head(manifest_path: Path, device: str) -> Head:
         names = [name for name, one in model.named_parameters(remove_duplicate=False) if one is wanted]
         found = [name for name in names if name in where]
         if len(found) != 1:
-            return Head.of(load_model(manifest_path, device).model)
+            return LMHead.of(load_model(manifest_path, device).model)
         with safe_open(where[found[0]], framework="pt") as file:
             read[part] = file.get_tensor(found[0]).to(device=chosen, dtype=dtype)
     assert read["weight"] is not None

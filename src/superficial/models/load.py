@@ -20,7 +20,7 @@ from superficial.models.manifest import model_key, read_manifest
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model ready to run, and what identifies it. Its weights are read when they are first asked for."""
 
     read: Callable[[], Any]  # what `model` is
@@ -55,10 +55,10 @@ class Loaded:
     @property
     def key(self) -> str:
         """Identifies the model by content and by the numbers it computes in."""
-        return f"{model_key(self.manifest)}-{numbers(self.dtype)}"
+        return f"{model_key(self.manifest)}-{number_format(self.dtype)}"
 
 
-def load_model(manifest_path: Path, device: str) -> Loaded:
+def load_model(manifest_path: Path, device: str) -> LoadedModel:
     """The model beside `manifest_path`; `device` is "auto" or a torch device.
 
     A model that does not fit on one card is laid over all cards that this process sees, when `device` is "auto".
@@ -85,10 +85,10 @@ def load_model(manifest_path: Path, device: str) -> Loaded:
             remedy="take a decoder-only model",
         )
     ends = load_end_ids(manifest_path, tokenizer)
-    return Loaded(read, tokenizer, manifest, chosen, dtype, ends, positions(config.get_text_config()))
+    return LoadedModel(read, tokenizer, manifest, chosen, dtype, ends, longest_sequence(config.get_text_config()))
 
 
-def positions(config: Any) -> int:
+def longest_sequence(config: Any) -> int:
     """Longest sequence, in tokens, that a model with this text config can read, alone or in a batch.
 
     LongRoPE (Phi-3) takes other factors for a whole batch as soon as one of its rows is longer than the model was first
@@ -132,10 +132,10 @@ def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted(ends) if isinstance(ends, list) else [int(ends)]
 
 
-def numbers(dtype: torch.dtype) -> str:
+def number_format(dtype: torch.dtype) -> str:
     """What a model of this `dtype` computes in: part of the key of all work that is kept.
 
-    >>> numbers(torch.float32), numbers(torch.bfloat16)
+    >>> number_format(torch.float32), number_format(torch.bfloat16)
     ('torch.float32', 'torch.bfloat16, logits in torch.float32')
     """
     return str(dtype) if dtype == torch.float32 else f"{dtype}, logits in torch.float32"

@@ -9,9 +9,9 @@ from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
 from superficial.config.schema.judge import ImportedJudge, LocalJudge, ModuleJudge
 from superficial.config.schema.server import ModuleEngine
 from superficial.judging.judges.other import require_other
-from superficial.pipeline.pins import tell_unlocked
+from superficial.pipeline.lock_command import tell_unlocked
 from superficial.pipeline.slices.judging import judge_files, vote_files
-from superficial.pipeline.stages import sources
+from superficial.pipeline.stages import source_files
 from superficial.pipeline.systems import about_published, published_outputs
 from superficial.prompts.files import check_prompt
 
@@ -42,7 +42,7 @@ def _check_folders(run: Experiment) -> None:
 
 def _check_engine(run: Experiment) -> None:
     engine = run.settings.engine
-    if isinstance(engine, ModuleEngine) and not sources(f"superficial.inference.engines.{engine.module}"):
+    if isinstance(engine, ModuleEngine) and not source_files(f"superficial.inference.engines.{engine.module}"):
         raise UserError(
             f"no file src/superficial/inference/engines/{engine.module}.py",
             where="config, key engine.module", remedy="name a module that is there",

@@ -20,7 +20,7 @@ BLOCK = re.compile(r" *(?:local)?(?:rule|checkpoint) (?P<rule>\S+):")  # further
 
 
 @dataclass
-class Job:
+class PlannedJob:
     """One job of a dry run."""
 
     rule: str
@@ -46,7 +46,7 @@ class Job:
             self.reason = value
 
 
-def planned_jobs(words: Sequence[str]) -> list[Job]:
+def planned_jobs(words: Sequence[str]) -> list[PlannedJob]:
     """The jobs that `snakemake WORDS` would run and that make a file; a UserError where the workflow refuses."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *words, *OPTIONS]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -56,13 +56,13 @@ def planned_jobs(words: Sequence[str]) -> list[Job]:
     return read_jobs(result.stdout)
 
 
-def read_jobs(text: str) -> list[Job]:
+def read_jobs(text: str) -> list[PlannedJob]:
     """The jobs in the output of a dry run; what only collects (targets, the shards of a stage) is left out."""
-    jobs: list[Job] = []
+    jobs: list[PlannedJob] = []
     inside = False
     for line in text.splitlines():
         if found := BLOCK.fullmatch(line):
-            jobs.append(Job(found["rule"]))
+            jobs.append(PlannedJob(found["rule"]))
             inside = True
         elif inside and line.startswith("    "):
             jobs[-1].read(*line.strip().partition(": ")[::2])

@@ -15,7 +15,7 @@ def errors_file(state: Path) -> Path:
     """Where the jobs of this process leave their errors: a file in Snakemake's folder `state`.
 
     Nothing is made here: a job that fails makes the file, and it goes when this process ends. A kill leaves it behind;
-    the next run deletes it (`stale_lock.enter`). Where the environment names a file already, that one is taken, because
+    the next run deletes it. Where the environment names a file already, that one is taken, because
     then another process started this one.
     """
     if given := os.environ.get(VARIABLE):

@@ -18,13 +18,13 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import MethodConfig, PublishedPromptStage
 from superficial.data.instruction import Instruction
 from superficial.data.readers import read_instructions
-from superficial.models.load import load_tokenizer, positions
+from superficial.models.load import load_tokenizer, longest_sequence
 from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import require_room
 from superficial.prompts.files import check_prompt
 from superficial.prompts.published import published_path
 from superficial.prompts.published import run as fetch
+from superficial.prompts.requirements import require_room
 
 USAGE = "python -m superficial prompt pair=NAME method=NAME instructions=FILE [out=PATH] [OVERRIDE ...]"
 RESULTS = Path("results")
@@ -110,7 +110,7 @@ def _tokenizer(model: str) -> tuple[PreTrainedTokenizerBase | None, int]:
     if not manifest.is_file():
         return None, 0
     config = AutoConfig.from_pretrained(manifest.parent, local_files_only=True).get_text_config()
-    return load_tokenizer(manifest), positions(config)
+    return load_tokenizer(manifest), longest_sequence(config)
 
 
 def _fetch_published(run: Run, file: str) -> None:

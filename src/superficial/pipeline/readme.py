@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from superficial.artifacts.errors import UserError
-from superficial.views.declared import Declared, declared
+from superficial.views.declared import DeclaredView, declared
 from superficial.views.view import Category
 
 PLACE = re.compile(r"(?<=<!-- targets -->\n).*?(?=<!-- end of targets -->)", re.DOTALL)
@@ -36,7 +36,7 @@ def table() -> str:
     return "\n".join([*lines, ""])
 
 
-def _place(name: str, one: Declared) -> tuple[int, bool, int, str]:
+def _place(name: str, one: DeclaredView) -> tuple[int, bool, int, str]:
     number = re.match(r"(?:Figure|Table) (\d+)", one.view.paper)
     return (
         get_args(Category).index(one.view.category),

@@ -4,7 +4,7 @@ from superficial.artifacts.files import canonical
 from superficial.config.experiment import Experiment
 from superficial.config.schema.server import ModuleEngine
 from superficial.pipeline.slices.registry import SLICES
-from superficial.pipeline.stages import sources
+from superficial.pipeline.stages import source_files
 from superficial.prompts.files import prompt_files
 
 
@@ -29,4 +29,6 @@ class Run(Experiment):
     def engine_files(self) -> list[str]:
         """The code of an engine that is a module of its own, for rules: its answers hang on it."""
         engine = self.settings.engine
-        return sources(f"superficial.inference.engines.{engine.module}") if isinstance(engine, ModuleEngine) else []
+        return (
+            source_files(f"superficial.inference.engines.{engine.module}") if isinstance(engine, ModuleEngine) else []
+        )

@@ -45,7 +45,7 @@ class Stage:
 
 
 STAGES: Mapping[str, Stage] = {
-    "model": Stage("superficial.models.fetch"),
+    "model": Stage("superficial.models.stage"),
     "data": Stage("superficial.data.stage"),
     "pair": Stage("superficial.shift.pair.stage"),
     "embedding_model": Stage("superficial.prompts.retrieval.embedding_model"),
@@ -57,20 +57,20 @@ STAGES: Mapping[str, Stage] = {
     "rescore": Stage("superficial.shift.definitions.rescore"),
     "compare": Stage("superficial.shift.compare"),
     "definitions": Stage("superficial.shift.definitions.variants"),
-    "stats": Stage("superficial.shift.statistics.tables"),
-    "token_column": Stage("superficial.shift.statistics.column"),
+    "stats": Stage("superficial.shift.statistics.stage"),
+    "token_column": Stage("superficial.shift.statistics.token_column"),
     "handoff": Stage("superficial.probes.handoff.stage"),
     "handoff_stats": Stage("superficial.probes.handoff.statistics"),
     "prefill": Stage("superficial.probes.prefill.stage"),
     "prefill_stats": Stage("superficial.probes.prefill.statistics"),
     "refusals_agreement": Stage("superficial.judging.refusals.agreement"),
     "causal": Stage("superficial.probes.causal.stage"),
-    "causal_stats": Stage("superficial.probes.causal.means"),
-    "byte_pair": Stage("superficial.probes.spans.pair"),
+    "causal_stats": Stage("superficial.probes.causal.statistics"),
+    "byte_pair": Stage("superficial.probes.spans.byte_pair"),
     "spans": Stage("superficial.probes.spans.stage"),
     "span_stats": Stage("superficial.probes.spans.statistics"),
     "prompt_search": Stage("superficial.probes.search.stage"),
-    "prompt_search_stats": Stage("superficial.probes.search.stats"),
+    "prompt_search_stats": Stage("superficial.probes.search.statistics"),
     "safety_depth": Stage("superficial.probes.safety_depth"),
     "ladder": Stage("superficial.probes.ladder.stage"),
     "kinds": Stage("superficial.shift.kinds.stage"),
@@ -99,10 +99,10 @@ def code_of(stage: str) -> list[str]:
 
     Snakemake tracks no imported module by itself; declared as inputs, these files are compared by checksum.
     """
-    return sources(STAGES[stage].module)
+    return source_files(STAGES[stage].module)
 
 
-def sources(module: str) -> list[str]:
+def source_files(module: str) -> list[str]:
     """The source files of a module and, transitively, of what it imports from here; none where it is not there."""
     found: set[Path] = set()
     waiting = [_file(module)]

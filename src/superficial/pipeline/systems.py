@@ -4,7 +4,7 @@ from pathlib import Path
 
 from superficial.config.experiment import Experiment
 from superficial.config.schema.judge import ImportedJudge, VotesJudge
-from superficial.judging.published.names import output_files
+from superficial.judging.published.file_names import output_files
 
 PUBLISHED = "published"  # stands where a model's name does: (PUBLISHED, NAME) is a published system
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from superficial.config.experiment import Experiment
 from superficial.pipeline.slices.registry import judged_view, published_judged
 from superficial.pipeline.systems import about_published, judged_systems, scoring
-from superficial.views.declared import Declared, declared
+from superficial.views.declared import DeclaredView, declared
 from superficial.views.view import View
 
 
@@ -23,7 +23,7 @@ def beyond_all() -> list[str]:
     return [one.view.out[0] for one in declared().values() if not one.view.part_of]
 
 
-def drawn(folder: str) -> dict[str, View]:
+def drawn_views(folder: str) -> dict[str, View]:
     """The views of "figures" or "tables" whose rule follows from what they read; others have one of their own."""
     views = {name: one.view for name, one in declared().items()}
     return {name: view for name, view in views.items() if name.startswith(f"{folder}/") and (view.reads or view.files)}
@@ -51,7 +51,7 @@ def files_of(view: View, run: Experiment) -> dict[str, list[str]]:
     return found | ({"reads": paths(view.reads)} if view.reads else {})
 
 
-def named(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
+def stage_arguments(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
     """NAME=FILES for a stage, from the named inputs of its rule; who has `reads` finds those files below `results`."""
     words = ["results=results"] if "reads" in input.keys() else []  # noqa: SIM118 (no dictionary, but Snakemake's own)
     for name, files in input.items():
@@ -62,7 +62,7 @@ def named(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
 
 def declared_in(names: Iterable[str]) -> list[str]:
     """The source files that declare these views; a name that nobody declares is left out."""
-    views: Mapping[str, Declared] = declared()
+    views: Mapping[str, DeclaredView] = declared()
     return [str(views[name].file) for name in names if name in views]
 
 

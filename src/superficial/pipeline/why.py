@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from superficial.pipeline.dryrun import Job, planned_jobs
+from superficial.pipeline.dryrun import PlannedJob, planned_jobs
 
 SHOWN = 4  # jobs of a rule that are named one by one
 WIDTH = 60  # characters of a value
@@ -22,9 +22,9 @@ def main(words: Sequence[str]) -> None:
     print("\n".join(explain(planned_jobs(words))))
 
 
-def explain(jobs: Sequence[Job]) -> list[str]:
+def explain(jobs: Sequence[PlannedJob]) -> list[str]:
     """Lines: every cause with the jobs it starts. What only hangs below such a job is counted, not listed."""
-    found: dict[str, list[Job]] = {}
+    found: dict[str, list[PlannedJob]] = {}
     started = 0
     for job in jobs:
         causes = list(dict.fromkeys(causes_of(job)))
@@ -37,7 +37,7 @@ def explain(jobs: Sequence[Job]) -> list[str]:
     return [*lines, f"{len(jobs)} jobs would run: {started} for these reasons, {len(jobs) - started} hang below them"]
 
 
-def causes_of(job: Job) -> Iterator[str]:
+def causes_of(job: PlannedJob) -> Iterator[str]:
     """Why the job itself would run; nothing for one that runs because another one does."""
     # The list of params comes last and is the only part that may hold a semicolon.
     grounds, params, _ = job.reason.partition("Params have changed since last execution")
@@ -102,7 +102,7 @@ def _shown(value: Any, other: Any = None) -> str:
     return ("…" if start else "") + text[start : start + WIDTH] + ("…" if start + WIDTH < len(text) else "")
 
 
-def _named(jobs: Sequence[Job]) -> str:
+def _named(jobs: Sequence[PlannedJob]) -> str:
     """Jobs by rule, with what they are about where they are few."""
     rules: dict[str, list[str]] = {}
     for job in jobs:
@@ -113,7 +113,7 @@ def _named(jobs: Sequence[Job]) -> str:
     )
 
 
-def _sidecar(job: Job) -> Any:
+def _sidecar(job: PlannedJob) -> Any:
     """The slice that what is there was made from; None where no sidecar says."""
     files = [Path(f"{output}.meta.json") for output in job.outputs]
     files += [Path(f"{Path(output).parent}.meta.json") for output in job.outputs]  # of a folder
@@ -123,7 +123,7 @@ def _sidecar(job: Job) -> Any:
     return None
 
 
-def _inputs(job: Job) -> list[str]:
+def _inputs(job: PlannedJob) -> list[str]:
     """Inputs that came and went, by Snakemake's own record of the job."""
     record = Path(".snakemake/metadata") / base64.b64encode(job.outputs[0].encode()).decode()
     before = json.loads(record.read_text(encoding="utf-8"))["input"] if record.is_file() else []

@@ -8,15 +8,15 @@ from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import PromptConfig
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 from superficial.prompts.chat import Message, chat_pieces
-from superficial.prompts.context import require_chat_template
+from superficial.prompts.contents import PromptContents
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_turns
-from superficial.prompts.layout import SYSTEM_SLOT, block, turn
-from superficial.prompts.piece import Piece
-from superficial.prompts.pool import Example
-from superficial.prompts.sources import PromptSources
+from superficial.prompts.layout import SYSTEM_SLOT, turn_pieces, with_empty_line
+from superficial.prompts.piece import PromptPiece
+from superficial.prompts.pool import ShownExample
+from superficial.prompts.requirements import require_chat_template
 
 Turn = tuple[str, str]  # a query and the answer to it
 
@@ -49,7 +49,7 @@ class PromptBuilder:
         """`files` are those that `prompt_files` lists; without tokenizer there is text, but no ids and no chat."""
         self._prompt = prompt
         self._tokenizer = tokenizer
-        self._sources = PromptSources(prompt, files)
+        self._sources = PromptContents(prompt, files)
         self._encoder = Encoder(tokenizer) if tokenizer is not None else None
         if prompt.kind == "chat" and tokenizer is None:
             raise UserError(
@@ -61,7 +61,7 @@ class PromptBuilder:
             require_chat_template(tokenizer, model)
 
     @classmethod
-    def of(cls, loaded: Loaded, prompt: PromptConfig, files: Sequence[Path] | Path) -> "PromptBuilder":
+    def of(cls, loaded: LoadedModel, prompt: PromptConfig, files: Sequence[Path] | Path) -> "PromptBuilder":
         """Prompts for a model that is loaded."""
         return cls(prompt, loaded.tokenizer, files, model=loaded.manifest["name"])
 
@@ -78,25 +78,25 @@ class PromptBuilder:
         found = self._sources.neighbours(example)
         if history:
             check_turns(self._prompt)
-        shown = [*self._sources.examples, *found, *(Example("", query, answer) for query, answer in history)]
+        shown = [*self._sources.examples, *found, *(ShownExample("", query, answer) for query, answer in history)]
         names, messages = [one.id for one in found], self._messages(shown, instruction)
         pieces = self._chat(messages) if messages else self._completion(shown, instruction)
         if self._encoder is None:
             return Prompt("".join(piece.text for piece in pieces), [], names)
         return Prompt(*self._encoder.encode(pieces), names, messages)
 
-    def _completion(self, shown: Sequence[Example], instruction: str) -> list[Piece]:
+    def _completion(self, shown: Sequence[ShownExample], instruction: str) -> list[PromptPiece]:
         assert self._prompt.template is not None
-        template, closing = self._prompt.template, Piece(self._prompt.closing, plain=False)
-        pieces = [Piece(block(self._sources.text))] if self._sources.text else []
+        template, closing = self._prompt.template, PromptPiece(self._prompt.closing, plain=False)
+        pieces = [PromptPiece(with_empty_line(self._sources.text))] if self._sources.text else []
         before, slot, after = template.partition(SYSTEM_SLOT)
         if slot:
-            template, pieces = after, [Piece(before, plain=False), Piece(self._sources.text.strip())]
+            template, pieces = after, [PromptPiece(before, plain=False), PromptPiece(self._sources.text.strip())]
         for one in shown:
-            pieces += [*turn(template, one.instruction), Piece(one.response), closing]
-        return pieces + turn(template, instruction)
+            pieces += [*turn_pieces(template, one.instruction), PromptPiece(one.response), closing]
+        return pieces + turn_pieces(template, instruction)
 
-    def _messages(self, shown: Sequence[Example], instruction: str) -> list[Message]:
+    def _messages(self, shown: Sequence[ShownExample], instruction: str) -> list[Message]:
         """Those of a chat; none for a text to complete."""
         if self._prompt.kind != "chat":
             return []
@@ -108,7 +108,7 @@ class PromptBuilder:
             messages.append({"role": "assistant", "content": one.response})
         return [*messages, {"role": "user", "content": instruction}]
 
-    def _chat(self, messages: Sequence[Message]) -> list[Piece]:
+    def _chat(self, messages: Sequence[Message]) -> list[PromptPiece]:
         assert self._encoder is not None
         assert self._tokenizer is not None
         return chat_pieces(self._encoder, self._tokenizer, messages, self._prompt.date)

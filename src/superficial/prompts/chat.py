@@ -9,9 +9,9 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
-from superficial.models.clock import pinned
+from superficial.models.template_date import date_arguments
 from superficial.prompts.encoder import Encoder
-from superficial.prompts.piece import Piece
+from superficial.prompts.piece import PromptPiece
 
 Message = dict[str, str]  # role and content
 MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it for anything
@@ -19,17 +19,17 @@ MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it f
 
 def chat_pieces(
     encoder: Encoder, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None
-) -> list[Piece]:
-    """The template's rendering of `messages`, up to where the response begins, on that `day` (see models/clock.py)."""
+) -> list[PromptPiece]:
+    """The template's rendering of `messages`, up to where the response begins, as on that `day`."""
     text = render(tokenizer, messages, day)
     _require_system(text, messages)
     if not any(encoder.spells_special(message["content"]) for message in messages):
-        return [Piece(text, plain=False)]
+        return [PromptPiece(text, plain=False)]
     # Where do the messages stand? Rendered with marks in their places, it shows.
     marked = render(tokenizer, [{**one, "content": f"\ue000{n}\ue001"} for n, one in enumerate(messages)], day)
     for shown in (str, str.strip):  # most templates trim what they are given
         pieces = [
-            Piece(shown(messages[int(part)]["content"]), plain=True) if odd else Piece(part, plain=False)
+            PromptPiece(shown(messages[int(part)]["content"]), plain=True) if odd else PromptPiece(part, plain=False)
             for part, odd in zip(MARK.split(marked), _alternating(), strict=False)
         ]
         if "".join(piece.text for piece in pieces) == text:
@@ -43,7 +43,7 @@ def chat_pieces(
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], day: date | None = None) -> str:
     """`messages` as text, with what opens the next response at the end."""
-    arguments: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False, **pinned(tokenizer, day)}
+    arguments: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False, **date_arguments(tokenizer, day)}
     try:
         return str(tokenizer.apply_chat_template(list(messages), **arguments))
     except TemplateError as error:

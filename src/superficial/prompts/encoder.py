@@ -6,8 +6,8 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
-from superficial.prompts.context import one_bos
-from superficial.prompts.piece import Piece
+from superficial.prompts.piece import PromptPiece
+from superficial.prompts.requirements import one_bos
 
 MARKER = re.compile(r"<\S+>|\[\S+\]")
 
@@ -32,7 +32,7 @@ class Encoder:
         # Some tokenizers know a BOS and do not write it in plain use; then a prompt has none either.
         self.writes_bos = bool(tokenizer.bos_token) and list(tokenizer("").input_ids[:1]) == [tokenizer.bos_token_id]
 
-    def encode(self, pieces: Sequence[Piece]) -> tuple[str, list[int]]:
+    def encode(self, pieces: Sequence[PromptPiece]) -> tuple[str, list[int]]:
         """The joined text with its BOS spelled out, and its token ids; at most one BOS, whoever wrote it."""
         text = "".join(piece.text for piece in pieces)
         first, *others = self._parts(text, pieces)
@@ -50,7 +50,7 @@ class Encoder:
         """Whether plain `text` names a special token anywhere."""
         return next(self._found(text), None) is not None
 
-    def _parts(self, text: str, pieces: Sequence[Piece]) -> list[str]:
+    def _parts(self, text: str, pieces: Sequence[PromptPiece]) -> list[str]:
         bounds: list[tuple[int, int]] = []  # of the plain pieces within the text
         start = 0
         for piece in pieces:

@@ -8,24 +8,24 @@ template, braces) is inside the fence and ends nothing. Every other instruction 
 
 import re
 
-from superficial.prompts.piece import Piece
+from superficial.prompts.piece import PromptPiece
 
 SLOT = "{instruction}"
 SYSTEM_SLOT = "{system}"
 FENCED_SLOT = re.compile(r"(?P<fence>`{3,})\n?\{instruction\}\n?(?P=fence)")
 
 
-def turn(template: str, instruction: str) -> list[Piece]:
+def turn_pieces(template: str, instruction: str) -> list[PromptPiece]:
     """`template` with `instruction` in its slot; the response follows the last piece directly.
 
-    >>> "".join(piece.text for piece in turn("# Query:\\n```{instruction}```\\n", "Why {so}?"))
+    >>> "".join(piece.text for piece in turn_pieces("# Query:\\n```{instruction}```\\n", "Why {so}?"))
     '# Query:\\n```Why {so}?```\\n'
-    >>> "".join(piece.text for piece in turn("# Query:\\n```{instruction}```\\n", "Mend ```x```"))
+    >>> "".join(piece.text for piece in turn_pieces("# Query:\\n```{instruction}```\\n", "Mend ```x```"))
     '# Query:\\n````\\nMend ```x```\\n````\\n'
     """
     template = FENCED_SLOT.sub(lambda found: fenced_slot(found, instruction), template)
     before, after = template.split(SLOT)
-    return [Piece(before, plain=False), Piece(instruction), Piece(after, plain=False)]
+    return [PromptPiece(before, plain=False), PromptPiece(instruction), PromptPiece(after, plain=False)]
 
 
 def fenced_slot(slot: re.Match[str], instruction: str) -> str:
@@ -38,10 +38,10 @@ def fenced_slot(slot: re.Match[str], instruction: str) -> str:
     return f"{fence}\n{SLOT}\n{fence}"
 
 
-def block(text: str) -> str:
+def with_empty_line(text: str) -> str:
     """`text` as it is, and the line breaks that it lacks to end in an empty line.
 
-    >>> block("a\\n")
+    >>> with_empty_line("a\\n")
     'a\\n\\n'
     """
     missing = 2 - (len(text) - len(text.rstrip("\n")))

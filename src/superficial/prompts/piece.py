@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Piece:
+class PromptPiece:
     """A piece of a prompt. In `plain` text (an instruction, an example) the name of a special token is only text."""
 
     text: str

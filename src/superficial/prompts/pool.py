@@ -15,7 +15,7 @@ Text = Annotated[str, Field(pattern=r"\S")]
 
 
 @dataclass(frozen=True)
-class Example:
+class ShownExample:
     """An instruction with the response that a prompt shows to it."""
 
     id: str
@@ -32,7 +32,7 @@ class PoolExample(Strict):
     plain: Text
 
 
-def chosen_examples(cfg: ExamplesConfig, path: Path) -> list[Example]:
+def chosen_examples(cfg: ExamplesConfig, path: Path) -> list[ShownExample]:
     """The examples that `cfg` names, in its order and style."""
     pool = read_pool(path)
     for name in cfg.ids:
@@ -42,7 +42,7 @@ def chosen_examples(cfg: ExamplesConfig, path: Path) -> list[Example]:
                 where="config, key prompt.examples.ids",
                 remedy=nearest(name, sorted(pool), "ids"),
             )
-    return [Example(name, pool[name].instruction, getattr(pool[name], cfg.style)) for name in cfg.ids]
+    return [ShownExample(name, pool[name].instruction, getattr(pool[name], cfg.style)) for name in cfg.ids]
 
 
 def read_pool(path: Path) -> dict[str, PoolExample]:

@@ -14,16 +14,16 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256, write_sidecar
 from superficial.artifacts.progress import progress
 from superficial.artifacts.table import read_table, write_table
-from superficial.artifacts.token_rows import Rows, content
+from superficial.artifacts.token_rows import TokenRows, tensor_digest
 from superficial.config.schema import CompareConfig, RuntimeConfig
 from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.category import category
-from superficial.shift.chain import check_chain
-from superficial.shift.distributions import Contrast, Side, SideView, Workspace, contrast
+from superficial.shift.distributions import Contrast, DistributionSummary, HeadAndStates, Workspace, contrast
+from superficial.shift.greedy_check import check_greedy
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import read_states
-from superficial.shift.tokens import TokenText
+from superficial.shift.token_text import TokenText
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     `base_ties` and `aligned_ties` count the other tokens that are exactly as probable: all of them share the better
     rank. Ids are the aligned model's. Of a restricted pair all columns are over the shared tokens, but for
     `base_excluded` and `aligned_excluded`: the probability that a side's full vocabulary gives to other tokens.
-    A UserError where the responses are not the aligned model's own choice (see `chain`).
+    A UserError where the responses are not the aligned model's own choice (see `greedy_check`).
     """
     started = time.monotonic()
     pairing, answers = Pairing.read(pair), read_table(responses)
@@ -51,17 +51,17 @@ def run(
     (left,) = base_sides(pairing, base, [base_score], runtime.device)
     right = aligned_side(pairing, aligned, aligned_score, runtime.device)
     about = [file_sha256(pair), *(model_key(read_manifest(side)) for side in (base, aligned)), cfg.top_k]
-    kept = Rows(out.parents[3], about)
+    kept = TokenRows(out.parents[3], about)
     lengths = answers["token_ids"].map(len).tolist()
     rows, compared = compare_new(left, right, tokens, lengths, kept, cfg.top_k, runtime.position_chunk)
     table = pairing.named(rows)
-    for at, (name, values) in enumerate(positions(answers).items()):
+    for at, (name, values) in enumerate(token_positions(answers).items()):
         table.insert(at, name, values)
     text = TokenText(aligned)
     table.insert(3, "token", text.show_all(table["token_id"]))
     for side in ("base", "aligned"):
         table[f"{side}_top_tokens"] = [text.show_all(ids) for ids in table[f"{side}_top_ids"]]
-    check_chain(table, right.states.dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
+    check_greedy(table, right.states.dtype, read_manifest(aligned)["name"], responses, cfg.least_first_choices)
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses}
     inputs |= {"base_score": base_score, "aligned_score": aligned_score}
@@ -76,18 +76,18 @@ def run(
     write_sidecar(out, stage="compare", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[Side]:
+def base_sides(pairing: Pairing, manifest: Path, scores: Iterable[Path], device: str) -> list[HeadAndStates]:
     """The base under each of its contexts, its head over the shared tokens."""
     head = pairing.base_head(read_head(manifest, device))
-    return [Side(head, read_states(score)[0]) for score in scores]
+    return [HeadAndStates(head, read_states(score)[0]) for score in scores]
 
 
-def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> Side:
+def aligned_side(pairing: Pairing, manifest: Path, score: Path, device: str) -> HeadAndStates:
     """The aligned model, its head over the shared tokens."""
-    return Side(pairing.aligned_head(read_head(manifest, device)), read_states(score)[0])
+    return HeadAndStates(pairing.aligned_head(read_head(manifest, device)), read_states(score)[0])
 
 
-def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def token_positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """Columns (N,) that say where each response token stands: example_id, position."""
     lengths = responses["token_ids"].map(len)
     return {
@@ -97,22 +97,28 @@ def positions(responses: pd.DataFrame) -> dict[str, NDArray[Any]]:
 
 
 def compare_new(
-    base: Side, aligned: Side, tokens: torch.Tensor, lengths: Sequence[int], kept: Rows, top_k: int, chunk: int
+    base: HeadAndStates,
+    aligned: HeadAndStates,
+    tokens: torch.Tensor,
+    lengths: Sequence[int],
+    kept: TokenRows,
+    top_k: int,
+    chunk: int,
 ) -> tuple[pd.DataFrame, int]:
     """As `compare`, for responses of these `lengths`; and how many tokens were compared, others being `kept`."""
     ends = np.cumsum(lengths).tolist()
     spans = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True) if length]
-    names = [content(base.states[span], aligned.states[span], tokens[span]) for span in spans]
+    names = [tensor_digest(base.states[span], aligned.states[span], tokens[span]) for span in spans]
     new = {name: span for name, span in zip(names, spans, strict=True) if name not in kept}
     if new:
         places = torch.cat([torch.arange(span.start, span.stop) for span in new.values()])
-        sides = [Side(side.head, side.states[places]) for side in (base, aligned)]
+        sides = [HeadAndStates(side.head, side.states[places]) for side in (base, aligned)]
         rows = compare(sides[0], sides[1], tokens[places], top_k, chunk)
         kept.put(list(new), [span.stop - span.start for span in new.values()], rows)
     return kept.get(names), sum(span.stop - span.start for span in new.values())
 
 
-def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
+def compare(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, top_k: int, chunk: int) -> pd.DataFrame:
     """Token-table columns for all N positions, `chunk` positions at a time; heads on their device, states anywhere.
 
     Both heads score the same S tokens in the same order; `tokens` (N,) and all ids that come back count in that order.
@@ -130,15 +136,15 @@ def compare(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, chunk: 
         for start in range(0, len(tokens), chunk):
             part = slice(start, start + chunk)
             here = tokens[part].to(device)
-            both = [Side(side.head, side.states[part].to(device)) for side in (base, aligned)]
+            both = [HeadAndStates(side.head, side.states[part].to(device)) for side in (base, aligned)]
             found = contrast(both[0], both[1], here, top_k, workspace)
-            excluded = [outside(both[0], found.base), outside(both[1], found.aligned)]
+            excluded = [excluded_probability(both[0], found.base), excluded_probability(both[1], found.aligned)]
             parts.append(_columns(here, found, excluded))
             bar.update(len(here))
     return pd.concat(parts, ignore_index=True)
 
 
-def outside(side: Side, view: SideView) -> torch.Tensor:
+def excluded_probability(side: HeadAndStates, view: DistributionSummary) -> torch.Tensor:
     """Probability (N,) that the whole head gives to the tokens which a cut left out; the error is that of softmax."""
     head, likeliest = side.head, view.top_ids[:, 0]
     if head.outside is None:

@@ -7,8 +7,8 @@ from functools import reduce
 
 import torch
 
-from superficial.inference.workers import Workers
-from superficial.models.head import Head
+from superficial.inference.threads import TorchThreads
+from superficial.models.head import LMHead
 
 BLOCK = 2048  # vocabulary entries that are worked on while they lie in the processor's cache
 GROUP = 32  # of these only the highest logit is kept when the top candidates are looked for; divides BLOCK
@@ -16,15 +16,15 @@ NOTHING = -1e30  # logit of the rows that fill the last group up: no probability
 
 
 @dataclass(frozen=True)
-class Side:
+class HeadAndStates:
     """One model under one context: its head, and its states (N, H) at N response positions."""
 
-    head: Head
+    head: LMHead
     states: torch.Tensor
 
 
 @dataclass(frozen=True)
-class SideView:
+class DistributionSummary:
     """What one side says at N positions; `token` is the response token that was emitted there."""
 
     rank: torch.Tensor  # (N,) 1 + number of tokens that are more probable than the emitted one
@@ -39,8 +39,8 @@ class SideView:
 class Contrast:
     """Both views and the divergences between them, in nats over the full vocabulary, softmax in float32."""
 
-    base: SideView
-    aligned: SideView
+    base: DistributionSummary
+    aligned: DistributionSummary
     kl_aligned_base: torch.Tensor  # (N,) KL(aligned || base)
     kl_base_aligned: torch.Tensor  # (N,) KL(base || aligned)
     js: torch.Tensor  # (N,) Jensen-Shannon divergence
@@ -54,7 +54,7 @@ class Workspace:
         self._buffers = torch.empty(2, rows * positions, dtype=torch.float32, device=device)
         self._shape = rows, vocabulary
         self._own = threading.local()
-        self.workers = Workers(device)
+        self.workers = TorchThreads(device)
 
     def views(self, positions: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Both buffers for `positions` columns; rows beyond the vocabulary hold NOTHING."""
@@ -82,7 +82,9 @@ class _Logits:
     weighted: torch.Tensor  # (N,) sum of exp(l - high) * (l - high)
     gap: torch.Tensor  # (N,) sum of exp(l - high) * (own - other logit, each minus its high)
 
-    def __init__(self, side: Side, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int, workers: Workers) -> None:
+    def __init__(
+        self, side: HeadAndStates, buffer: torch.Tensor, tokens: torch.Tensor, top_k: int, workers: TorchThreads
+    ) -> None:
         self.values = buffer
         highest = _fill(side, buffer, workers)
         self.high = highest.amax(dim=0)
@@ -96,10 +98,10 @@ class _Logits:
         values, places = self.values.gather(0, tokens.T).T.topk(top_k, dim=1)
         return values, tokens.gather(1, places)
 
-    def view(self) -> SideView:
+    def view(self) -> DistributionSummary:
         log_sum = self.sum.log()
         tops = (self.top_values - self.high[:, None]).double() - log_sum[:, None]
-        return SideView(
+        return DistributionSummary(
             rank=1 + self.above.long(),
             ties=self.equal.long() - 1,
             prob=((self.gold - self.high).double() - log_sum).exp().float(),
@@ -109,7 +111,9 @@ class _Logits:
         )
 
 
-def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, workspace: Workspace) -> Contrast:
+def contrast(
+    base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, top_k: int, workspace: Workspace
+) -> Contrast:
     """Compare both sides at N positions where `tokens` (N,) were emitted.
 
     Sums over the vocabulary run block by block: each block is exponentiated while it is in cache, partial sums are
@@ -134,7 +138,7 @@ def contrast(base: Side, aligned: Side, tokens: torch.Tensor, top_k: int, worksp
     )
 
 
-def divergence(base: Side, aligned: Side, workspace: Workspace) -> torch.Tensor:
+def divergence(base: HeadAndStates, aligned: HeadAndStates, workspace: Workspace) -> torch.Tensor:
     """KL(aligned || base) (N,) alone, in nats: that of `contrast` to the bit, without what the rest of it costs."""
     sides, buffers = (base, aligned), workspace.views(len(base.states))
     highs = [_fill(side, one, workspace.workers).amax(dim=0) for side, one in zip(sides, buffers, strict=True)]
@@ -152,7 +156,7 @@ def divergence(base: Side, aligned: Side, workspace: Workspace) -> torch.Tensor:
     return found.clamp_min(0).float()
 
 
-def _fill(side: Side, buffer: torch.Tensor, workers: Workers) -> torch.Tensor:
+def _fill(side: HeadAndStates, buffer: torch.Tensor, workers: TorchThreads) -> torch.Tensor:
     """Write the logits of `side` (V, N) into `buffer`: the highest of every GROUP of them, (V / GROUP, N)."""
 
     def fill(block: slice) -> torch.Tensor:

@@ -5,8 +5,7 @@ two models or contexts can be compared over the whole vocabulary without running
 """
 
 import time
-from collections.abc import Mapping
-from collections.abc import Sequence as Several
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,15 +14,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from superficial.artifacts.files import canonical, digest, file_sha256, whole_file, write_sidecar
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.load import Loaded, load_model
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.pair.pairing import Pairing
 
 
@@ -35,7 +34,7 @@ def run(
     model: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Write `out` (safetensors): `states` (N, H) for all response tokens in the order of `responses`, `lengths` (E,).
@@ -46,7 +45,7 @@ def run(
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    scorer = Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key))
+    scorer = TeacherForcing(loaded, runtime.score_tokens, HiddenStates(out.parents[3], loaded.key))
     states = scorer.states(sequences)
     context = digest([sequence.context for sequence in sequences])
     about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
@@ -73,17 +72,17 @@ def share(
     model: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Score a shard of the batches; `run` then finds their states."""
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    Scorer(loaded, runtime.score_tokens, States(out.parents[3], loaded.key)).share(sequences, shard)
+    TeacherForcing(loaded, runtime.score_tokens, HiddenStates(out.parents[3], loaded.key)).share(sequences, shard)
 
 
-def write_states(path: Path, states: torch.Tensor, sequences: list[Sequence], about: Mapping[str, str]) -> None:
+def write_states(path: Path, states: torch.Tensor, sequences: list[TokenSequence], about: Mapping[str, str]) -> None:
     """Write what `read_states` reads; `about` says what decided the states."""
     lengths = torch.tensor([len(sequence.response) for sequence in sequences])
     with whole_file(path) as partial:
@@ -97,21 +96,23 @@ def read_states(path: Path) -> tuple[torch.Tensor, list[int]]:
         return file.get_tensor("states"), file.get_tensor("lengths").tolist()
 
 
-def read_sequences(loaded: Loaded, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> list[Sequence]:
+def read_sequences(
+    loaded: LoadedModel, prompts: PromptBuilder, pair: Path, data: Path, responses: Path
+) -> list[TokenSequence]:
     """The sequences of the files that the stage is given, in the order of `responses`."""
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     return build_sequences(loaded, prompts, read_table(data), answers)
 
 
 def build_sequences(
-    loaded: Loaded, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
-) -> list[Sequence]:
+    loaded: LoadedModel, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+) -> list[TokenSequence]:
     """Put the context of this model before the response's token ids, which are reused as they were generated."""
     turns, sequences = last_turns(data, responses), []
     for example, tokens in zip(responses["id"], responses["token_ids"], strict=True):
         query, before = turns[example]
         prompt = prompts.build(query, example=example, history=before)
-        sequence = Sequence(prompt.ids, [int(token) for token in tokens])
+        sequence = TokenSequence(prompt.ids, [int(token) for token in tokens])
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
         sequences.append(sequence)
     return sequences

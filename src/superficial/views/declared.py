@@ -15,7 +15,7 @@ FORMS = {"figures": (".pdf", ".png", ".svg", ".csv"), "tables": (".csv", ".md", 
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredView:
     """A view, and the file that declares it."""
 
     view: View
@@ -33,7 +33,7 @@ class Declared:
 
 
 @cache
-def declared() -> Mapping[str, Declared]:
+def declared() -> Mapping[str, DeclaredView]:
     """Every view by the name of its target; name and outputs are filled in."""
     found = {}
     for file in sorted(VIEWS.glob("*/*.py")):
@@ -41,7 +41,7 @@ def declared() -> Mapping[str, Declared]:
             view = _read(declaration[1])
             name = view.name or f"{file.parent.name}/{file.stem}"
             out = view.out or [f"results/{name}{form}" for form in FORMS[name.split("/")[0]]]
-            found[name] = Declared(replace(view, name=name, out=tuple(out)), file)
+            found[name] = DeclaredView(replace(view, name=name, out=tuple(out)), file)
     return found
 
 

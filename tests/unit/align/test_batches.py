@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from superficial.align.batches import Example, collate, epoch_batches
+from superficial.align.batches import TrainingExample, collate, epoch_batches
 from superficial.align.loss import head_cross_entropy
 
 
 @pytest.mark.parametrize("number", [1, 7, 8, 9, 40])
 def test_an_epoch_holds_every_example_once_in_mixed_order(number: int):
     """Each example is known by its only response token."""
-    examples = [Example([1], [index], [True], torch.zeros(1, 2)) for index in range(number)]
+    examples = [TrainingExample([1], [index], [True], torch.zeros(1, 2)) for index in range(number)]
     batches = epoch_batches(examples, 8, 5)
     found = torch.cat([batch.targets for batch in batches]).tolist()
     assert sorted(found) == list(range(number))
@@ -23,8 +23,8 @@ def test_an_epoch_holds_every_example_once_in_mixed_order(number: int):
 
 def test_a_state_predicts_the_token_after_it():
     states = torch.arange(10.0).reshape(5, 2)
-    first = Example([5, 6], [7, 8, 2], [True, False, True], states[:3])
-    second = Example([5], [9, 2], [False, True], states[3:])
+    first = TrainingExample([5, 6], [7, 8, 2], [True, False, True], states[:3])
+    second = TrainingExample([5], [9, 2], [False, True], states[3:])
     batch = collate([first, second])
     assert batch.input_ids.tolist() == [[5, 6, 7, 8], [5, 9, 0, 0]]
     assert batch.mask.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]

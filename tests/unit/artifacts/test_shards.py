@@ -26,10 +26,10 @@ from superficial.config.schema import (
 )
 from superficial.config.schema.judge import JudgeStage
 from superficial.inference.generate import stage as generate
-from superficial.inference.prefix import WORTH
-from superficial.inference.teacher_forcing import Scorer
+from superficial.inference.shared_prefix import WORTH
+from superficial.inference.teacher_forcing import TeacherForcing
 from superficial.judging.judges import stage as judge
-from superficial.models.fetch import run as fetch
+from superficial.models.stage import run as fetch
 from superficial.shift import score
 from superficial.shift.pair.stage import run as pair
 
@@ -132,7 +132,7 @@ def test_a_killed_scoring_goes_on_where_it_was(
     inputs: dict[str, Path], whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     run, _, out = work(inputs, tmp_path, whole)["score"]
-    batch, passes = Scorer._batch, []
+    batch, passes = TeacherForcing._batch, []
 
     def counted(*arguments: Any) -> Any:
         if len(passes) == 2:
@@ -141,7 +141,7 @@ def test_a_killed_scoring_goes_on_where_it_was(
         return batch(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "_batch", counted)
+        patch.setattr(TeacherForcing, "_batch", counted)
         with pytest.raises(Killed):
             run()
     assert len(list(tmp_path.glob(".states/*/*.safetensors"))) == 2

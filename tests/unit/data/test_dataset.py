@@ -12,7 +12,7 @@ import pytest
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import DatasetConfig, DatasetHub, RuntimeConfig
 from superficial.data import hub, stage
-from superficial.data.dialogue import asked_of
+from superficial.data.dialogue import answered_queries
 from superficial.data.hub import content_digest
 from superficial.data.readers import read_instructions
 from superficial.judging.judges.pairwise import both_orders
@@ -93,7 +93,7 @@ def test_turns_are_kept(tmp_path: Path):
 def test_a_response_answers_the_last_query_and_a_judge_is_told_of_those_before():
     rows = {"id": ["a", "b"], "instruction": ["One?", "Two?"], "turns": [[], ["Two?", "And so?"]]}
     data = pd.DataFrame(rows).assign(category="regular")
-    assert asked_of(data).to_dict() == {"a": "One?", "b": "And so?"}
+    assert answered_queries(data).to_dict() == {"a": "One?", "b": "And so?"}
     items = score_items(data, {"a": "x", "b": "y"})
     (one, two) = (item.slots["instruction"] for item in items)
     assert one == "One?"

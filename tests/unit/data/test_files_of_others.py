@@ -14,7 +14,7 @@ import pytest
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import DatasetConfig, LocalCorpus, RuntimeConfig
 from superficial.data import stage
-from superficial.data.fields import Fields
+from superficial.data.fields import FieldUse
 from superficial.data.readers import read_instructions, read_json_list
 from superficial.prompts.retrieval.corpus import read_corpus
 
@@ -38,7 +38,7 @@ def said(*contents: str, roles: str = "user assistant") -> list[dict[str, str]]:
 
 
 def test_what_belongs_to_the_question_is_joined_and_the_rest_is_listed(tmp_path: Path):
-    path, fields = tmp_path / "alpaca.json", Fields()
+    path, fields = tmp_path / "alpaca.json", FieldUse()
     path.write_text(json.dumps(ALPACA))
     asked = [record.instruction for record in read_instructions(path, fields)]
     assert asked == ["Summarise the text.\n\nCats sleep by day.", "Name three rivers."]
@@ -61,18 +61,18 @@ def test_the_stage_says_once_what_it_did_not_use(tmp_path: Path, capsys: pytest.
 
 
 def test_names_of_fields_do_no_harm_to_a_terminal(tmp_path: Path):
-    fields = Fields()
+    fields = FieldUse()
     read_instructions(jsonl(tmp_path / "x.jsonl", {"instruction": "A", "\x1b[2J": 1, "": 2, "a\nb": 3}), fields)
     assert str(fields) == r"not used: '\x1b[2J', '', 'a\nb'"
     many = {"instruction": "A"} | {f"z{number}": 1 for number in range(30)}
-    read_instructions(jsonl(tmp_path / "y.jsonl", many), fields := Fields())
+    read_instructions(jsonl(tmp_path / "y.jsonl", many), fields := FieldUse())
     assert str(fields).endswith("z18, z19 and 10 more")
     assert len(fields.unused) == 30
 
 
 def test_of_two_fields_that_mean_one_key_the_later_one_holds(tmp_path: Path):
     path = jsonl(tmp_path / "x.jsonl", {"instruction": "A", "subset": "a", "dataset": "b"})
-    (record,) = read_instructions(path, fields := Fields())
+    (record,) = read_instructions(path, fields := FieldUse())
     assert (record.subset, list(fields.unused)) == ("b", ["subset"])
 
 
@@ -152,7 +152,7 @@ def test_a_chat_log_becomes_turns(tmp_path: Path, case: str, suffix: str):
     path = jsonl(tmp_path / "x.jsonl", row)
     if suffix == ".parquet":
         pd.DataFrame([row]).to_parquet(path := tmp_path / "x.parquet")
-    (record,) = read_instructions(path, fields := Fields())
+    (record,) = read_instructions(path, fields := FieldUse())
     assert record.instruction == turns[0]
     assert record.turns == (turns if len(turns) > 1 else [])
     answered = any(word in json.dumps(row) for word in ("assistant", "gpt"))
@@ -161,7 +161,7 @@ def test_a_chat_log_becomes_turns(tmp_path: Path, case: str, suffix: str):
 
 def test_a_log_beside_an_instruction_is_not_used(tmp_path: Path):
     path = jsonl(tmp_path / "x.jsonl", {"instruction": "A?", "messages": said("B?", "So.", "C?")})
-    (record,) = read_instructions(path, fields := Fields())
+    (record,) = read_instructions(path, fields := FieldUse())
     assert (record.instruction, record.turns, list(fields.unused)) == ("A?", [], ["messages"])
 
 

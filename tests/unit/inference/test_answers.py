@@ -11,10 +11,10 @@ from support.reference import alone, gemma, llama, loaded, prompts
 
 from superficial.artifacts.store import Store
 from superficial.config.schema import GenerateStage, LocalSource, ModelConfig, Runtime
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.requests import answer, open_store, request
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.requests import answer_requests, generation_request, open_store
 from superficial.inference.generate.stage import run
-from superficial.models.fetch import run as fetch
+from superficial.models.stage import run as fetch
 
 
 def test_ties_are_counted_and_named(tmp_path: Path):
@@ -25,10 +25,10 @@ def test_ties_are_counted_and_named(tmp_path: Path):
     with torch.no_grad():
         weight = model.model.lm_head.weight
         weight[3] = weight[twin]
-    store = open_store(model, Greedy(3), tmp_path)
-    requests = [request(model, Greedy(3), f"e{index}", one) for index, one in enumerate(asked)]
+    store = open_store(model, GreedyDecoding(3), tmp_path)
+    requests = [generation_request(model, GreedyDecoding(3), f"e{index}", one) for index, one in enumerate(asked)]
     for _ in range(2):  # the second time from the store
-        found = answer(model, Greedy(3), requests, 4, store)
+        found = answer_requests(model, GreedyDecoding(3), requests, 4, store)
         assert found.facts["near_ties"]["e2"] == found.answers[2].near_ties > 0
         assert set(found.facts["near_ties"]) == {f"e{i}" for i, one in enumerate(found.answers) if one.near_ties}
     assert found.facts["forward_passes"] == found.facts["new_tokens"] == 0
@@ -36,27 +36,33 @@ def test_ties_are_counted_and_named(tmp_path: Path):
 
 def test_whatever_decides_an_answer_is_in_its_key():
     model = loaded(llama, [1])
-    variants = [Greedy(5), Greedy(6), Greedy(5, 1.1), Greedy(5, 1.1, "fence"), Greedy(5, 1.0, "fence")]
-    keys = [request(model, one, "a", [1, 2]).key for one in variants]
-    keys += [request(model, variants[0], "a", [1, 2, 3]).key]
-    keys += [request(loaded(gemma, [1]), variants[0], "a", [1, 2]).key]
+    variants = [
+        GreedyDecoding(5),
+        GreedyDecoding(6),
+        GreedyDecoding(5, 1.1),
+        GreedyDecoding(5, 1.1, "fence"),
+        GreedyDecoding(5, 1.0, "fence"),
+    ]
+    keys = [generation_request(model, one, "a", [1, 2]).key for one in variants]
+    keys += [generation_request(model, variants[0], "a", [1, 2, 3]).key]
+    keys += [generation_request(loaded(gemma, [1]), variants[0], "a", [1, 2]).key]
     assert len(set(keys)) == len(keys)
-    assert request(model, variants[0], "another name", [1, 2]).key == keys[0]
+    assert generation_request(model, variants[0], "another name", [1, 2]).key == keys[0]
 
 
 def test_answers_in_the_store_are_not_decoded_again(tmp_path: Path):
-    model, greedy = loaded(llama, [1]), Greedy(4)
-    requests = [request(model, greedy, str(index), one) for index, one in enumerate(prompts())]
-    first = answer(model, greedy, requests[:3], 4, open_store(model, greedy, tmp_path))
-    rest = answer(model, greedy, requests, 4, open_store(model, greedy, tmp_path))
+    model, greedy = loaded(llama, [1]), GreedyDecoding(4)
+    requests = [generation_request(model, greedy, str(index), one) for index, one in enumerate(prompts())]
+    first = answer_requests(model, greedy, requests[:3], 4, open_store(model, greedy, tmp_path))
+    rest = answer_requests(model, greedy, requests, 4, open_store(model, greedy, tmp_path))
     assert rest.answers[:3] == first.answers
     assert (first.facts["new_tokens"], rest.facts["new_tokens"]) == (3 * 4, 5 * 4)
 
 
 def test_equal_prompts_are_answered_once(tmp_path: Path):
-    model, greedy = loaded(llama, [1]), Greedy(4)
-    requests = [request(model, greedy, name, prompts()[0]) for name in "abc"]
-    found = answer(model, greedy, requests, 4, open_store(model, greedy, tmp_path))
+    model, greedy = loaded(llama, [1]), GreedyDecoding(4)
+    requests = [generation_request(model, greedy, name, prompts()[0]) for name in "abc"]
+    found = answer_requests(model, greedy, requests, 4, open_store(model, greedy, tmp_path))
     assert found.facts["new_tokens"] == 4
     assert [one.token_ids for one in found.answers] == [alone(model, prompts()[0], 4)] * 3
 

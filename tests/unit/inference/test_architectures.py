@@ -23,12 +23,12 @@ from transformers import (
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import ModelConfig
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.choose import choose_tokens, tie_margin
 from superficial.inference.generate.decode import Decoder
 from superficial.inference.generate.logits import NextLogits
-from superficial.models.head import Head
-from superficial.models.load import load_end_ids, load_model, positions
+from superficial.models.head import LMHead
+from superficial.models.load import load_end_ids, load_model, longest_sequence
 from superficial.models.manifest import write_manifest
 
 
@@ -65,7 +65,7 @@ def mamba() -> Any:
 def decoded(make: Any, batch: int) -> bool:
     """Whether the answers are those of transformers to each prompt alone."""
     model = loaded(make, [1])
-    found = dict(Decoder(model, Greedy(NEW, 1.1), batch).answers(prompts()))
+    found = dict(Decoder(model, GreedyDecoding(NEW, 1.1), batch).answers(prompts()))
     return [found[at].token_ids for at in range(len(found))] == [alone(model, one, NEW, 1.1) for one in prompts()]
 
 
@@ -112,9 +112,9 @@ def test_a_model_whose_positions_change_with_the_length_is_read_up_to_there():
     """One row of a batch beyond that would change all the others."""
     rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 6, "long_factor": [4.0] * 6}
     sizes = {"hidden_size": 48, "num_attention_heads": 4, "max_position_embeddings": 512, "pad_token_id": None}
-    assert positions(Phi3Config(**sizes, original_max_position_embeddings=64, rope_parameters=rope)) == 64
-    assert positions(Phi3Config(**sizes)) == 512
-    assert positions(SimpleNamespace()) > 1_000_000
+    assert longest_sequence(Phi3Config(**sizes, original_max_position_embeddings=64, rope_parameters=rope)) == 64
+    assert longest_sequence(Phi3Config(**sizes)) == 512
+    assert longest_sequence(SimpleNamespace()) > 1_000_000
 
 
 @pytest.mark.parametrize(("inputs", "head"), [("meta", "cpu"), ("cpu", "meta"), ("meta", "meta")])
@@ -122,7 +122,7 @@ def test_logits_come_back_to_the_device_of_the_inputs(inputs: str, head: str):
     """As where a model lies on several cards, and its tied head on the first of them. "meta" stands for a card."""
     states = SimpleNamespace(last_hidden_state=torch.zeros(2, 3, 4))
     following = NextLogits(SimpleNamespace(get_decoder=lambda: lambda **_: states))
-    following._head = Head(torch.zeros(10, 4, device=head), None, 1.0, None)
+    following._head = LMHead(torch.zeros(10, 4, device=head), None, 1.0, None)
     if (inputs, head) == ("cpu", "meta"):
         with pytest.raises(NotImplementedError, match="out of meta"):  # it tries: no tensor leaves that device
             following(input_ids=torch.zeros(2, 3))
@@ -134,8 +134,8 @@ def test_near_ties_are_wider_in_half_precision_and_not_as_wide_as_a_step():
     """Logits 20 and one that another batch may swap with it; its lower neighbour in bfloat16 is no near tie."""
     logits = torch.tensor([[20.0], [19.97], [19.0]])
     seen = torch.tensor([[2]])
-    assert choose(logits.clone(), seen, 1.0, tie_of(torch.bfloat16)) == ([0], [True])
-    assert choose(logits.clone(), seen, 1.0, tie_of(torch.float32)) == ([0], [False])
+    assert choose_tokens(logits.clone(), seen, 1.0, tie_margin(torch.bfloat16)) == ([0], [True])
+    assert choose_tokens(logits.clone(), seen, 1.0, tie_margin(torch.float32)) == ([0], [False])
     neighbour = torch.tensor([[20.0], [19.875]])
-    assert choose(neighbour, seen[:, :0] * 0, 1.0, tie_of(torch.bfloat16)) == ([0], [False])
-    assert choose(logits[[0, 2]].clone(), seen[:, :0] * 0, 1.0, tie_of(torch.bfloat16)) == ([0], [False])
+    assert choose_tokens(neighbour, seen[:, :0] * 0, 1.0, tie_margin(torch.bfloat16)) == ([0], [False])
+    assert choose_tokens(logits[[0, 2]].clone(), seen[:, :0] * 0, 1.0, tie_margin(torch.bfloat16)) == ([0], [False])

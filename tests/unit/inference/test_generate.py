@@ -10,13 +10,13 @@ import torch
 from support.reference import NEW, PREFIX, RESTS, TOKENIZER, alone, gemma, llama, loaded, prompts, recurrent
 from transformers import RepetitionPenaltyLogitsProcessor
 
-from superficial.inference.finish import EOS, LENGTH
-from superficial.inference.generate.answer import Answer, Greedy
-from superficial.inference.generate.cache import windows
-from superficial.inference.generate.choose import choose
+from superficial.inference.finish_reason import EOS, LENGTH
+from superficial.inference.generate.answer import Answer, GreedyDecoding
+from superficial.inference.generate.cache import sliding_windows
+from superficial.inference.generate.choose import choose_tokens
 from superficial.inference.generate.decode import Decoder
-from superficial.inference.prefix import common_prefix
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import common_prefix
+from superficial.models.load import LoadedModel
 
 
 class Case:
@@ -53,7 +53,7 @@ def test_the_comparison_means_something(case: Case):
     assert len({len(one) for one in case.expected[1.0]}) >= 3
     assert max(len(one) for one in case.expected[1.0]) == NEW
     assert case.expected[1.0] != case.expected[1.1]
-    if True in [window is not None for window in windows(case.model.model) or []]:
+    if True in [window is not None for window in sliding_windows(case.model.model) or []]:
         wide = loaded(gemma, case.ends, window=400)
         assert sum(alone(wide, one, NEW) != two for one, two in zip(prompts(), case.expected[1.0], strict=True)) > 5
 
@@ -62,7 +62,7 @@ def test_the_comparison_means_something(case: Case):
 @pytest.mark.parametrize("penalty", [1.0, 1.1])
 def test_answers_are_those_of_transformers_alone(case: Case, penalty: float, batch: int):
     order = torch.randperm(len(RESTS), generator=torch.Generator().manual_seed(batch)).tolist()
-    found = decoded(Decoder(case.model, Greedy(NEW, penalty), batch), [prompts()[index] for index in order])
+    found = decoded(Decoder(case.model, GreedyDecoding(NEW, penalty), batch), [prompts()[index] for index in order])
     assert [one.token_ids for one in found] == [case.expected[penalty][index] for index in order]
     for one in found:
         ended = one.token_ids[-1] in case.ends
@@ -84,19 +84,19 @@ def test_answers_are_those_of_transformers_alone(case: Case, penalty: float, bat
 )
 def test_prompts_of_any_shape(case: Case, prefix: int, rests: tuple[int, ...]):
     asked = prompts(prefix, rests)
-    found = decoded(Decoder(case.model, Greedy(6, 1.1), 8), asked)
+    found = decoded(Decoder(case.model, GreedyDecoding(6, 1.1), 8), asked)
     assert [one.token_ids for one in found] == [alone(case.model, one, 6, 1.1) for one in asked]
 
 
 def test_long_answers_outgrow_the_memory_of_the_cache(case: Case, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("superficial.inference.generate.cache.SPARE", 3)
-    monkeypatch.setattr("superficial.inference.generate.rows.SPARE", 3)
-    found = decoded(Decoder(case.model, Greedy(NEW), 8), prompts())
+    monkeypatch.setattr("superficial.inference.generate.batch.SPARE", 3)
+    found = decoded(Decoder(case.model, GreedyDecoding(NEW), 8), prompts())
     assert [one.token_ids for one in found] == case.expected[1.0]
 
 
 @contextmanager
-def fed(model: Loaded) -> Iterator[list[torch.Size]]:
+def fed(model: LoadedModel) -> Iterator[list[torch.Size]]:
     """Shapes (rows, tokens) of the ids of every forward pass."""
     shapes: list[torch.Size] = []
     hook = model.model.base_model.register_forward_pre_hook(
@@ -111,7 +111,7 @@ def fed(model: Loaded) -> Iterator[list[torch.Size]]:
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_the_prefix_is_read_once_and_every_row_leaves_when_it_ends(batch: int):
     case = case_of(gemma)
-    decoder = Decoder(case.model, Greedy(NEW), batch)
+    decoder = Decoder(case.model, GreedyDecoding(NEW), batch)
     with fed(case.model) as shapes:
         decoded(decoder, prompts())
     assert shapes[0] == (1, PREFIX)
@@ -135,7 +135,7 @@ def test_the_prefix_is_read_once_and_every_row_leaves_when_it_ends(batch: int):
 def test_a_short_prefix_or_a_single_prompt_is_read_in_one_pass():
     model = loaded(gemma, [1])
     for asked in (prompts(15, (3, 4)), prompts(64, (5,))):
-        decoder = Decoder(model, Greedy(1), 8)
+        decoder = Decoder(model, GreedyDecoding(1), 8)
         decoded(decoder, asked)
         assert decoder.work.forward_passes == 1
         assert decoder.work.prefix_tokens_prefilled == 0
@@ -154,7 +154,7 @@ def test_the_next_token_is_that_of_the_processor(penalty: float):
     logits = torch.randn(64, 50, generator=generator)
     seen = torch.randint(0, 50, (64, 40), generator=generator)
     processed = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits.clone())
-    tokens, near = choose(logits.T.clone(), seen, penalty)
+    tokens, near = choose_tokens(logits.T.clone(), seen, penalty)
     assert tokens == processed.argmax(dim=1).tolist()
     assert not any(near)
     assert penalty == 1.0 or tokens != logits.argmax(dim=1).tolist()
@@ -164,7 +164,7 @@ def test_the_next_token_is_that_of_the_processor(penalty: float):
 def test_any_vocabulary_is_searched_whole(size: int):
     """Few values, so that the best one is met several times: the first of equals is taken, and it is a near tie."""
     logits = torch.randint(0, size, (size, 300), generator=torch.Generator().manual_seed(1)).float()
-    tokens, near = choose(logits.clone(), torch.zeros(300, 1, dtype=torch.long), 1.0)
+    tokens, near = choose_tokens(logits.clone(), torch.zeros(300, 1, dtype=torch.long), 1.0)
     assert tokens == logits.argmax(dim=0).tolist()
     assert near == ((logits == logits.amax(dim=0)).sum(dim=0) > 1).tolist()
     assert size == 1 or 0 < sum(near) < 300
@@ -172,4 +172,4 @@ def test_any_vocabulary_is_searched_whole(size: int):
 
 @pytest.mark.parametrize(("best", "second", "near"), [(1.0, 1.0, 1), (1.0, 1 - 9e-6, 1), (1.0, 1 - 2e-5, 0), (-8, -8.00007, 1), (-8, -8.0001, 0)])  # fmt: skip
 def test_near_ties_are_relative_to_the_best(best: float, second: float, near: bool):
-    assert choose(torch.tensor([[-90.0], [second], [best]]), torch.tensor([[0]]), 1.0)[1] == [near]
+    assert choose_tokens(torch.tensor([[-90.0], [second], [best]]), torch.tensor([[0]]), 1.0)[1] == [near]

@@ -10,25 +10,25 @@ from support.reference import VOCABULARY, llama, prompts
 from support.reference import loaded as made
 
 from superficial.artifacts.files import canonical
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.store import Store
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.requests import answer, open_store, part_of, request
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.load import Loaded
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.requests import answer_requests, generation_request, open_store, shard_requests
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.load import LoadedModel
 
-GREEDY, BATCH = Greedy(6), 3
+GREEDY, BATCH = GreedyDecoding(6), 3
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 
 
-def model_of(dtype: torch.dtype) -> Loaded:
+def model_of(dtype: torch.dtype) -> LoadedModel:
     found = made(llama, [1])
-    return Loaded(lambda: found.model.to(dtype), found.tokenizer, found.manifest, found.device, dtype, [1], 512)
+    return LoadedModel(lambda: found.model.to(dtype), found.tokenizer, found.manifest, found.device, dtype, [1], 512)
 
 
 @contextmanager
-def fed(model: Loaded) -> Iterator[list[tuple[int, ...]]]:
+def fed(model: LoadedModel) -> Iterator[list[tuple[int, ...]]]:
     """Shapes (rows, tokens) of the ids of every forward pass."""
     shapes: list[tuple[int, ...]] = []
     hook = model.model.base_model.register_forward_pre_hook(
@@ -44,9 +44,9 @@ def fed(model: Loaded) -> Iterator[list[tuple[int, ...]]]:
 def test_answers_that_are_missing_are_decoded_among_those_they_belong_to(dtype: torch.dtype, tmp_path: Path):
     """Killed in the middle of the second batch of three."""
     model = model_of(dtype)
-    requests = [request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
+    requests = [generation_request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
     with fed(model) as shapes:
-        whole = answer(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "a"))
+        whole = answer_requests(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "a"))
     assert [rows for rows, _ in shapes] == [1] + [3] * 6 + [3] * 6 + [2] * 6
     order = sorted(range(len(requests)), key=lambda row: (len(requests[row].prompt), requests[row].prompt))
     (kept,) = (tmp_path / "a").glob(".responses/*")
@@ -56,7 +56,7 @@ def test_answers_that_are_missing_are_decoded_among_those_they_belong_to(dtype: 
     known[requests[order[3]].key] |= {"text": "as it was"}  # what is there stays
     store.put(known)
     with fed(model) as again:
-        resumed = answer(model, GREEDY, requests, BATCH, store)
+        resumed = answer_requests(model, GREEDY, requests, BATCH, store)
     rows = [rows for rows, _ in again]
     if dtype == torch.float32:
         assert rows == [1] + [3] * 6 + [1] * 6  # the four that are missing, batched anew
@@ -66,23 +66,23 @@ def test_answers_that_are_missing_are_decoded_among_those_they_belong_to(dtype: 
         assert resumed.answers[order[3]].text == "as it was"
     assert [one.token_ids for one in resumed.answers] == [one.token_ids for one in whole.answers]
     with fed(model) as nothing:
-        answer(model, GREEDY, requests, BATCH, store)
+        answer_requests(model, GREEDY, requests, BATCH, store)
     assert nothing == []
 
 
 @DTYPES
 def test_shards_decode_the_batches_of_one_job(dtype: torch.dtype, tmp_path: Path):
     model = model_of(dtype)
-    requests = [request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
+    requests = [generation_request(model, GREEDY, str(index), one) for index, one in enumerate(prompts())]
     with fed(model) as whole:
-        answer(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "a"))
+        answer_requests(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "a"))
     with fed(model) as shared:
         for number in (1, 2):
-            part = part_of(requests, BATCH, Shard(number, 2))
-            answer(model, GREEDY, part, BATCH, open_store(model, GREEDY, tmp_path / "b"), among=requests)
+            part = shard_requests(requests, BATCH, Shard(number, 2))
+            answer_requests(model, GREEDY, part, BATCH, open_store(model, GREEDY, tmp_path / "b"), among=requests)
     assert sorted(shared) == sorted([*whole, whole[0]])  # each shard reads the prefix
     with fed(model) as last:
-        answer(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "b"))
+        answer_requests(model, GREEDY, requests, BATCH, open_store(model, GREEDY, tmp_path / "b"))
     assert last == []
 
 
@@ -90,26 +90,28 @@ def test_shards_decode_the_batches_of_one_job(dtype: torch.dtype, tmp_path: Path
 def test_states_that_are_missing_are_read_among_those_they_belong_to(dtype: torch.dtype, tmp_path: Path):
     model = model_of(dtype)
     draw = torch.Generator().manual_seed(0)
-    sequences = [Sequence([7 + row], torch.randint(5, VOCABULARY, (8,), generator=draw).tolist()) for row in range(6)]
-    whole = Scorer(model, 1000).states(sequences)
-    kept = States(tmp_path, model.key)
+    sequences = [
+        TokenSequence([7 + row], torch.randint(5, VOCABULARY, (8,), generator=draw).tolist()) for row in range(6)
+    ]
+    whole = TeacherForcing(model, 1000).states(sequences)
+    kept = HiddenStates(tmp_path, model.key)
     marked = [torch.full((8, 48), float(row), dtype=dtype) for row in range(2)]
     kept.put(sequences[:2], marked)
     with fed(model) as shapes:
-        found = Scorer(model, 1000, kept).states(sequences)
+        found = TeacherForcing(model, 1000, kept).states(sequences)
     assert shapes == [(4 if dtype == torch.float32 else 6, 8)]
     assert torch.equal(found[:16], torch.cat(marked))  # what is there stays
     assert torch.equal(found[16:], whole[16:])
     with fed(model) as nothing:
-        assert torch.equal(Scorer(model, 1000, States(tmp_path, model.key)).states(sequences), found)
+        assert torch.equal(TeacherForcing(model, 1000, HiddenStates(tmp_path, model.key)).states(sequences), found)
     assert nothing == []
 
 
 def test_the_sidecar_says_what_may_have_decided(tmp_path: Path):
     model = model_of(torch.bfloat16)
     assert model.facts["attention"] is None
-    facts = answer(
-        model, GREEDY, [request(model, GREEDY, "a", prompts()[0])], 5, open_store(model, GREEDY, tmp_path)
+    facts = answer_requests(
+        model, GREEDY, [generation_request(model, GREEDY, "a", prompts()[0])], 5, open_store(model, GREEDY, tmp_path)
     ).facts
     assert canonical(facts)
     expected = {"device": "cpu", "card": None, "dtype": "torch.bfloat16", "attention": "sdpa", "generate_batch": 5}

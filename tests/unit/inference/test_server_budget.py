@@ -14,7 +14,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Reply, Request
+from superficial.inference.server.reply import Reply, ServerRequest
 
 PRICE = {"prompt": 0.0, "completion": 1e6}  # a dollar a completion token; the stub answers four
 
@@ -28,8 +28,8 @@ def config(server: Faulty, **changes: object) -> ServerConfig:
     return ServerConfig.model_validate({"base_url": server.base_url, "model": "m", "concurrency": 4, **changes})
 
 
-def requests(count: int) -> list[Request]:
-    return [Request(f"i{n}", {"model": "m", "prompt": f"question {n}", "max_tokens": 8}) for n in range(count)]
+def requests(count: int) -> list[ServerRequest]:
+    return [ServerRequest(f"i{n}", {"model": "m", "prompt": f"question {n}", "max_tokens": 8}) for n in range(count)]
 
 
 def test_max_requests_is_exact_and_the_run_goes_on_from_there(ledger: Ledger) -> None:
@@ -47,7 +47,7 @@ def test_max_requests_is_exact_and_the_run_goes_on_from_there(ledger: Ledger) ->
 def test_max_requests_holds_for_jobs_together(tmp_path: Path) -> None:
     path, errors = tmp_path / "ledger.jsonl", []
 
-    def job(work: list[Request]) -> None:
+    def job(work: list[ServerRequest]) -> None:
         try:
             ask(work, config(server, max_requests=9), Ledger(path), who="judge j")
         except UserError as error:

@@ -15,7 +15,7 @@ from superficial.config.schema.server import ServerConfig
 from superficial.inference.server import client, faults
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger, open_ledger
-from superficial.inference.server.reply import Failure, Reply, Request
+from superficial.inference.server.reply import Failure, Reply, ServerRequest
 
 KEY = "sk-never-to-be-written-4711"
 
@@ -36,9 +36,9 @@ def config(server: Faulty, **changes: object) -> ServerConfig:
     return ServerConfig.model_validate(values)
 
 
-def requests(count: int) -> list[Request]:
+def requests(count: int) -> list[ServerRequest]:
     return [
-        Request(f"i{n}", {"model": "m", "prompt": f"question {n}", "temperature": 0, "max_tokens": 8})
+        ServerRequest(f"i{n}", {"model": "m", "prompt": f"question {n}", "temperature": 0, "max_tokens": 8})
         for n in range(count)
     ]
 
@@ -153,7 +153,7 @@ def test_rate_limits_do_not_use_up_the_tries(ledger: Ledger) -> None:
 
 
 def test_equal_requests_are_asked_once(ledger: Ledger) -> None:
-    same = [Request(f"copy{n}", requests(1)[0].body) for n in range(8)]
+    same = [ServerRequest(f"copy{n}", requests(1)[0].body) for n in range(8)]
     with Faulty(delay_s=0.02) as server:
         replies = texts(ask(same, config(server), ledger, who="judge j"))
     assert replies == {f"copy{n}": EXPECTED["i0"] for n in range(8)}
@@ -215,7 +215,7 @@ def test_the_address_holds_no_secret(url: str) -> None:
 
 
 def test_chat_and_completions_and_a_null_content(ledger: Ledger) -> None:
-    chat = Request("c", {"model": "m", "messages": [{"role": "user", "content": "hello"}]})
+    chat = ServerRequest("c", {"model": "m", "messages": [{"role": "user", "content": "hello"}]})
     with Faulty() as server:
         assert texts(ask([chat, *requests(1)], config(server), ledger, who="j")) == {
             "c": "answer to hello", "i0": EXPECTED["i0"],

@@ -12,11 +12,11 @@ from support.tiny import END, make_model
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import ModelConfig
 from superficial.config.schema.server import EngineConfig, ServerEngine, TransformersEngine
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.engine import RemoteEngine
 from superficial.inference.server import faults
-from superficial.inference.server.engine import Answer, answer
-from superficial.inference.server.engine import _finished as finished
+from superficial.inference.server.answers import ServedAnswer, answer_prompts
+from superficial.inference.server.answers import _finished as finished
 from superficial.inference.server.ledger import Ledger
 from superficial.inference.server.reply import read_reply
 from superficial.models.manifest import write_manifest
@@ -40,8 +40,8 @@ def test_base_models_complete_and_aligned_ones_chat(ledger: Ledger) -> None:
     seen: dict[str, dict[str, Any]] = {}
     chat = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}]
     with Faulty(before=lambda path, body: seen.update({path: body})) as server:
-        answers = answer({"a": "text", "b": chat}, Greedy(7), engine(server), ledger)
-    assert answers == {"a": Answer("answer to text", "eos"), "b": Answer("answer to hello", "eos")}
+        answers = answer_prompts({"a": "text", "b": chat}, GreedyDecoding(7), engine(server), ledger)
+    assert answers == {"a": ServedAnswer("answer to text", "eos"), "b": ServedAnswer("answer to hello", "eos")}
     common = {"model": "m", "temperature": 0, "max_tokens": 7}
     assert seen == {"/v1/completions": common | {"prompt": "text"}, "/v1/chat/completions": common | {"messages": chat}}
 
@@ -54,7 +54,7 @@ def test_the_repetition_penalty_as_the_server_names_it(
 ) -> None:
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
-        answer({"a": "text"}, Greedy(7, 1.1), engine(server, **changes), ledger)
+        answer_prompts({"a": "text"}, GreedyDecoding(7, 1.1), engine(server, **changes), ledger)
     assert {name: seen[0][name] for name in seen[0] if name.endswith("penalty")} == field
 
 
@@ -62,38 +62,38 @@ def test_the_repetition_penalty_as_the_server_names_it(
     ("text", "reason", "met", "expected"),
     [
         # The stop text is left out of the answer, or kept, or the end token came first; or nobody says.
-        ("Sure.\n", "stop", "```\n\n# Query:", Answer("Sure.", "stop")),
-        ("Sure.\n```\n\n# Query:", "stop", "```\n\n# Query:", Answer("Sure.", "stop")),
-        ("Sure.\n```\n\n# Query:", "stop", "unknown", Answer("Sure.", "stop")),
-        ("Sure.", "stop", None, Answer("Sure.", "eos")),
-        ("Sure.", "stop", 106, Answer("Sure.", "eos")),
-        ("Sure.", "eos_token", "unknown", Answer("Sure.", "eos")),
-        ("Sure.\n", "stop_sequence", "unknown", Answer("Sure.", "stop")),
-        ("Sure.\n", "stop", "unknown", Answer("Sure.", "stop")),
+        ("Sure.\n", "stop", "```\n\n# Query:", ServedAnswer("Sure.", "stop")),
+        ("Sure.\n```\n\n# Query:", "stop", "```\n\n# Query:", ServedAnswer("Sure.", "stop")),
+        ("Sure.\n```\n\n# Query:", "stop", "unknown", ServedAnswer("Sure.", "stop")),
+        ("Sure.", "stop", None, ServedAnswer("Sure.", "eos")),
+        ("Sure.", "stop", 106, ServedAnswer("Sure.", "eos")),
+        ("Sure.", "eos_token", "unknown", ServedAnswer("Sure.", "eos")),
+        ("Sure.\n", "stop_sequence", "unknown", ServedAnswer("Sure.", "stop")),
+        ("Sure.\n", "stop", "unknown", ServedAnswer("Sure.", "stop")),
         # A code block that was open at the stop text is closed by it.
-        ("Code:\n```python\nx\n", "stop", "```\n\n# Query:", Answer("Code:\n```python\nx\n```", "stop")),
-        ("Sure.\n```\n\nrest", "length", "unknown", Answer("Sure.", "stop")),
-        ("Sure and", "length", "unknown", Answer("Sure and", "length")),
+        ("Code:\n```python\nx\n", "stop", "```\n\n# Query:", ServedAnswer("Code:\n```python\nx\n```", "stop")),
+        ("Sure.\n```\n\nrest", "length", "unknown", ServedAnswer("Sure.", "stop")),
+        ("Sure and", "length", "unknown", ServedAnswer("Sure and", "length")),
     ],
 )
-def test_why_and_where_an_answer_ended(text: str, reason: str, met: str | None, expected: Answer) -> None:
+def test_why_and_where_an_answer_ended(text: str, reason: str, met: str | None, expected: ServedAnswer) -> None:
     choice = {"text": text, "finish_reason": reason} | ({} if met == "unknown" else {"stop_reason": met})
-    assert finished(read_reply({"choices": [choice]}), Greedy(7, stop="fence")) == expected
+    assert finished(read_reply({"choices": [choice]}), GreedyDecoding(7, stop="fence")) == expected
     choice["matched_stop"] = choice.pop("stop_reason", "```\n\n# Query:")  # as SGLang names it
-    assert finished(read_reply({"choices": [choice]}), Greedy(7, stop="fence")) == expected
+    assert finished(read_reply({"choices": [choice]}), GreedyDecoding(7, stop="fence")) == expected
 
 
 def test_without_a_stop_rule_nothing_is_cut() -> None:
     text = "Sure.\n```\n\n# Query:"
     for reason, expected in (("stop", "eos"), ("length", "length")):
         reply = read_reply({"choices": [{"message": {"content": text}, "finish_reason": reason}]})
-        assert finished(reply, Greedy(7)) == Answer(text, expected)
+        assert finished(reply, GreedyDecoding(7)) == ServedAnswer(text, expected)
 
 
 def test_the_stop_text_is_sent_for_the_fence_rule_only(ledger: Ledger) -> None:
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
-        answer({"a": "text"}, Greedy(7, stop="fence"), engine(server), ledger)
+        answer_prompts({"a": "text"}, GreedyDecoding(7, stop="fence"), engine(server), ledger)
     assert seen[0]["stop"] == ["```\n\n# Query:"]
 
 
@@ -101,8 +101,8 @@ def test_a_missing_answer_is_one_line_and_the_others_are_kept(ledger: Ledger) ->
     prompts = {f"i{n}": f"text {n}" for n in range(5)}
     with Faulty(["500"]) as server:
         with pytest.raises(UserError, match=r"1 of 5 answers are missing.*item i0.*status 500.*same command again"):
-            answer(prompts, Greedy(7), engine(server, concurrency=1), ledger)
-        assert len(answer(prompts, Greedy(7), engine(server), ledger)) == 5
+            answer_prompts(prompts, GreedyDecoding(7), engine(server, concurrency=1), ledger)
+        assert len(answer_prompts(prompts, GreedyDecoding(7), engine(server), ledger)) == 5
     assert sum(server.asked.values()) == 6
 
 
@@ -113,15 +113,15 @@ def test_a_broken_off_answer_is_asked_for_again_and_never_kept(
     monkeypatch.setattr(faults, "FIRST_WAIT_S", 0.002)
     with Faulty([f"finish {reason}"] * 3) as server:
         with pytest.raises(UserError, match=r"1 of 1 answers are missing.*broken off \(finish_reason"):
-            answer({"a": "text"}, Greedy(7), engine(server, retries=1), ledger)
-        found = answer({"a": "text"}, Greedy(7), engine(server, retries=1), ledger)
-    assert found == {"a": Answer("answer to text", "eos")}
+            answer_prompts({"a": "text"}, GreedyDecoding(7), engine(server, retries=1), ledger)
+        found = answer_prompts({"a": "text"}, GreedyDecoding(7), engine(server, retries=1), ledger)
+    assert found == {"a": ServedAnswer("answer to text", "eos")}
     assert sum(server.asked.values()) == 4
 
 
 def test_half_a_surrogate_pair_can_be_written(ledger: Ledger) -> None:
     reply = read_reply({"choices": [{"text": "so \ud83d", "finish_reason": "stop"}]})
-    assert finished(reply, Greedy(7)) == Answer("so \ufffd", "eos")
+    assert finished(reply, GreedyDecoding(7)) == ServedAnswer("so \ufffd", "eos")
     assert read_reply({"choices": [{"text": "so \U0001f600"}]}).text == "so \U0001f600"
 
 
@@ -135,7 +135,7 @@ def test_an_answer_ends_with_the_token_that_ends_it_there(tmp_path: Path) -> Non
         "text": Prompt("<bos>Hello", [], []),
     }
     with Faulty() as server:
-        remote = RemoteEngine(engine(server), model / "manifest.json", Greedy(7), tmp_path)
+        remote = RemoteEngine(engine(server), model / "manifest.json", GreedyDecoding(7), tmp_path)
         found = remote.answer(prompts)
     assert found["chat"].token_ids[-1] == END
     assert found["text"].token_ids[-1] == remote.tokenizer.eos_token_id != END

@@ -13,7 +13,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Reply, Request
+from superficial.inference.server.reply import Reply, ServerRequest
 
 KEYS = [f"{n:064x}" for n in (1 << 200, 2 << 200, 3 << 200)]
 TOKENS = {"prompt": 3, "completion": 2, "characters": 12}
@@ -23,8 +23,8 @@ def config(server: Faulty, **changes: object) -> ServerConfig:
     return ServerConfig.model_validate({"base_url": server.base_url, "model": "m", "concurrency": 4, **changes})
 
 
-def requests(count: int) -> list[Request]:
-    return [Request(f"i{n}", {"model": "m", "prompt": f"question {n}", "max_tokens": 8}) for n in range(count)]
+def requests(count: int) -> list[ServerRequest]:
+    return [ServerRequest(f"i{n}", {"model": "m", "prompt": f"question {n}", "max_tokens": 8}) for n in range(count)]
 
 
 def put(ledger: Ledger, key: str, text: str = "yes") -> None:

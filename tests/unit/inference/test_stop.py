@@ -6,9 +6,9 @@ import pytest
 from support.tiny import make_tokenizer
 
 from superficial.config.schema import DecodingConfig, PromptConfig
-from superficial.inference.finish import EOS, LENGTH, STOP
-from superficial.inference.generate.answer import Answer, Draft, Greedy
-from superficial.inference.generate.stop import cut, cut_answer, rule_of
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
+from superficial.inference.generate.answer import Answer, GreedyDecoding, UnfinishedAnswer
+from superficial.inference.generate.stop import cut_answer, cut_by_rule, stop_rule
 
 NEXT = "\n\n# Query:\n```And then?```\n\n# Answer:\n```\nMore"
 CODE = "```python\nfor x in y:\n    # Query: not one\n\n    print(x)\n```"
@@ -121,7 +121,7 @@ class Words:
 
 def drafted(tokens: list[int], limit: int = 1000, rule: str = "fence") -> tuple[Answer | None, int]:
     """The answer that a draft makes of `tokens`, and after how many of them it was there."""
-    draft = Draft(Words, Greedy(limit, stop=rule))
+    draft = UnfinishedAnswer(Words, GreedyDecoding(limit, stop=rule))
     for at, token in enumerate(tokens, start=1):
         answer = draft.add(token, False)
         if answer:
@@ -156,7 +156,7 @@ def test_the_limit_and_the_end_token_end_the_text_there():
 
 
 def test_without_the_fence_rule_the_text_is_whole():
-    draft = Draft(Words, Greedy(100))
+    draft = UnfinishedAnswer(Words, GreedyDecoding(100))
     found = [draft.add(token, tie) for tie, token in enumerate([*encoded("a\n```\n\n# Query:\n"), 1])]
     assert found[:-1] == [None] * (len(found) - 1)
     assert found[-1]
@@ -176,15 +176,15 @@ def test_without_the_fence_rule_the_text_is_whole():
 def test_answers_under_another_template_end_at_its_own_next_query(template: str, rule: str):
     """A template that opens no fence has none that closes; a base model goes on with what its examples begin with."""
     prompt = PromptConfig(kind="completion", template=template)
-    assert rule_of(prompt, DecodingConfig(stop="fence")) == rule
-    assert rule_of(prompt, DecodingConfig()) == "end_of_turn"
+    assert stop_rule(prompt, DecodingConfig(stop="fence")) == rule
+    assert stop_rule(prompt, DecodingConfig()) == "end_of_turn"
     decoded = f"One {rule} in a line.\nTwo.\n\n{rule} Next?"
     ended = rule not in ("fence", "end_of_turn")
     expected = f"One {rule} in a line.\nTwo." if ended else decoded
-    assert cut(decoded, rule) == (expected, ended)
+    assert cut_by_rule(decoded, rule) == (expected, ended)
     tokens = encoded(decoded)
     answer, used = drafted(tokens, rule=rule)
     assert (answer is not None) == ended
     if answer:
         assert (answer.text, answer.finish_reason) == (expected, STOP)
-        assert not cut(Words.tokenizer.decode(tokens[: used - 1]), rule)[1]  # no token too many
+        assert not cut_by_rule(Words.tokenizer.decode(tokens[: used - 1]), rule)[1]  # no token too many

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from superficial.inference.workers import MOST, Workers
+from superficial.inference.threads import MOST, TorchThreads
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def test_everybody_works_at_once_with_a_share_of_the_threads(threads: int):
         together.wait()
         return item, torch.get_num_threads(), torch.is_inference_mode_enabled()
 
-    found = list(Workers(CPU).map(work, range(4 * count)))
+    found = list(TorchThreads(CPU).map(work, range(4 * count)))
     assert [item for item, _, _ in found] == list(range(4 * count))
     assert {(own, quiet) for _, own, quiet in found} == {(threads // count, True)}
     assert torch.get_num_threads() == threads
@@ -45,13 +45,13 @@ def test_an_error_comes_out_and_the_threads_come_back(threads: int):
         done.append(item)
 
     with pytest.raises(ValueError, match="item 2"):
-        list(Workers(CPU).map(work, range(1000)))
+        list(TorchThreads(CPU).map(work, range(1000)))
     assert {0, 1} <= set(done)
     assert len(done) < 900  # what waits behind an error is not begun
     assert torch.get_num_threads() == threads
 
 
 def test_a_card_is_used_by_one():
-    assert list(Workers(torch.device("cuda")).map(lambda _: threading.current_thread(), range(3))) == 3 * [
+    assert list(TorchThreads(torch.device("cuda")).map(lambda _: threading.current_thread(), range(3))) == 3 * [
         threading.main_thread()
     ]

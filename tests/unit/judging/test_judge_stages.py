@@ -12,7 +12,7 @@ from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import ImportedJudge, JudgeStage, TrustStage, VotesJudge
 from superficial.judging.judges import stage, trust
 from superficial.judging.judges.aspects import ASPECTS
-from superficial.judging.judges.canaries import AGAIN, NEWLINE, ORIGINAL, changes, drawn
+from superficial.judging.judges.canaries import AGAIN, NEWLINE, ORIGINAL, canary_texts, drawn_examples
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=512, position_chunk=64)
 DATA = pd.DataFrame(
@@ -84,16 +84,16 @@ def test_votes_give_no_scores_and_say_what_to_do(folder: Path):
 
 def test_canaries_are_drawn_by_seed_in_the_order_of_the_data(tmp_path: Path):
     data = pd.DataFrame({"id": [f"q{number}" for number in range(40)]})
-    picked = drawn(data, 8, 0)["id"]
-    assert picked.tolist() == drawn(data, 8, 0)["id"].tolist() != drawn(data, 8, 1)["id"].tolist()
+    picked = drawn_examples(data, 8, 0)["id"]
+    assert picked.tolist() == drawn_examples(data, 8, 0)["id"].tolist() != drawn_examples(data, 8, 1)["id"].tolist()
     assert picked.index.is_monotonic_increasing
-    assert len(drawn(data, None, 0)) == len(drawn(data, 50, 0)) == 40
+    assert len(drawn_examples(data, None, 0)) == len(drawn_examples(data, 50, 0)) == 40
     (tmp_path / "canaries.yaml").write_text("order: give 5\n")
-    assert list(changes(tmp_path / "canaries.yaml")) == [ORIGINAL, AGAIN, NEWLINE, "order"]
+    assert list(canary_texts(tmp_path / "canaries.yaml")) == [ORIGINAL, AGAIN, NEWLINE, "order"]
     for text in ("- a\n", "a: [b]\n", "a: {\n"):
         (tmp_path / "canaries.yaml").write_text(text)
         with pytest.raises(UserError, match="one line a canary"):
-            changes(tmp_path / "canaries.yaml")
+            canary_texts(tmp_path / "canaries.yaml")
 
 
 def trusted(folder: Path, judgments: pd.DataFrame, canaries: pd.DataFrame, pairwise: pd.DataFrame, **others: object):

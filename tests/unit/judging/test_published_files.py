@@ -14,9 +14,9 @@ from superficial.config.schema import ExportStage, JudgeTitle, PublishedTable, R
 from superficial.data.readers import read_instructions
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.published import export
-from superficial.judging.published.names import published_files
+from superficial.judging.published.file_names import published_files
 from superficial.judging.published.read import Published, read_published
-from superficial.judging.scores.applicable import na_counted
+from superficial.judging.scores.applicable import count_na
 from superficial.judging.scores.statistics import score_table
 from superficial.views.figures.dataset_stats import shares
 from superficial.views.tables.published_scores import markdown, published_scores
@@ -40,7 +40,7 @@ def published(data: pd.DataFrame) -> Published:
 
 
 def means(found: Published, data: pd.DataFrame, *, as_five: bool) -> dict[tuple[str, str, str], dict[str, Any]]:
-    table = published_scores(na_counted(found.judgments, as_five=as_five), found.responses, data, CFG)
+    table = published_scores(count_na(found.judgments, as_five=as_five), found.responses, data, CFG)
     return {(row["system"], row["judge"], row["aspect"]): row for row in table.to_dict("records")}
 
 
@@ -68,7 +68,7 @@ def test_na_as_five_gives_the_published_means_and_ours_stand_beside(published: P
         assert (ours[key]["mean"] < theirs[key]["mean"]) == (ours[key]["unscored"] > 0)
     assert ours["gpt-3.5-turbo-0301", "gpt-4-turbo", "factuality"]["unscored"] == 39
     tables = [
-        published_scores(na_counted(published.judgments, as_five=five), published.responses, data, CFG)
+        published_scores(count_na(published.judgments, as_five=five), published.responses, data, CFG)
         for five in (False, True)
     ]
     row = next(line for line in markdown(*tables, CFG).splitlines() if "factuality" in line)

@@ -24,8 +24,8 @@ from superficial.judging.judges import trust
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.published import answers, judged, stage
 from superficial.pipeline.checks import check_run
-from superficial.pipeline.dryrun import Job
-from superficial.pipeline.pins import used
+from superficial.pipeline.dryrun import PlannedJob
+from superficial.pipeline.lock_command import hub_sources_of
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import machine
 from superficial.pipeline.plan.text import assumptions
@@ -181,7 +181,7 @@ def test_nobody_is_asked_unless_the_user_names_a_judge(run: Run, monkeypatch: py
     monkeypatch.chdir(ROOT)  # where rubrics are
     (run.published / "just_eval_instruct.json").write_text('[{"id": 0, "instruction": "Question 0?"}]')
     plain = experiment(run.published)
-    assert (scoring(plain, beside=False), judged_again(plain), used(plain)) == ([], [], [])
+    assert (scoring(plain, beside=False), judged_again(plain), hub_sources_of(plain)) == ([], [], [])
     asked = experiment(run.published, "judge=gpt4", "trust.beside=[imported]")
     assert (scoring(asked, beside=False), scoring(asked, beside=True)) == (["gpt4"], [])
     assert judged_systems(asked) == [("published", system) for system in SYSTEMS]
@@ -220,10 +220,10 @@ def test_a_plan_tells_what_judging_published_responses_costs(run: Run, monkeypat
     device = machine(asked.settings.plan, "cpu")
     planner = Planner(asked, device, Path("no/results"))
     about = {"judge": "gpt4", "model": "published", "method": SYSTEMS[0]}
-    work = planner.work(Job("judge", outputs=["x"], wildcards=about))
+    work = planner.work(PlannedJob("judge", outputs=["x"], wildcards=about))
     assert work.requests == 6
     assert work.usd > 0
     (run.published / f"outputs/{SYSTEMS[0]}.to_eval.json").write_text(json.dumps([{"id": 0, "output": "long " * 4000}]))
     longer = Planner(asked, device, Path("no/results"))
-    assert longer.work(Job("judge", outputs=["x"], wildcards=about)).usd > work.usd
+    assert longer.work(PlannedJob("judge", outputs=["x"], wildcards=about)).usd > work.usd
     assert any("from published files" in line for line in assumptions(planner.sizes, device, requests=True))

@@ -19,7 +19,7 @@ from superficial.config.schema import (
     RuntimeConfig,
     ShownSystem,
 )
-from superficial.judging.responses.example import pick
+from superficial.judging.responses.example import pick_example
 from superficial.judging.responses.failures import MEASURES
 from superficial.judging.responses.stage import answer_table, beyond
 from superficial.judging.responses.statistics import response_table
@@ -185,15 +185,15 @@ def test_the_example_is_the_first_regular_one_that_tells_something():
         for name in "abcd"
     ]
     table = pd.DataFrame(rows, columns=["id", "system", "category", "fails"]).assign(empty=0.0)
-    assert pick(table, example())[0] == "c"  # a is no regular one, on b URIAL fails too
+    assert pick_example(table, example())[0] == "c"  # a is no regular one, on b URIAL fails too
     silent = table.assign(empty=((table["id"] == "c") & (table["system"] == NAMES[1])).astype(float))
-    assert pick(silent, example())[0] == "d"  # no answer is no good answer
-    assert pick(table, example(urial=None))[0] == "b"
-    assert pick(table, example(zero_shot=None))[0] == "b"
-    assert pick(table.assign(category="safety"), example())[0] == "a"
-    assert pick(table, example(example="d"))[0] == "d"
+    assert pick_example(silent, example())[0] == "d"  # no answer is no good answer
+    assert pick_example(table, example(urial=None))[0] == "b"
+    assert pick_example(table, example(zero_shot=None))[0] == "b"
+    assert pick_example(table.assign(category="safety"), example())[0] == "a"
+    assert pick_example(table, example(example="d"))[0] == "d"
     with pytest.raises(UserError, match=r"figure\.example.*no instruction 'z'"):
-        pick(table, example(example="z"))
+        pick_example(table, example(example="z"))
 
 
 HOSTILE = [

@@ -20,7 +20,7 @@ from superficial.config.schema import (
 )
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.scores import stage
-from superficial.judging.scores.applicable import NOT_APPLICABLE, na_counted
+from superficial.judging.scores.applicable import NOT_APPLICABLE, count_na
 from superficial.judging.scores.statistics import SIX, score_table
 from superficial.views.figures import aspects_radar, dataset_stats, tasks_topics_radar
 from superficial.views.tables import scores as table
@@ -150,13 +150,13 @@ def test_unscored_is_not_a_score_unless_five_is_asked_for():
     data = instructions()
     scores = judgments(data, 0)
     other = pd.concat([scores.iloc[:1].assign(score=np.nan, unscored="no JSON"), scores.iloc[1:]])
-    five = na_counted(other, as_five=True)
+    five = count_na(other, as_five=True)
     assert five["score"].isna().sum() == 1  # what could not be read stays unscored
     assert (five.loc[five["unscored"] == "", "score"].notna()).all()
     changed = five.iloc[1:]["score"].to_numpy()[other.iloc[1:]["unscored"] == NOT_APPLICABLE]
     assert len(changed) > 0
     assert set(changed) == {5.0}
-    pd.testing.assert_frame_equal(na_counted(other, as_five=False), other)
+    pd.testing.assert_frame_equal(count_na(other, as_five=False), other)
 
 
 def test_without_an_aspect_there_is_no_average():

@@ -12,7 +12,7 @@ from support.tiny import make_tokenizer
 from transformers import AutoModelForCausalLM, CohereConfig, CohereForCausalLM, PhiConfig, PhiForCausalLM
 
 from superficial.config.schema import ModelConfig
-from superficial.models.head import Head
+from superficial.models.head import LMHead
 from superficial.models.head_file import read_head
 from superficial.models.load import load_model
 from superficial.models.manifest import write_manifest
@@ -42,7 +42,7 @@ def saved(model: Any, folder: Path, dtype: str = "float32", shard: str = "1GB") 
     return folder / "manifest.json"
 
 
-def same(one: Head, other: Head) -> None:
+def same(one: LMHead, other: LMHead) -> None:
     assert torch.equal(one.weight, other.weight)
     assert one.weight.dtype == other.weight.dtype
     assert (one.bias is None) == (other.bias is None)
@@ -56,7 +56,7 @@ def test_only_the_head_is_read(make: Any, dtype: str, shard: str, tmp_path: Path
     torch.manual_seed(3)
     manifest = saved(make(), tmp_path, dtype, shard)
     assert (tmp_path / "model.safetensors.index.json").is_file() == (shard == "60KB")
-    whole = Head.of(load_model(manifest, "cpu").model)
+    whole = LMHead.of(load_model(manifest, "cpu").model)
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", None)
     found = read_head(manifest, "cpu")
     same(found, whole)
@@ -73,11 +73,11 @@ def test_files_that_name_it_otherwise_are_loaded_whole(tmp_path: Path):
     weights = load_file(path)
     (name,) = (name for name in weights if "embed_tokens" in name)
     save_file(weights | {"lm_head.weight": weights[name].clone()}, path, metadata={"format": "pt"})
-    same(read_head(manifest, "cpu"), Head.of(load_model(manifest, "cpu").model))
+    same(read_head(manifest, "cpu"), LMHead.of(load_model(manifest, "cpu").model))
     torch.manual_seed(3)
     manifest = saved(tied(), tmp_path / "b")
     path = tmp_path / "b/model.safetensors"
     bare = {name.removeprefix("model."): one for name, one in load_file(path).items()}
     save_file(bare, path, metadata={"format": "pt"})
-    same(read_head(manifest, "cpu"), Head.of(load_model(manifest, "cpu").model))
+    same(read_head(manifest, "cpu"), LMHead.of(load_model(manifest, "cpu").model))
     assert json.loads((tmp_path / "b/config.json").read_text())["tie_word_embeddings"]

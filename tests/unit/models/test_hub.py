@@ -14,7 +14,7 @@ from support.tiny import make_model
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256
 from superficial.config.schema import HubSource, ModelConfig, RuntimeConfig
-from superficial.models import fetch
+from superficial.models import stage
 from superficial.models.hub import snapshot
 
 RUNTIME = RuntimeConfig.model_construct(device="cpu")
@@ -46,7 +46,7 @@ def make(
     """Run the model stage and return the manifest."""
     source = HubSource(kind="hub", repo=repo, revision=revision, subfolder=subfolder)
     out = folder / "tiny/manifest.json"
-    fetch.run(ModelConfig(name="tiny", title="tiny", licence="none", source=source), RUNTIME, out=out)
+    stage.run(ModelConfig(name="tiny", title="tiny", licence="none", source=source), RUNTIME, out=out)
     manifest: dict[str, object] = json.loads(out.read_text())
     return manifest
 

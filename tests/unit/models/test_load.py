@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from superficial.artifacts.errors import UserError
-from superficial.models.head import Head, check_head
+from superficial.models.head import LMHead, check_head
 from superficial.models.load import pick_dtype
 
 
@@ -22,7 +22,7 @@ def test_a_card_that_emulates_bfloat16_gets_float16(native: bool, dtype: torch.d
 
 @pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
 def test_a_model_that_overflows_is_refused_and_told_what_helps(wrong: Any):
-    head = Head(torch.randn(50, 8).half(), None, 1.0, None)
+    head = LMHead(torch.randn(50, 8).half(), None, 1.0, None)
     states = torch.randn(3, 8).half()
     check_head(head, states, head.logits(states), "m")
     states[1, 2] = wrong

@@ -15,31 +15,31 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from superficial.align.loss import head_cross_entropy
 from superficial.config.schema import ModelConfig
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.judging.judges.local import LocalJudge, read_questions
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.judging.judges.probability_reader import ProbabilityReader, read_questions
 from superficial.judging.judges.rubric import Rubric
-from superficial.models.head import Head, decoder
-from superficial.models.load import Loaded, load_model
+from superficial.models.head import LMHead, model_body
+from superficial.models.load import LoadedModel, load_model
 from superficial.models.manifest import write_manifest
 from superficial.models.product import BLOCK, product
 from superficial.shift.category import category
 from superficial.shift.compare import compare
-from superficial.shift.distributions import Side
+from superficial.shift.distributions import HeadAndStates
 
 HALF = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 
 
-def half(make: Callable[[], Any], dtype: torch.dtype, ends: tuple[int, ...] = (1,)) -> Loaded:
+def half(make: Callable[[], Any], dtype: torch.dtype, ends: tuple[int, ...] = (1,)) -> LoadedModel:
     model = made(make, list(ends))
-    return Loaded(
+    return LoadedModel(
         lambda: model.model.to(dtype), model.tokenizer, model.manifest, model.device, dtype, model.end_ids, 512
     )
 
 
-def exact(head: Head, states: torch.Tensor) -> torch.Tensor:
+def exact(head: LMHead, states: torch.Tensor) -> torch.Tensor:
     """float64 logits (N, V)."""
     logits = states.double() @ head.weight.double().T
     if head.bias is not None:
@@ -48,7 +48,7 @@ def exact(head: Head, states: torch.Tensor) -> torch.Tensor:
     return logits if head.softcap is None else head.softcap * torch.tanh(logits / head.softcap)
 
 
-def expect(base: Side, aligned: Side, tokens: torch.Tensor) -> None:
+def expect(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor) -> None:
     """The whole token table against float64 products of the same states, at every token."""
     table = compare(base, aligned, tokens, 5, 16)
     p, q = (exact(one.head, one.states).log_softmax(dim=1) for one in (base, aligned))
@@ -72,11 +72,11 @@ def test_the_token_table_of_models_in_half_precision(make: Callable[[], Any], dt
     with torch.no_grad():
         for weight in models[1].model.parameters():
             weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)).to(dtype))
-    found = dict(Decoder(models[1], Greedy(NEW), 8).answers(prompts()))
-    sequences = [Sequence(prompt, found[row].token_ids) for row, prompt in enumerate(prompts())]
+    found = dict(Decoder(models[1], GreedyDecoding(NEW), 8).answers(prompts()))
+    sequences = [TokenSequence(prompt, found[row].token_ids) for row, prompt in enumerate(prompts())]
     draw = torch.Generator().manual_seed(2)
-    sequences += [Sequence(one, torch.randint(5, 300, (NEW,), generator=draw).tolist()) for one in prompts()]
-    sides = [Side(Head.of(one.model), Scorer(one, 200).states(sequences)) for one in models]
+    sequences += [TokenSequence(one, torch.randint(5, 300, (NEW,), generator=draw).tolist()) for one in prompts()]
+    sides = [HeadAndStates(LMHead.of(one.model), TeacherForcing(one, 200).states(sequences)) for one in models]
     assert sides[0].states.dtype == dtype
     tokens = torch.tensor([token for one in sequences for token in one.response])
     expect(sides[0], sides[1], tokens)
@@ -89,7 +89,9 @@ def test_a_vocabulary_of_any_size(vocabulary: int, dtype: torch.dtype, scale: fl
     draw = torch.Generator().manual_seed(4)
     normal = lambda *size: torch.randn(*size, generator=draw).to(dtype)  # noqa: E731
     sides = [
-        Side(Head(normal(vocabulary, 40), normal(vocabulary) if bias else None, scale, softcap), normal(24, 40))
+        HeadAndStates(
+            LMHead(normal(vocabulary, 40), normal(vocabulary) if bias else None, scale, softcap), normal(24, 40)
+        )
         for _ in range(2)
     ]
     # Tokens near the top, where equal logits would share a rank.
@@ -103,7 +105,7 @@ def test_a_vocabulary_of_any_size(vocabulary: int, dtype: torch.dtype, scale: fl
 @HALF
 def test_one_logit_is_that_of_all(dtype: torch.dtype):
     draw = torch.Generator().manual_seed(5)
-    head = Head(torch.randn(500, 64, generator=draw).to(dtype), None, 1.0, None)
+    head = LMHead(torch.randn(500, 64, generator=draw).to(dtype), None, 1.0, None)
     states, tokens = torch.randn(9, 64, generator=draw).to(dtype), torch.arange(9) * 7
     wanted = exact(head, states).gather(1, tokens[:, None])[:, 0].float()
     torch.testing.assert_close(head.logit(states, tokens), wanted, atol=1e-5, rtol=1e-6)
@@ -113,7 +115,7 @@ def test_one_logit_is_that_of_all(dtype: torch.dtype):
 def test_equal_logits_are_counted():
     """Two more tokens with the weights of the emitted one."""
     weight = torch.tensor([[2.0], [1.0], [1.0], [0.0], [1.0]], dtype=torch.bfloat16)
-    side = Side(Head(weight, None, 1.0, None), torch.ones(3, 1, dtype=torch.bfloat16))
+    side = HeadAndStates(LMHead(weight, None, 1.0, None), torch.ones(3, 1, dtype=torch.bfloat16))
     table = compare(side, side, torch.tensor([1, 0, 4]), 2, 2)
     assert table["base_ties"].tolist() == table["aligned_ties"].tolist() == [2, 0, 2]
     assert table["base_rank"].tolist() == [2, 1, 2]
@@ -125,10 +127,10 @@ def test_decoding_takes_the_best_of_exact_logits(dtype: torch.dtype):
     model = half(llama, dtype)
     following, ids = NextLogits(model.model), torch.tensor(prompts()[:1])
     with torch.inference_mode():
-        states = decoder(model.model)(input_ids=ids).last_hidden_state[:, -1]
+        states = model_body(model.model)(input_ids=ids).last_hidden_state[:, -1]
         for _ in range(2):
             found = following(input_ids=ids)
-            torch.testing.assert_close(found.T.double(), exact(Head.of(model.model), states), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(found.T.double(), exact(LMHead.of(model.model), states), atol=1e-5, rtol=1e-5)
 
 
 @HALF
@@ -142,12 +144,12 @@ def test_the_judge_reads_exact_probabilities(tmp_path: Path, dtype: torch.dtype)
     assert model.dtype == dtype
     seen = []
     model.model.get_decoder().register_forward_hook(lambda _m, _a, output: seen.append(output.last_hidden_state))
-    judge = LocalJudge(model, Rubric("Grade it: {instruction} {response}", True))
+    judge = ProbabilityReader(model, Rubric("Grade it: {instruction} {response}", True))
     questions = read_questions(QUESTIONS, model, "scores", ("helpfulness", "depth"))
     found = judge.readings("x", {"instruction": "Why?", "response": "So."}, questions)
     for row, (question, reading) in enumerate(zip(questions, found, strict=True)):
         states = seen[-1][row, len(question.lead) - 1][None]
-        shares = exact(Head.of(model.model), states)[0, question.options].softmax(dim=0)
+        shares = exact(LMHead.of(model.model), states)[0, question.options].softmax(dim=0)
         assert reading.shares == pytest.approx(shares.tolist(), abs=2e-6)
 
 

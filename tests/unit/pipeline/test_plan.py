@@ -15,15 +15,15 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import write_table
 from superficial.config.custom_pair import model_name
 from superficial.config.schema import HubSource, LocalSource
-from superficial.judging.judges.canaries import changes, drawn
+from superficial.judging.judges.canaries import canary_texts, drawn_examples
 from superficial.judging.judges.pairwise import both_orders
-from superficial.pipeline.dryrun import Job
+from superficial.pipeline.dryrun import PlannedJob
 from superficial.pipeline.plan import flops
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.plan.text import assumptions, fits, table
-from superficial.pipeline.plan.work import Work
+from superficial.pipeline.plan.work import PlannedWork
 from superficial.pipeline.run import Run
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -38,8 +38,8 @@ def planner(*overrides: str, results: Path = NOWHERE) -> Planner:
     return Planner(run, machine(plan, "cpu"), results)
 
 
-def job(rule: str, **about: str) -> Job:
-    return Job(rule, outputs=["x"], wildcards=about)
+def job(rule: str, **about: str) -> PlannedJob:
+    return PlannedJob(rule, outputs=["x"], wildcards=about)
 
 
 def test_flops_are_those_that_torch_counts(tiny_models: Path):
@@ -55,7 +55,7 @@ def test_flops_are_those_that_torch_counts(tiny_models: Path):
     )
     assert size is not None
     assert size.parameters == sum(one.numel() for one in {id(one): one for one in model.parameters()}.values())
-    half = flops.reading(size, 0, tokens) - 2 * flops.body(size) * tokens
+    half = flops.reading(size, 0, tokens) - 2 * flops.body_weights(size) * tokens
     planned = flops.reading(size, 0, tokens) + half + flops.logits(size, tokens)
     assert planned == pytest.approx(counter.get_total_flops(), rel=0.01)  # the norms are weights, and no product
     assert flops.reading(size, 0, 64) == flops.reading(size, 0, 40) + flops.reading(size, 40, 64)
@@ -72,7 +72,7 @@ def test_models_of_the_hub_have_an_architecture_that_agrees_with_itself():
         assert size.parameters * 2 / 1e9 == pytest.approx(model.memory_gb, rel=0.02), file
         # A gated feed-forward of two to six times the width, beside the projections of attention.
         projections = size.hidden * size.head_dim * 2 * (size.heads + size.kv_heads)
-        width = (flops.body(size) / size.layers - projections) / (3 * size.hidden**2)
+        width = (flops.body_weights(size) / size.layers - projections) / (3 * size.hidden**2)
         assert 2 < width < 6.1, (file, width)
         assert "architecture" not in run.slice("model", model.name)
 
@@ -103,12 +103,12 @@ def test_requests_are_the_items_that_a_judge_is_asked():
     assert work.usd > 2 * 40 * (answers * price.prompt + most * price.completion) / 1e6
     data = pd.DataFrame({"id": range(40), "category": ["regular"] * 30 + ["safety"] * 10, "instruction": "?"})
     settings, texts = plans.sizes.run.settings, dict.fromkeys(range(40), "")
-    asked = len(changes(Path(settings.canaries.file))) - 1  # the originals are known
+    asked = len(canary_texts(Path(settings.canaries.file))) - 1  # the originals are known
     assert plans.work(job("canaries", **about)).requests == asked * settings.canaries.examples
     causal = settings.causal  # 7 variants, one of them for three k, and the base's own
     assert plans.work(job("judge_swapped", judge="gpt4", pair="gemma3_270m")).requests == 9 * causal.examples
     comparison = "gemma3_270m.urial_k3--gemma3_270m_chat.aligned"
-    some = drawn(data, settings.pairwise.examples, 0)
+    some = drawn_examples(data, settings.pairwise.examples, 0)
     work = plans.work(job("pairwise", judge="gpt4", comparison=comparison))
     assert work.requests == len(both_orders(some, texts, texts))
     assert planner("judge=imported").work(job("judge", **about | {"judge": "imported"})).requests == 0
@@ -190,7 +190,7 @@ def test_what_runs_no_model_takes_no_tokens():
     assert list(fits(plans.sizes, plans.models, DEVICE)) == []
     assert len(table(stages)) == 3
     # A stage that runs a model and that no formula knows is named, not taken for a light one.
-    unknown = Job("align", ["results/models/x/manifest.json"], ["y"])
+    unknown = PlannedJob("align", ["results/models/x/manifest.json"], ["y"])
     assert set(plans.stages([job("data"), unknown])) == {"figures and the like", "align (not planned)"}
 
 
@@ -213,7 +213,7 @@ def test_the_roofline_is_the_slower_of_the_two():
     assert device.reading(100, 0) == 2
     assert device.reading(100, 100) == 20
     assert device.decoding(100, 100) == 40
-    assert (Work(jobs=1, read=2) + Work(jobs=2, usd=1)) == Work(jobs=3, read=2, usd=1)
+    assert (PlannedWork(jobs=1, read=2) + PlannedWork(jobs=2, usd=1)) == PlannedWork(jobs=3, read=2, usd=1)
 
 
 def test_a_project_of_local_models_is_planned_from_their_folders(project: Project, monkeypatch: pytest.MonkeyPatch):

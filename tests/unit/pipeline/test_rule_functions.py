@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import pytest
 from support.project import ROOT
 
-from superficial.pipeline.inputs import Inputs
-from superficial.pipeline.needs import Needs
+from superficial.pipeline.job_inputs import JobInputs
+from superficial.pipeline.job_resources import JobResources
 from superficial.pipeline.run import Run
 
 LARGE = "pair=llama2_70b_chat"
 
 
-def inputs(*overrides: str) -> Inputs:
-    return Inputs(Run(ROOT / "config", overrides))
+def inputs(*overrides: str) -> JobInputs:
+    return JobInputs(Run(ROOT / "config", overrides))
 
 
 def job(**wildcards: str) -> SimpleNamespace:
@@ -34,7 +34,7 @@ def test_a_pair_names_its_models_responses_and_scores():
 def test_a_stage_of_training_has_the_aligned_score_of_its_pair():
     run = Run(ROOT / "config", ["experiment=stages"])
     pair = next(pair for pair in run.pairs.values() if pair.stages)
-    one, stage = Inputs(run), next(iter(pair.stages))
+    one, stage = JobInputs(run), next(iter(pair.stages))
     of = job(pair=f"{pair.name}.{stage}", dataset="demo")
     assert one.aligned_score(of) == f"results/scores/demo/{pair.name}/aligned.aligned.safetensors"
     assert one.base_model(of) == [pair.stages[stage].name]
@@ -75,8 +75,8 @@ def test_shards_are_named_after_what_the_stage_reads():
 
 def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
     run = Run(ROOT / "config", [LARGE])
-    one, pair = Inputs(run), next(iter(run.pairs))
-    needs, of = Needs(run, 8, card=False), job(pair=pair)
+    one, pair = JobInputs(run), next(iter(run.pairs))
+    needs, of = JobResources(run, 8, card=False), job(pair=pair)
     asked = needs.holding(one.base_model)
     assert needs.threads_with(one.base_model)(of) == 8
     assert asked["gpu"](of) == 3  # 138 GB and a quarter more, on cards of 80 GB
@@ -86,15 +86,15 @@ def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():
 
     small = Run(ROOT / "config", [])
     of = job(pair="gemma3_270m")
-    assert Needs(small, 8, card=False).threads_with(Inputs(small).both_models)(of) == 4
-    assert Needs(small, 8, card=True).threads_with(Inputs(small).both_models)(of) == 8
-    assert Needs(small, 1, card=False).half == 1
+    assert JobResources(small, 8, card=False).threads_with(JobInputs(small).both_models)(of) == 4
+    assert JobResources(small, 8, card=True).threads_with(JobInputs(small).both_models)(of) == 8
+    assert JobResources(small, 1, card=False).half == 1
 
 
 def test_no_job_asks_for_more_time_than_its_partition_gives():
     def minutes(*overrides: str) -> list[int]:
         run = Run(ROOT / "config", [LARGE, *overrides])
-        asked = Needs(run, 8, card=False).holding(Inputs(run).base_model)
+        asked = JobResources(run, 8, card=False).holding(JobInputs(run).base_model)
         return [asked["runtime"](job(pair=next(iter(run.pairs))), attempt) for attempt in (1, 2, 3)]
 
     first, *more = minutes()

@@ -11,8 +11,8 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 from support.project import ROOT
 
-from superficial.pipeline.inputs import Inputs
-from superficial.pipeline.needs import Needs
+from superficial.pipeline.job_inputs import JobInputs
+from superficial.pipeline.job_resources import JobResources
 from superficial.pipeline.run import Run
 
 PARAMS = dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir"), "")
@@ -27,7 +27,7 @@ class Resources(dict[str, Any]):
 def submitted(*overrides: str, attempt: int = 1, **set_by_user: object) -> str:
     """The options of sbatch for `generate`, and the partition."""
     run = Run(ROOT / "config", ["pair=llama2_70b_chat", *overrides])
-    asked = Needs(run, 8, card=False).holding(Inputs(run).answering_models)
+    asked = JobResources(run, 8, card=False).holding(JobInputs(run).answering_models)
     of, resources = SimpleNamespace(model="llama2_70b"), Resources()
     for name, value in asked.items():
         resources[name] = value(of, attempt) if "attempt" in value.__code__.co_varnames else value(of)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from superficial.artifacts.errors import UserError
-from superficial.pipeline.dryrun import Job, planned_jobs, read_jobs
+from superficial.pipeline.dryrun import PlannedJob, planned_jobs, read_jobs
 from superficial.pipeline.why import causes_of, differences, explain
 
 SNAKEFILE = r"""
@@ -92,7 +92,7 @@ def test_several_grounds_of_one_job_all_count(tmp_path: Path):
         "Updated input files: x.py, y.py; Code has changed since last execution; "
         "Params have changed since last execution: before: '{a; b}' now: x "
     )
-    job = Job("answer", ["x.py"], [str(artifact)], {}, reason, command)
+    job = PlannedJob("answer", ["x.py"], [str(artifact)], {}, reason, command)
     assert list(causes_of(job)) == ["k: 3 → 4", "x.py, y.py changed", "the rule itself changed, in workflow/"]
     job.reason = "Missing output files: a.txt; Input files updated by another job: b.txt"
     (tmp_path / "a.txt.meta.json").unlink()

@@ -23,15 +23,15 @@ from superficial.config.schema import (
     PromptConfig,
     RuntimeConfig,
 )
-from superficial.inference.finish import EOS, LENGTH
-from superficial.models.fetch import run as fetch
-from superficial.models.load import Loaded, load_model
-from superficial.probes.causal.answer import Answering
-from superficial.probes.causal.lockstep import Lockstep, Task
-from superficial.probes.causal.means import means
-from superficial.probes.causal.rule import NONE, SHIFTED, Rule, at_random, rules
-from superficial.probes.causal.stage import drawn
+from superficial.inference.finish_reason import EOS, LENGTH
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
+from superficial.probes.causal.lockstep import Lockstep, SwapTask
+from superficial.probes.causal.rule import NONE, SHIFTED, SwapRule, at_random, swap_rules
+from superficial.probes.causal.stage import drawn_instructions
 from superficial.probes.causal.stage import run as causal
+from superficial.probes.causal.statistics import causal_means
+from superficial.probes.causal.stored_swaps import StoredSwaps
 from superficial.shift.category import category
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.pair.stage import run as compare_vocabularies
@@ -128,18 +128,18 @@ def test_swapped_nowhere_it_is_the_response_of_the_base(study: Study, table: pd.
 def test_with_one_model_on_both_sides_every_variant_is_its_response(study: Study, tmp_path: Path):
     """The aligned model as its own base under its own context: nothing is shifted, and no swap changes anything."""
     both = dict.fromkeys(("base", "aligned"), study.models["aligned"])
-    answering = Answering(both, Pairing.read(study.pair), 12, tmp_path)
+    answering = StoredSwaps(both, Pairing.read(study.pair), 12, tmp_path)
     for prompt, tokens in zip(study.responses["prompt_ids"], study.responses["token_ids"], strict=True):
         limit = min(6, len(tokens))
-        found = rules(["shifted", "shifted_or_marginal", "first", "all", "reverse"], [3], limit)
-        tasks = [Task((tuple(prompt), tuple(prompt)), rule, limit) for rule in found.values()]
+        found = swap_rules(["shifted", "shifted_or_marginal", "first", "all", "reverse"], [3], limit)
+        tasks = [SwapTask((tuple(prompt), tuple(prompt)), rule, limit) for rule in found.values()]
         for name, one in zip(found, answering.answer(tasks), strict=True):
             assert one.token_ids == tokens[:6]
             assert one.changed == []
             assert len(one.swapped) == {"first_3": min(3, len(tokens)), "all": len(one.token_ids)}.get(name, 0)
 
 
-def logits_after(loaded: Loaded, ids: list[int]) -> torch.Tensor:
+def logits_after(loaded: LoadedModel, ids: list[int]) -> torch.Tensor:
     with torch.inference_mode():
         return loaded.model(torch.tensor([ids])).logits[0, -1]
 
@@ -234,11 +234,11 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
 def test_a_larger_draw_holds_every_smaller_one_in_the_shares_of_the_data():
     kinds = ["regular"] * 30 + ["safety"] * 10
     data = pd.DataFrame({"id": [f"x{index}" for index in range(40)], "category": kinds})
-    whole = drawn(data, None, 0)["id"].tolist()
+    whole = drawn_instructions(data, None, 0)["id"].tolist()
     assert sorted(whole) == sorted(data["id"])
-    assert whole != drawn(data, None, 1)["id"].tolist()
+    assert whole != drawn_instructions(data, None, 1)["id"].tolist()
     for size in (4, 8, 20):
-        found = drawn(data, size, 0)
+        found = drawn_instructions(data, size, 0)
         assert found["id"].tolist() == whole[:size]
         assert (found["category"] == "safety").sum() == size / 4
 
@@ -246,7 +246,7 @@ def test_a_larger_draw_holds_every_smaller_one_in_the_shares_of_the_data():
 @pytest.mark.parametrize("make", [gemma, llama, recurrent])
 def test_every_kind_of_cache_splits_its_rows(study: Study, make: Any):
     """Sliding windows and recurrent states; rules that part in the middle give what each gives alone."""
-    both: dict[Any, Loaded] = {"base": make_loaded(make, [1]), "aligned": make_loaded(make, [1, 2])}
+    both: dict[Any, LoadedModel] = {"base": make_loaded(make, [1]), "aligned": make_loaded(make, [1, 2])}
     generator = torch.Generator().manual_seed(3)
     shared = torch.randint(5, 300, (20,), generator=generator).tolist()
     contexts = [
@@ -256,11 +256,11 @@ def test_every_kind_of_cache_splits_its_rows(study: Study, make: Any):
     found = [
         NONE,
         SHIFTED,
-        Rule("base", positions=(0, 3)),
-        Rule("base", positions=(3,)),
-        Rule("aligned", positions=(4,)),
+        SwapRule("base", positions=(0, 3)),
+        SwapRule("base", positions=(3,)),
+        SwapRule("aligned", positions=(4,)),
     ]
-    tasks = [Task(context, rule, 12) for context in contexts for rule in found]
+    tasks = [SwapTask(context, rule, 12) for context in contexts for rule in found]
     pairing = Pairing.read(study.pair)
     together = dict(Lockstep(both, pairing, 100).answers(tasks))
     for index, task in enumerate(tasks):
@@ -289,11 +289,13 @@ def test_vocabularies_that_differ_give_what_the_plain_pair_gives(
     compare_vocabularies(Nothing(), RUNTIME, **manifests, out=tmp_path / "pair.json")
     pairing = Pairing.read(tmp_path / "pair.json")
     assert not pairing.exact
-    models: dict[Any, Loaded] = {side: load_model(out, "cpu") for side, out in manifests.items()}
+    models: dict[Any, LoadedModel] = {side: load_model(out, "cpu") for side, out in manifests.items()}
     generator = torch.Generator().manual_seed(2)
     prompts = [tuple(torch.randint(5, size, (n,), generator=generator).tolist()) for n in (9, 4, 7, 30, 11, 5)]
-    found = rules(["shifted", "first", "reverse", "all"], [3], 30)
-    tasks = [Task(both, rule, 30) for both in zip(prompts[::2], prompts[1::2], strict=True) for rule in found.values()]
+    found = swap_rules(["shifted", "first", "reverse", "all"], [3], 30)
+    tasks = [
+        SwapTask(both, rule, 30) for both in zip(prompts[::2], prompts[1::2], strict=True) for rule in found.values()
+    ]
     plain = dict(Lockstep(study.models, Pairing.read(study.pair), 100).answers(tasks))
     assert dict(Lockstep(models, pairing, 100).answers(tasks)) == plain
     if other == "wide":  # by itself it would choose some of its rows
@@ -303,12 +305,16 @@ def test_vocabularies_that_differ_give_what_the_plain_pair_gives(
 def test_an_end_token_of_either_model_ends_the_response(study: Study, tmp_path: Path):
     """Every token is an end token of the base: the first one ends whatever model says it."""
     base = study.models["base"]
-    all_end = Loaded(
+    all_end = LoadedModel(
         base.read, base.tokenizer, base.manifest, base.device, base.dtype, list(range(400)), base.max_length
     )
-    answering = Answering({"base": all_end, "aligned": study.models["aligned"]}, Pairing.read(study.pair), 4, tmp_path)
+    answering = StoredSwaps(
+        {"base": all_end, "aligned": study.models["aligned"]}, Pairing.read(study.pair), 4, tmp_path
+    )
     prompt = tuple(study.responses["prompt_ids"][0])
-    for one in answering.answer([Task((prompt, prompt), rule, 9) for rule in rules(VARIANTS[:1], [], 9).values()]):
+    for one in answering.answer(
+        [SwapTask((prompt, prompt), rule, 9) for rule in swap_rules(VARIANTS[:1], [], 9).values()]
+    ):
         assert (len(one.token_ids), one.finish_reason) == (1, EOS)
 
 
@@ -316,16 +322,16 @@ def test_a_model_that_cannot_matter_is_not_asked(study: Study, tmp_path: Path):
     """Work is counted: without swaps the aligned model reads nothing, after the last one it reads no more."""
     prompts = (tuple(range(5, 15)), tuple(range(5, 25)))
     fed = []
-    for rule in (NONE, Rule("base", positions=(0,)), Rule("base", positions=(0, 1, 2, 3))):
+    for rule in (NONE, SwapRule("base", positions=(0,)), SwapRule("base", positions=(0, 1, 2, 3))):
         lockstep = Lockstep(study.models, Pairing.read(study.pair), 4)
-        ((_, found),) = lockstep.answers([Task(prompts, rule, 4)])
+        ((_, found),) = lockstep.answers([SwapTask(prompts, rule, 4)])
         assert len(found.token_ids) == 4
         fed.append(lockstep.work.fed_tokens)
     assert fed == [10 + 3, 10 + 3 + 20, 10 + 3 + 20 + 3]
 
 
 def test_means(table: pd.DataFrame):
-    rows = means(table.reset_index(), INTERVALS).set_index(["variant", "measure"])
+    rows = causal_means(table.reset_index(), INTERVALS).set_index(["variant", "measure"])
     for measure in ("swapped", "rouge_l"):
         row = rows.loc["shifted", measure]
         assert row["low"] <= row["mean"] == pytest.approx(table.xs("shifted", level="variant")[measure].mean())
@@ -347,20 +353,20 @@ def test_to_a_judge_each_row_is_a_response_to_its_instruction(study: Study, tabl
 def test_a_resumed_run_keeps_its_batches_in_half_precision(study: Study, tmp_path: Path, dtype: torch.dtype):
     """A store that lacks one response of a batch of two prompts."""
 
-    def cast(one: Loaded) -> Loaded:
+    def cast(one: LoadedModel) -> LoadedModel:
         read = lambda: copy.deepcopy(one.model).to(dtype)  # noqa: E731
-        return Loaded(read, one.tokenizer, one.manifest, one.device, dtype, one.end_ids, one.max_length)
+        return LoadedModel(read, one.tokenizer, one.manifest, one.device, dtype, one.end_ids, one.max_length)
 
     models = {side: cast(one) for side, one in study.models.items()}
     prompts = [(tuple(range(5, 15 + n)), tuple(range(5, 25 + n))) for n in range(4)]
-    tasks = [Task(both, Rule("base", positions=(0,)), 5) for both in prompts]
-    answering = Answering(models, Pairing.read(study.pair), 2, tmp_path / "a")
+    tasks = [SwapTask(both, SwapRule("base", positions=(0,)), 5) for both in prompts]
+    answering = StoredSwaps(models, Pairing.read(study.pair), 2, tmp_path / "a")
     whole = answering.answer(tasks)
     (stored,) = (tmp_path / "a").glob(".causal/*.jsonl")
     kept = tmp_path / "b/.causal" / stored.name
     kept.parent.mkdir(parents=True)
     kept.write_text("\n".join([line for line in stored.read_text().splitlines() if line][:-1]))
-    again = Answering(models, Pairing.read(study.pair), 2, tmp_path / "b")
+    again = StoredSwaps(models, Pairing.read(study.pair), 2, tmp_path / "b")
     assert again.answer(tasks) == whole
     passes = again.work.forward_passes, answering.work.forward_passes
     assert 0 < passes[0] < passes[1]

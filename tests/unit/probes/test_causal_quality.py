@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from superficial.artifacts.table import write_table
 from superficial.config.schema import CausalFigure, IntervalsConfig, JudgeTitle, PairTitle, RuntimeConfig
 from superficial.judging.judges.aspects import ASPECTS
-from superficial.probes.causal.means import means
 from superficial.probes.causal.quality import quality
+from superficial.probes.causal.statistics import causal_means
 from superficial.views.figures.causal_swap import run as draw
 
 INTERVALS = IntervalsConfig(resamples=300, confidence=0.95, seed=0)
@@ -71,7 +71,7 @@ def test_means_by_variant_and_paired_differences(table: pd.DataFrame, judgments:
                 row = found.loc[f"{measure}_above_{side}", variant]
                 assert row[["mean", "low", "high"]].tolist() == pytest.approx([0.3 * (swapped - reference)] * 3)
             assert found.loc[(f"share_{category}", variant), "mean"] == pytest.approx(swapped / 10)
-    assert means(table, INTERVALS).set_index(["measure", "variant"]).loc[("share", "shifted"), "mean"] == 0.3
+    assert causal_means(table, INTERVALS).set_index(["measure", "variant"]).loc[("share", "shifted"), "mean"] == 0.3
 
 
 def test_unscored_is_counted_and_never_a_score(table: pd.DataFrame, judgments: pd.DataFrame):
@@ -118,7 +118,7 @@ def drawn(folder: Path, stats: pd.DataFrame, **more: Any) -> tuple[str, pd.DataF
 
 
 def test_the_figure_says_who_judged_and_what_it_lacks(table: pd.DataFrame, judgments: pd.DataFrame, tmp_path: Path):
-    every = pd.concat([means(table, INTERVALS), quality(table, judgments, INTERVALS)])
+    every = pd.concat([causal_means(table, INTERVALS), quality(table, judgments, INTERVALS)])
     text, rows = drawn(tmp_path, every, pairs=[PairTitle(name=name, title=name) for name in "pq"])
     for said in ("Judge: Judge J. Too small.", "unscored judgments: 0", "cut at 10 tokens", "Data: d, n = 9"):
         assert text.count(said) == 1
@@ -133,11 +133,11 @@ def test_the_figure_says_who_judged_and_what_it_lacks(table: pd.DataFrame, judgm
     assert "safety" not in set(rows["measure"])
 
     nothing = quality(table, lose(judgments, judgments["score"] > 0), INTERVALS)
-    text, rows = drawn(tmp_path, pd.concat([means(table, INTERVALS), nothing]))
+    text, rows = drawn(tmp_path, pd.concat([causal_means(table, INTERVALS), nothing]))
     assert "Nothing scored: 180 judgments, all unscored." in text  # 6 instructions, 5 aspects, 6 variants
     assert not rows["measure"].isin(["score", "safety"]).any()
 
-    text, _ = drawn(tmp_path, means(table, INTERVALS))
+    text, _ = drawn(tmp_path, causal_means(table, INTERVALS))
     assert text.count("No scores of these texts.") == 3
     assert "Judge J scores no new texts." in text
 

@@ -27,10 +27,10 @@ from superficial.config.schema import (
     ScoreStage,
     StatsConfig,
 )
-from superficial.inference.prefix import shared_prefix
+from superficial.inference.shared_prefix import shared_prefix
 from superficial.models import head_file
-from superficial.models.fetch import run as fetch
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
 from superficial.pipeline.run import Run as Workflow
 from superficial.pipeline.slices.contexts import further
 from superficial.probes.contexts import stage
@@ -38,7 +38,7 @@ from superficial.probes.contexts.entropy import EDGES, uncertainty
 from superficial.probes.contexts.grouping import groupings
 from superficial.probes.contexts.recovery import ALIGNED, recovery
 from superficial.shift import compare, score
-from superficial.shift.compare import positions
+from superficial.shift.compare import token_positions
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.pair.stage import run as pair_stage
 from superficial.shift.statistics.bootstrap import Bootstrap
@@ -123,7 +123,7 @@ class Work:
 
     @contextmanager
     def counted(self, monkeypatch: pytest.MonkeyPatch) -> Iterator["Work"]:
-        def load(*given: object) -> Loaded:
+        def load(*given: object) -> LoadedModel:
             loaded = load_model(*given)  # type: ignore[arg-type]
             loaded.model.base_model.register_forward_pre_hook(self._count, with_kwargs=True)
             return loaded
@@ -207,7 +207,9 @@ def test_other_responses_are_refused(done: Run, tmp_path: Path):
 
 def frame(ranks: list[list[int]], kl: list[list[float]], top: list[float] | None = None) -> TokenTable:
     ids = [[7] * len(row) for row in ranks]
-    found = pd.DataFrame(positions(pd.DataFrame({"id": [f"e{at}" for at in range(len(ranks))], "token_ids": ids})))
+    found = pd.DataFrame(
+        token_positions(pd.DataFrame({"id": [f"e{at}" for at in range(len(ranks))], "token_ids": ids}))
+    )
     found["base_rank"], found["kl_aligned_base"] = np.concatenate(ranks), np.concatenate(kl)
     found["aligned_rank"], found["aligned_entropy"] = 1, 0.5
     found["base_entropy"] = np.concatenate(kl)

@@ -21,12 +21,12 @@ from superficial.config.schema import (
     RuntimeConfig,
     StatsConfig,
 )
-from superficial.inference.finish import EOS, LENGTH
+from superficial.inference.finish_reason import EOS, LENGTH
 from superficial.inference.generate.answer import Answer
 from superficial.inference.generate.decode import Decoder
-from superficial.models.fetch import run as fetch
-from superficial.models.load import Loaded, load_model
-from superficial.probes.handoff.stage import agreeing, build_handoffs, common_subsequence, rouge_l
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
+from superficial.probes.handoff.stage import agreeing_tokens, build_handoffs, common_subsequence, rouge_l
 from superficial.probes.handoff.stage import run as handoff
 from superficial.probes.handoff.statistics import handoff_means
 from superficial.prompts.builder import PromptBuilder
@@ -90,7 +90,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def loaded(study: Study) -> Loaded:
+def loaded(study: Study) -> LoadedModel:
     return load_model(study.manifests["base"], "cpu")
 
 
@@ -120,7 +120,7 @@ def test_every_response_stands_at_every_k_that_it_is_longer_than(study: Study):
     assert study.made("base", ZERO_SHOT, examples=2)["example_id"].unique().tolist() == ["e0", "e2"]
 
 
-def test_without_a_prefix_it_is_zero_shot_decoding(study: Study, loaded: Loaded):
+def test_without_a_prefix_it_is_zero_shot_decoding(study: Study, loaded: LoadedModel):
     table = study.made("base", ZERO_SHOT).set_index(["example_id", "k"])["continuation"]
     ends = set(study.aligned.end_ids)
     for name, text in zip(study.data["id"], study.data["instruction"], strict=True):
@@ -131,7 +131,7 @@ def test_without_a_prefix_it_is_zero_shot_decoding(study: Study, loaded: Loaded)
         assert table[name, 0].tolist() == plain[:cut]
 
 
-def test_the_prompt_is_the_context_and_the_first_tokens(study: Study, loaded: Loaded):
+def test_the_prompt_is_the_context_and_the_first_tokens(study: Study, loaded: LoadedModel):
     cfg = HandoffStage(prefixes=[0, 2], max_new_tokens=4, examples=1, context=ZERO_SHOT)
     prompts = PromptBuilder.of(loaded, cfg.context, ())
     none, two = build_handoffs(loaded, cfg, prompts, study.data, study.responses)
@@ -205,7 +205,7 @@ def test_a_second_run_decodes_nothing(study: Study, monkeypatch: pytest.MonkeyPa
     [([1, 2, 3], [1, 2, 3], 3), ([1, 2, 9, 4], [1, 2, 3, 4], 2), ([9], [1], 0), ([1, 2], [1, 2, 3], 2), ([], [1], 0)],
 )
 def test_agreement_by_hand(left: list[int], right: list[int], run: int):
-    assert agreeing(left, right) == agreeing(right, left) == run
+    assert agreeing_tokens(left, right) == agreeing_tokens(right, left) == run
 
 
 @pytest.mark.parametrize(

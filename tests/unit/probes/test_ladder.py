@@ -11,7 +11,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema import IntervalsConfig
 from superficial.pipeline.run import Run
 from superficial.probes.contexts.grouping import Grouping, groupings
-from superficial.probes.contexts.recovery import View
+from superficial.probes.contexts.recovery import TokenShifts
 from superficial.probes.ladder.steps import ladder, settled
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
@@ -37,16 +37,16 @@ def groups(table: TokenTable) -> Iterator[Grouping]:
     return groupings(table, np.arange(TOKENS, dtype=np.int8) % len(KINDS), DATA)
 
 
-def view(seed: int) -> View:
+def view(seed: int) -> TokenShifts:
     rng = np.random.default_rng(seed)
-    return View(rng.integers(0, 3, TOKENS).astype(np.int8), rng.exponential(size=TOKENS).astype(np.float32))
+    return TokenShifts(rng.integers(0, 3, TOKENS).astype(np.int8), rng.exponential(size=TOKENS).astype(np.float32))
 
 
-def aligned() -> View:
-    return View(np.zeros(TOKENS, np.int8), np.zeros(TOKENS, np.float32))
+def aligned() -> TokenShifts:
+    return TokenShifts(np.zeros(TOKENS, np.int8), np.zeros(TOKENS, np.float32))
 
 
-def made(table: TokenTable, *views: View) -> pd.DataFrame:
+def made(table: TokenTable, *views: TokenShifts) -> pd.DataFrame:
     rungs = {f"r{at}": one for at, one in enumerate(views)}
     found = ladder(rungs, groups(table), Bootstrap.over(table.examples, CFG))
     return found.set_index(["grouping", "group", "rung", "measure"]).sort_index()
@@ -82,7 +82,7 @@ def test_a_stage_that_is_the_base_changes_nothing_and_one_that_is_the_aligned_mo
 
 def test_settled_counts_from_the_last_change_on():
     codes = ([2, 2, 2, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1])
-    views = [View(np.array(code, np.int8), np.zeros(4, np.float32)) for code in codes]
+    views = [TokenShifts(np.array(code, np.int8), np.zeros(4, np.float32)) for code in codes]
     assert settled(views).tolist() == [1, 2, 3, 4]
 
 

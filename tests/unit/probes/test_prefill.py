@@ -20,12 +20,12 @@ from superficial.config.schema import (
     PromptConfig,
     Runtime,
 )
-from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.decode import Decoder
 from superficial.inference.generate.stage import run as generate
 from superficial.judging.refusals.phrases import Refusals
-from superficial.models.fetch import run as fetch
-from superficial.models.load import Loaded, load_model
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
 from superficial.probes.prefill.stage import build_prefills
 from superficial.probes.prefill.stage import run as prefill
 from superficial.probes.prefill.statistics import rates
@@ -133,9 +133,9 @@ def test_what_is_given_are_the_first_tokens_of_the_opening_and_nothing_else(stud
     assert {one.request.example for one in found} == {"e1", "e2", "e3", "e5"}
 
 
-def build(loaded: Loaded, cfg: PrefillStage, data: pd.DataFrame, responses: pd.DataFrame) -> list:
+def build(loaded: LoadedModel, cfg: PrefillStage, data: pd.DataFrame, responses: pd.DataFrame) -> list:
     prompts = PromptBuilder.of(loaded, cfg.prompt, ())
-    return build_prefills(loaded, cfg, Greedy(WINDOW), prompts, data, responses)
+    return build_prefills(loaded, cfg, GreedyDecoding(WINDOW), prompts, data, responses)
 
 
 def test_the_earlier_turns_of_a_dialogue_stand_before(study: Study):
@@ -201,7 +201,7 @@ def test_an_opening_with_too_few_tokens_is_one_line(study: Study, tmp_path: Path
         study.made(tmp_path, "base")
 
 
-def joining(loaded: Loaded) -> Loaded:
+def joining(loaded: LoadedModel) -> LoadedModel:
     """Its tokenizer has a token for each of the openings."""
     loaded.tokenizer.add_tokens(list(OPENINGS.values()))
     return loaded

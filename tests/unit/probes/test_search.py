@@ -32,19 +32,19 @@ from superficial.config.schema import (
     SearchStage,
     SearchTable,
 )
-from superficial.inference.finish import LENGTH
-from superficial.inference.prefix import Prefix
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.fetch import run as fetch
-from superficial.models.head import Head
+from superficial.inference.finish_reason import LENGTH
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
 from superficial.models.load import load_model
-from superficial.probes.search.greedy import search
+from superficial.models.stage import run as fetch
+from superficial.probes.search.greedy import greedy_search
 from superficial.probes.search.halves import split
 from superficial.probes.search.stage import run as prompt_search
-from superficial.probes.search.stats import gains
-from superficial.probes.search.stats import run as search_stats
+from superficial.probes.search.statistics import gains
+from superficial.probes.search.statistics import run as search_stats
 from superficial.shift.compare import run as compare
-from superficial.shift.distributions import Side, Workspace, contrast, divergence
+from superficial.shift.distributions import HeadAndStates, Workspace, contrast, divergence
 from superficial.shift.pair.stage import run as compare_vocabularies
 from superficial.shift.score import run as score
 from superficial.views.figures.prompt_search import run as draw
@@ -235,13 +235,13 @@ def test_going_on_from_a_known_prefix_is_reading_it_whole(make: Callable[..., An
     model = made(make, [1])
     short, long = prompts(40, (2, 3)), prompts(40, (30, 33))
     grown = [one[:40] + long[0][:25] + [7] * 20 + one[-3:] for one in long]  # 65 and 20 tokens in common
-    sequences = [Sequence(one, prompts(0, (9 + row,))[0]) for row, one in enumerate(grown)]
+    sequences = [TokenSequence(one, prompts(0, (9 + row,))[0]) for row, one in enumerate(grown)]
     with torch.inference_mode():
-        known = Prefix.read(model, short)
-        more = Prefix.read(model, [sequence.context for sequence in sequences], known)
-    scorer = Scorer(model, 10_000, known=known)
+        known = SharedPrefix.read(model, short)
+        more = SharedPrefix.read(model, [sequence.context for sequence in sequences], known)
+    scorer = TeacherForcing(model, 10_000, known=known)
     states = scorer.states(sequences)
-    exact = torch.cat([Scorer(model, 1).states([one]) for one in sequences])
+    exact = torch.cat([TeacherForcing(model, 1).states([one]) for one in sequences])
     torch.testing.assert_close(states, exact, atol=1e-4, rtol=1e-4)
     if make is recurrent:
         assert known.fed == more.fed == 0
@@ -255,12 +255,12 @@ def test_a_known_prefix_that_says_more_or_other_things_is_cut():
     model = made(gemma, [1])
     contexts, (other,) = prompts(40, (9, 5)), prompts(30, (40,))
     shared = contexts[0][:40]
-    exact = Scorer(model, 10_000).states([Sequence(one, [7, 8, 9]) for one in contexts])
+    exact = TeacherForcing(model, 10_000).states([TokenSequence(one, [7, 8, 9]) for one in contexts])
     for known in ([[*shared, 5, 6, 7], [*shared, 5, 6, 8]], [shared[:33] + other[:20] + [1], shared[:33] + other[:20]]):
         with torch.inference_mode():
-            prefix = Prefix.read(model, known)
-        scorer = Scorer(model, 10_000, known=prefix)
-        states = scorer.states([Sequence(one, [7, 8, 9]) for one in contexts])
+            prefix = SharedPrefix.read(model, known)
+        scorer = TeacherForcing(model, 10_000, known=prefix)
+        states = scorer.states([TokenSequence(one, [7, 8, 9]) for one in contexts])
         torch.testing.assert_close(states, exact, atol=1e-4, rtol=1e-4)
         assert scorer.fed_tokens < 40 + 9 + 5 + 4
 
@@ -269,8 +269,8 @@ def test_a_known_prefix_that_says_more_or_other_things_is_cut():
 def test_a_divergence_alone_is_that_of_the_comparison(head: dict[str, float]):
     generator = torch.Generator().manual_seed(0)
     sides = [
-        Side(
-            Head(torch.randn(5000, 24, generator=generator), None, head.get("scale", 1.0), head.get("softcap")),
+        HeadAndStates(
+            LMHead(torch.randn(5000, 24, generator=generator), None, head.get("scale", 1.0), head.get("softcap")),
             torch.randn(9, 24, generator=generator),
         )
         for _ in range(2)
@@ -290,7 +290,7 @@ def test_greedy_takes_the_first_of_equals_and_shows_nothing_twice():
         asked.append(shown)
         return {"a": 1.0, "b": 0.5, "c": 0.5}[shown[-1]]
 
-    steps = search(["a", "b", "c"], 3, value)
+    steps = greedy_search(["a", "b", "c"], 3, value)
     assert [step.chosen for step in steps] == ["b", "c", "a"]
     assert asked == [("a",), ("b",), ("c",), ("b", "a"), ("b", "c"), ("b", "c", "a")]
 

@@ -15,7 +15,7 @@ from support.two_tokenizers import CHAT, RUNTIME, TEXTS, ZERO_SHOT, Study, fetch
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import CompareConfig, FigureStage, IntervalsConfig, Nothing, PairTitle, ScoreStage
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 from superficial.probes.spans.report import ByteReport
 from superficial.probes.spans.spelling import Spelling
 from superficial.probes.spans.statistics import statistics
@@ -41,7 +41,7 @@ def mixed(study: Study) -> pd.DataFrame:
     return study.spans("pieces", "one")
 
 
-def logits(loaded: Loaded, context: list[int], response: list[int]) -> torch.Tensor:
+def logits(loaded: LoadedModel, context: list[int], response: list[int]) -> torch.Tensor:
     """(T, V), one forward pass a token: what is read ends before the token that is predicted."""
     with torch.inference_mode():
         rows = [loaded.model(torch.tensor([context + response[:at]])).logits[0, -1] for at in range(len(response))]

@@ -15,8 +15,8 @@ from support.two_tokenizers import RUNTIME, TEXTS, Models, fetched
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import Nothing
-from superficial.probes.spans.pair import match
-from superficial.probes.spans.pair import run as byte_pair
+from superficial.probes.spans.byte_pair import match_bytes
+from superficial.probes.spans.byte_pair import run as byte_pair
 from superficial.probes.spans.segments import segments
 from superficial.probes.spans.spelling import Spelling
 from superficial.shift.pair.stage import run as pair_stage
@@ -163,9 +163,9 @@ def test_pieces_without_a_space_at_the_start_are_the_same_tokens(spelled: dict[s
 
 
 def test_the_report_counts_what_both_have(spelled: dict[str, Spelling]):
-    same = match(spelled["base"], spelled["aligned"])
+    same = match_bytes(spelled["base"], spelled["aligned"])
     assert same.shared == len(spelled["base"].texts) + len(spelled["base"].special)
     assert [(one.base.id, one.aligned.id, one.by) for one in same.ends] == [(1, 1, "text"), (END, END, "text")]
-    other = match(spelled["pieces"], spelled["aligned"])
+    other = match_bytes(spelled["pieces"], spelled["aligned"])
     assert 256 + 2 <= other.shared < same.shared
     assert (other.base.spelling, other.aligned.spelling) == ("pieces", "byte level")

@@ -29,7 +29,7 @@ from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
-from superficial.prompts.piece import Piece
+from superficial.prompts.piece import PromptPiece
 from superficial.prompts.published import SHA256, published_text
 from superficial.prompts.published import run as fetch
 
@@ -142,10 +142,10 @@ def test_one_bos_whoever_writes_it():
     tokenizer = tiny(chat=True)
     encoder = Encoder(tokenizer)
     for text in ("How", "<bos>How", "<bos><bos>How"):
-        assert encoder.encode([Piece(text, plain=False)]) == ("<bos>How", tokenizer("How").input_ids)
-    assert encoder.encode([Piece("<bos>How")])[1].count(tokenizer.bos_token_id) == 1
+        assert encoder.encode([PromptPiece(text, plain=False)]) == ("<bos>How", tokenizer("How").input_ids)
+    assert encoder.encode([PromptPiece("<bos>How")])[1].count(tokenizer.bos_token_id) == 1
     silent = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(tokenizer.backend_tokenizer.model), bos_token="<bos>")
-    assert Encoder(silent).encode([Piece("How")])[0] == "How"
+    assert Encoder(silent).encode([PromptPiece("How")])[0] == "How"
     silent.chat_template = "{{ messages[0]['content'] }}"
     tokenizer.chat_template = "{{ messages[0]['content'] }}"  # without BOS, for a tokenizer that writes one
     assert build(CHAT, "How", tokenizer).ids == tokenizer("How").input_ids

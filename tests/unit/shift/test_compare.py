@@ -1,7 +1,7 @@
 """The token table of whole models: against their live logits, and of pairs whose vocabularies differ."""
 
 import json
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ from support.relatives import add_token, relative, rename
 from support.tiny import END, make_tokenizer
 
 from superficial.config.schema import CompareConfig, HandoffStage, Nothing, PromptConfig, RuntimeConfig
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel, load_model
 from superficial.probes.handoff.stage import run as handoff_stage
-from superficial.shift.compare import compare, positions
+from superficial.shift.compare import compare, token_positions
 from superficial.shift.compare import run as compare_stage
-from superficial.shift.distributions import Side
-from superficial.shift.pair.match import match
+from superficial.shift.distributions import HeadAndStates
+from superficial.shift.pair.match import match_vocabularies
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.pair.stage import run as pair_stage
 from superficial.shift.pair.vocabulary import Vocabulary
@@ -47,20 +47,20 @@ class Pair:
 
     def __init__(self, base: Path, aligned: Path) -> None:
         self.manifests = {"base": base, "aligned": aligned}
-        self.pairing = Pairing(match(*map(Vocabulary.read, (base, aligned))))
+        self.pairing = Pairing(match_vocabularies(*map(Vocabulary.read, (base, aligned))))
         self.loaded = {name: load_model(manifest, "cpu") for name, manifest in self.manifests.items()}
 
-    def sequences(self, side: str, responses: pd.DataFrame) -> list[Sequence]:
+    def sequences(self, side: str, responses: pd.DataFrame) -> list[TokenSequence]:
         read = self.pairing.read_by(self.loaded[side].manifest["name"], responses)["token_ids"]
-        return [Sequence(seen, [int(t) for t in ids]) for seen, ids in zip(CONTEXTS[side], read, strict=True)]
+        return [TokenSequence(seen, [int(t) for t in ids]) for seen, ids in zip(CONTEXTS[side], read, strict=True)]
 
     def states(self, side: str, responses: pd.DataFrame, budget: int = 100) -> torch.Tensor:
-        return Scorer(self.loaded[side], budget).states(self.sequences(side, responses))
+        return TeacherForcing(self.loaded[side], budget).states(self.sequences(side, responses))
 
     def table(self, responses: pd.DataFrame, *, chunk: int = 16, budget: int = 100) -> pd.DataFrame:
-        heads = {name: Head.of(loaded.model) for name, loaded in self.loaded.items()}
-        base = Side(self.pairing.base_head(heads["base"]), self.states("base", responses, budget))
-        aligned = Side(self.pairing.aligned_head(heads["aligned"]), self.states("aligned", responses, budget))
+        heads = {name: LMHead.of(loaded.model) for name, loaded in self.loaded.items()}
+        base = HeadAndStates(self.pairing.base_head(heads["base"]), self.states("base", responses, budget))
+        aligned = HeadAndStates(self.pairing.aligned_head(heads["aligned"]), self.states("aligned", responses, budget))
         return self.pairing.named(compare(base, aligned, self.pairing.places(responses), TOP, chunk))
 
     def live(self, side: str, responses: pd.DataFrame) -> np.ndarray:
@@ -68,7 +68,7 @@ class Pair:
         return live(self.loaded[side], self.sequences(side, responses))
 
 
-def live(loaded: Loaded, sequences: list[Sequence]) -> np.ndarray:
+def live(loaded: LoadedModel, sequences: list[TokenSequence]) -> np.ndarray:
     width = max(len(one.fed) for one in sequences)
     ids = torch.tensor([[7] * (width - len(one.fed)) + one.fed for one in sequences])
     mask = torch.tensor([[0] * (width - len(one.fed)) + [1] * len(one.fed) for one in sequences])
@@ -85,7 +85,7 @@ def plain(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return Pair(*(relative(tiny_models / name, folder / name) for name in ("base", "aligned")))
 
 
-def same(left: pd.DataFrame, right: pd.DataFrame, *, tolerance: float, but: Several[str] = ()) -> None:
+def same(left: pd.DataFrame, right: pd.DataFrame, *, tolerance: float, but: Sequence[str] = ()) -> None:
     """Floats within `tolerance`, everything else identical."""
     for column in left.columns.drop(list(but)):
         one, other = (np.stack(table[column].to_numpy()) for table in (left, right))
@@ -95,7 +95,7 @@ def same(left: pd.DataFrame, right: pd.DataFrame, *, tolerance: float, but: Seve
             assert (one == other).all(), column
 
 
-def expect(table: pd.DataFrame, p: np.ndarray, q: np.ndarray, places: Several[int]) -> None:
+def expect(table: pd.DataFrame, p: np.ndarray, q: np.ndarray, places: Sequence[int]) -> None:
     """The table of log-probabilities p (base) and q (aligned), float64 (N, S), at tokens that stand at `places`."""
     at = np.arange(len(p)), np.asarray(places)
     m = np.logaddexp(p, q) - np.log(2)
@@ -128,7 +128,9 @@ def test_batches_and_chunks_change_nothing(plain: Pair, chunk: int, budget: int)
 def test_bounds(plain: Pair):
     """Divergences are not negative, JS is symmetric and at most ln 2, and probabilities sum to 1."""
     asked = answers()
-    base, aligned = (Side(Head.of(plain.loaded[name].model), plain.states(name, asked)) for name in plain.loaded)
+    base, aligned = (
+        HeadAndStates(LMHead.of(plain.loaded[name].model), plain.states(name, asked)) for name in plain.loaded
+    )
     tokens = plain.pairing.places(asked)
     there, back = compare(base, aligned, tokens, SIZE, 16), compare(aligned, base, tokens, SIZE, 16)
     for name in ("kl_aligned_base", "kl_base_aligned", "js"):
@@ -141,7 +143,7 @@ def test_bounds(plain: Pair):
 
 
 def test_a_model_against_itself(plain: Pair):
-    side = Side(Head.of(plain.loaded["base"].model), plain.states("base", answers()))
+    side = HeadAndStates(LMHead.of(plain.loaded["base"].model), plain.states("base", answers()))
     table = compare(side, side, side.head.logits(side.states).argmax(dim=1), TOP, 16)
     assert (table[["kl_aligned_base", "kl_base_aligned"]] == 0).all(axis=None)
     assert table["js"].max() <= 1e-6
@@ -187,7 +189,7 @@ def test_a_relabelled_base_goes_on_as_before(plain: Pair, tiny_models: Path, tmp
     pd.DataFrame(rows).to_parquet(tmp_path / "data.parquet")
     asked = answers(middle=USER).assign(finish_reason=["eos", "length", "eos", "eos", "eos"], earlier_answers=[[]] * 5)
     asked.to_parquet(tmp_path / "responses.parquet")
-    plain.table(asked).assign(**positions(asked)).to_parquet(tmp_path / "shifts.parquet")
+    plain.table(asked).assign(**token_positions(asked)).to_parquet(tmp_path / "shifts.parquet")
     files = {name: tmp_path / f"{name}.parquet" for name in ("data", "responses", "shifts")}
     context = PromptConfig(kind="completion", template="{instruction}")
     cfg = HandoffStage(prefixes=[0, 1, 6, 16], max_new_tokens=8, examples=None, context=context)
@@ -231,7 +233,7 @@ def test_a_head_cut_to_some_rows(rows: list[int], softcap: float | None):
     """Softmax over a cut is the renormalised softmax over all, with bias, scale and soft-capping."""
     generator = torch.Generator().manual_seed(1)
     normal = lambda *size: torch.randn(*size, generator=generator)  # noqa: E731
-    head, states = Head(normal(70, 8), normal(70), 0.5, softcap), normal(20, 8)
+    head, states = LMHead(normal(70, 8), normal(70), 0.5, softcap), normal(20, 8)
     part = head.cut(torch.tensor(rows))
     whole = head.logits(states)
     torch.testing.assert_close(part.logits(states), whole[:, rows])
@@ -240,7 +242,7 @@ def test_a_head_cut_to_some_rows(rows: list[int], softcap: float | None):
     torch.testing.assert_close(part.outside.logits(states), whole[:, others])
     tokens = torch.arange(20) % len(rows)
     torch.testing.assert_close(part.logit(states, tokens), whole[torch.arange(20), torch.tensor(rows)[tokens]])
-    table = compare(Side(part, states), Side(part, states), tokens, 3, 8)
+    table = compare(HeadAndStates(part, states), HeadAndStates(part, states), tokens, 3, 8)
     probs = whole.double().softmax(dim=1).numpy()
     np.testing.assert_allclose(table["base_excluded"], probs[:, others].sum(axis=1), atol=1e-6)
     assert head.cut(torch.arange(70)).outside is None

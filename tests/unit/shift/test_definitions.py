@@ -18,14 +18,14 @@ from superficial.config.schema import (
     RuntimeConfig,
     StatsConfig,
 )
-from superficial.models.fetch import run as fetch
-from superficial.models.head import Head
+from superficial.models.head import LMHead
 from superficial.models.load import load_model
+from superficial.models.stage import run as fetch
 from superficial.shift.compare import compare
 from superficial.shift.definitions.names import VARIANTS
 from superficial.shift.definitions.rescore import changed_sequences
 from superficial.shift.definitions.variants import end_of_turn, variants
-from superficial.shift.distributions import Side
+from superficial.shift.distributions import HeadAndStates
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.ratios import ratios
 from superficial.shift.statistics.token_table import TokenTable
@@ -45,17 +45,19 @@ def normal(seed: int, *size: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def sides() -> dict[str, Side]:
+def sides() -> dict[str, HeadAndStates]:
     """Models that resemble each other, so that every category and a disagreeing argmax occur."""
     weight, states = normal(1, VOCABULARY, WIDTH), normal(2, TOKENS, WIDTH)
-    head = Head(weight, None, 1.0, None)
-    found = {name: Side(head, states + 0.2 * normal(seed, TOKENS, WIDTH)) for name, seed in zip(
+    head = LMHead(weight, None, 1.0, None)
+    found = {name: HeadAndStates(head, states + 0.2 * normal(seed, TOKENS, WIDTH)) for name, seed in zip(
         ("headline", "two_bos", "aligned_context"), (3, 4, 5), strict=True)}  # fmt: skip
-    return found | {"aligned": Side(Head(weight + 0.2 * normal(6, VOCABULARY, WIDTH), None, 1.0, None), states)}
+    return found | {
+        "aligned": HeadAndStates(LMHead(weight + 0.2 * normal(6, VOCABULARY, WIDTH), None, 1.0, None), states)
+    }
 
 
 @pytest.fixture(scope="module")
-def answers(sides: dict[str, Side]) -> pd.DataFrame:
+def answers(sides: dict[str, HeadAndStates]) -> pd.DataFrame:
     """The aligned side's likeliest tokens, but for every seventh."""
     tokens = log_probs(sides["aligned"]).argmax(axis=1)
     tokens[::7] = (tokens[::7] + 11) % VOCABULARY
@@ -65,7 +67,7 @@ def answers(sides: dict[str, Side]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def found(sides: dict[str, Side], answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def found(sides: dict[str, HeadAndStates], answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
     bases = {name: side for name, side in sides.items() if name != "aligned"}
     tables = variants(bases, sides["aligned"], tokens_of(answers), end_of_turn(answers), 16)
     assert tuple(tables) == VARIANTS
@@ -81,7 +83,7 @@ def tokens_of(answers: pd.DataFrame) -> torch.Tensor:
     return torch.tensor(np.concatenate(answers["token_ids"].to_numpy()))
 
 
-def log_probs(side: Side) -> np.ndarray:
+def log_probs(side: HeadAndStates) -> np.ndarray:
     return (side.states.double() @ side.head.weight.double().T).log_softmax(dim=1).numpy()
 
 

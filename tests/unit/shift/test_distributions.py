@@ -5,21 +5,21 @@ import pytest
 import torch
 
 from superficial.artifacts.errors import UserError
-from superficial.models.head import Head, check_head
+from superficial.models.head import LMHead, check_head
 from superficial.shift.compare import compare
-from superficial.shift.distributions import BLOCK, Side, Workspace, contrast
+from superficial.shift.distributions import BLOCK, HeadAndStates, Workspace, contrast
 
 WIDTH, TOKENS = 24, 40
 
 
-def side(vocabulary: int, seed: int, spread: float = 1.0, **head: float) -> Side:
+def side(vocabulary: int, seed: int, spread: float = 1.0, **head: float) -> HeadAndStates:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocabulary, WIDTH, generator=generator)
     states = spread * torch.randn(TOKENS, WIDTH, generator=generator)
-    return Side(Head(weight, None, head.get("scale", 1.0), head.get("softcap")), states)
+    return HeadAndStates(LMHead(weight, None, head.get("scale", 1.0), head.get("softcap")), states)
 
 
-def log_probs(one: Side) -> torch.Tensor:
+def log_probs(one: HeadAndStates) -> torch.Tensor:
     logits = one.states.double() @ one.head.weight.double().T * one.head.scale
     if one.head.softcap:
         logits = one.head.softcap * torch.tanh(logits / one.head.softcap)
@@ -107,7 +107,7 @@ def test_a_head_that_does_more_is_refused():
 def test_the_self_check_fits_half_precision(dtype: torch.dtype, head: dict[str, float]):
     """The model's own logits are rounded, after a sum in parts that are rounded, too, as a card makes it."""
     found = side(5000, 1, 4.0, **head)
-    half = Head(found.head.weight.to(dtype), None, found.head.scale, found.head.softcap)
+    half = LMHead(found.head.weight.to(dtype), None, found.head.scale, found.head.softcap)
     states = found.states.to(dtype)
     for parts in (1, 2, 4, 8):
         pieces = zip(states.chunk(parts, dim=1), half.weight.chunk(parts, dim=1), strict=True)
@@ -125,6 +125,6 @@ def test_the_self_check_fits_half_precision(dtype: torch.dtype, head: dict[str, 
 def test_equal_logits_share_the_better_rank():
     """Base rank counts the tokens that are strictly more probable."""
     weight = torch.tensor([[2.0], [1.0], [1.0], [0.0]])
-    one = Side(Head(weight, None, 1.0, None), torch.ones(3, 1))
+    one = HeadAndStates(LMHead(weight, None, 1.0, None), torch.ones(3, 1))
     found = contrast(one, one, torch.tensor([1, 2, 3]), 2, Workspace(3, 4, torch.device("cpu")))
     assert found.base.rank.tolist() == [2, 2, 4]

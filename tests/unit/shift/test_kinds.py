@@ -10,11 +10,11 @@ import pytest
 
 from superficial.artifacts.table import read_table
 from superficial.config.schema import Nothing, RuntimeConfig, StatsConfig
-from superficial.inference.finish import EOS, LENGTH, STOP
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
 from superficial.shift.kinds.agreement import agreement, classified, kappa
 from superficial.shift.kinds.classify import KINDS, classify
-from superficial.shift.kinds.lists import LISTED, lexicon
 from superficial.shift.kinds.stage import run
+from superficial.shift.kinds.word_lists import LISTED, lexicon
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.kinds import kinds, odds_ratio
 from superficial.shift.statistics.token_table import TokenTable

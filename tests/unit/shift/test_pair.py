@@ -15,27 +15,27 @@ from support.tiny import make_tokenizer
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import Nothing, RuntimeConfig
-from superficial.models.head import Head
-from superficial.shift.pair.match import match
+from superficial.models.head import LMHead
+from superficial.shift.pair.match import match_vocabularies
 from superficial.shift.pair.pairing import Pairing
-from superficial.shift.pair.report import Report
-from superficial.shift.pair.splitting import difference
+from superficial.shift.pair.report import PairReport
+from superficial.shift.pair.splitting import splitting_difference
 from superficial.shift.pair.stage import run
 from superficial.shift.pair.vocabulary import Vocabulary
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 SIZE = len(make_tokenizer(chat=False))
-Make = Callable[..., Report]
+Make = Callable[..., PairReport]
 
 
 @pytest.fixture
 def report(tiny_models: Path, tmp_path: Path) -> Make:
     """The report of the tiny pair; arguments make a relative of the base, those under `aligned` one of the other."""
 
-    def make(aligned: dict[str, Any] | None = None, **base: Any) -> Report:
+    def make(aligned: dict[str, Any] | None = None, **base: Any) -> PairReport:
         left = relative(tiny_models / "base", tmp_path / "left", **base)
         right = relative(tiny_models / "aligned", tmp_path / "right", **(aligned or {}))
-        return match(Vocabulary.read(left), Vocabulary.read(right))
+        return match_vocabularies(Vocabulary.read(left), Vocabulary.read(right))
 
     return make
 
@@ -56,7 +56,7 @@ def test_equal_padding_is_compared(report: Make):
     """Rows that both heads have and no token names: the same rows, so the heads stay whole."""
     found = report(aligned={"rows": 16}, rows=16)
     assert (found.verdict, found.shared, found.base.padding_rows) == ("exact", SIZE + 16, 16)
-    head = Head(torch.ones(SIZE + 16, 2), None, 1.0, None)
+    head = LMHead(torch.ones(SIZE + 16, 2), None, 1.0, None)
     assert Pairing(found).base_head(head) is head
 
 
@@ -161,8 +161,8 @@ def test_two_ways_to_write_the_same_splitting(tiny_models: Path, tmp_path: Path)
         replace(left, description={**left.description, "normalizer": normalizer, "pre_tokenizer": pre_tokenizer})
         for normalizer, pre_tokenizer in ((older, None), (None, newer), (None, {**newer, "split": True}))
     ]
-    assert difference(written[0], written[1]) is None
-    assert "steps of the normalizer" in str(difference(written[0], written[2]))
+    assert splitting_difference(written[0], written[1]) is None
+    assert "steps of the normalizer" in str(splitting_difference(written[0], written[2]))
 
 
 def test_weights_that_do_not_fit_the_configuration(tiny_models: Path, tmp_path: Path):
@@ -180,5 +180,5 @@ def test_the_file_gives_back_the_report(tiny_models: Path, tmp_path: Path):
         run(Nothing(), RUNTIME, base=left, aligned=right, out=tmp_path / f"{name}.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     pairing = Pairing.read(tmp_path / "one.json")
-    assert pairing.report == match(Vocabulary.read(left), Vocabulary.read(right))
+    assert pairing.report == match_vocabularies(Vocabulary.read(left), Vocabulary.read(right))
     assert pairing.report.base.excluded == [(SIZE, SIZE + 4)]

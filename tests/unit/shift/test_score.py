@@ -11,13 +11,13 @@ from support.reference import loaded as made
 from support.tiny import context_ids
 
 from superficial.config.schema import LocalSource, ModelConfig, PromptConfig, RuntimeConfig
-from superficial.inference.generate.answer import Greedy
+from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.fetch import run as fetch
-from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
-from superficial.prompts.context import one_bos
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel, load_model
+from superficial.models.stage import run as fetch
+from superficial.prompts.requirements import one_bos
 
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 ZERO_SHOT = PromptConfig(kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n")
@@ -25,7 +25,7 @@ CHAT = PromptConfig(kind="chat")
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Loaded:
+def loaded(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> LoadedModel:
     out = tmp_path_factory.mktemp("model") / "aligned" / "manifest.json"
     source = LocalSource(kind="local", path=str(tiny_models / "aligned"))
     fetch(ModelConfig(name="aligned", title="t", licence="none", source=source), RUNTIME, out=out)
@@ -33,14 +33,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Loade
 
 
 @pytest.fixture
-def sequences(loaded: Loaded) -> list[Sequence]:
+def sequences(loaded: LoadedModel) -> list[TokenSequence]:
     generator = torch.Generator().manual_seed(0)
     lengths = [(3, 1), (12, 30), (5, 17), (40, 2), (7, 7)]
     ids = lambda count: torch.randint(5, 300, (count,), generator=generator).tolist()  # noqa: E731
-    return [Sequence(ids(context), ids(response)) for context, response in lengths]
+    return [TokenSequence(ids(context), ids(response)) for context, response in lengths]
 
 
-def loop(loaded: Loaded, sequence: Sequence) -> torch.Tensor:
+def loop(loaded: LoadedModel, sequence: TokenSequence) -> torch.Tensor:
     """Log-probabilities (T, V) by the token-by-token loop: a whole forward pass for every response token."""
     rows = []
     for position in range(len(sequence.response)):
@@ -51,9 +51,9 @@ def loop(loaded: Loaded, sequence: Sequence) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("budget", [1, 60, 10_000])
-def test_one_pass_equals_the_loop(loaded: Loaded, sequences: list[Sequence], budget: int):
-    head = Head.of(loaded.model)
-    states = Scorer(loaded, budget).states(sequences)
+def test_one_pass_equals_the_loop(loaded: LoadedModel, sequences: list[TokenSequence], budget: int):
+    head = LMHead.of(loaded.model)
+    states = TeacherForcing(loaded, budget).states(sequences)
     found = head.logits(states).log_softmax(dim=1)
     exact = torch.cat([loop(loaded, sequence) for sequence in sequences])
     torch.testing.assert_close(found, exact, atol=1e-4, rtol=0)
@@ -62,7 +62,9 @@ def test_one_pass_equals_the_loop(loaded: Loaded, sequences: list[Sequence], bud
     assert ranks[0].tolist() == ranks[1].tolist()
 
 
-def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence], monkeypatch: pytest.MonkeyPatch):
+def test_scoring_feeds_every_token_once(
+    loaded: LoadedModel, sequences: list[TokenSequence], monkeypatch: pytest.MonkeyPatch
+):
     """Forward passes are counted: context + T tokens for each response, however long it is, and one pass a batch."""
     fed: list[tuple[int, int]] = []
     hook = loaded.model.base_model.register_forward_pre_hook(
@@ -70,11 +72,11 @@ def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence
         with_kwargs=True,
     )
     try:
-        Scorer(loaded, 1).states(sequences)
+        TeacherForcing(loaded, 1).states(sequences)
         assert sum(tokens for _, tokens in fed) == sum(len(one.context) + len(one.response) - 1 for one in sequences)
         assert [rows for rows, _ in fed] == [1] * len(sequences)
         fed.clear()
-        Scorer(loaded, 10_000).states(sequences)
+        TeacherForcing(loaded, 10_000).states(sequences)
         assert [rows for rows, _ in fed] == [len(sequences)]
     finally:
         hook.remove()
@@ -85,13 +87,13 @@ def test_scoring_feeds_every_token_once(loaded: Loaded, sequences: list[Sequence
 def test_a_shared_prefix_is_read_once_and_changes_nothing(make: Callable[..., Any], budget: int):
     """Sliding windows shorter than the prefix too; a model with states beside keys and values reads every row whole."""
     model = made(make, [1])
-    sequences = [Sequence(prompt, prompts(0, (9 + row,))[0]) for row, prompt in enumerate(prompts())]
+    sequences = [TokenSequence(prompt, prompts(0, (9 + row,))[0]) for row, prompt in enumerate(prompts())]
     assert 0 < min(len(one.context) for one in sequences) - PREFIX < WINDOW < PREFIX
     fed: list[tuple[int, int]] = []
     hook = model.model.base_model.register_forward_pre_hook(
         lambda _module, _args, inputs: fed.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
     )
-    states = Scorer(model, budget).states(sequences)
+    states = TeacherForcing(model, budget).states(sequences)
     hook.remove()
     rests = [len(one.fed) - PREFIX for one in sequences]
     if make is recurrent:
@@ -99,21 +101,21 @@ def test_a_shared_prefix_is_read_once_and_changes_nothing(make: Callable[..., An
     else:
         assert fed[0] == (1, PREFIX)
         assert sum(rests) <= sum(rows * width for rows, width in fed[1:]) <= max(rests) * len(rests)
-    exact = torch.cat([Scorer(model, 1).states([one]) for one in sequences])  # one row alone shares nothing
+    exact = torch.cat([TeacherForcing(model, 1).states([one]) for one in sequences])  # one row alone shares nothing
     torch.testing.assert_close(states, exact, atol=1e-4, rtol=1e-4)
 
 
-def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: Loaded):
+def test_greedy_tokens_have_rank_one_and_do_not_depend_on_the_batch(loaded: LoadedModel):
     prompts = [context_ids(loaded.tokenizer, CHAT, text) for text in ("How do I", "keep plants alive in the dark", "a")]
-    found = dict(Decoder(loaded, Greedy(20), 8).answers(prompts))
+    found = dict(Decoder(loaded, GreedyDecoding(20), 8).answers(prompts))
     together = [found[row].token_ids for row in range(len(prompts))]
     assert together == [alone(loaded, prompt, 20) for prompt in prompts]
-    sequences = [Sequence(prompt, tokens) for prompt, tokens in zip(prompts, together, strict=True)]
-    logits = Head.of(loaded.model).logits(Scorer(loaded, 1000).states(sequences))
+    sequences = [TokenSequence(prompt, tokens) for prompt, tokens in zip(prompts, together, strict=True)]
+    logits = LMHead.of(loaded.model).logits(TeacherForcing(loaded, 1000).states(sequences))
     assert logits.argmax(dim=1).tolist() == [token for tokens in together for token in tokens]
 
 
-def test_contexts_have_one_bos_and_keep_the_instruction(loaded: Loaded):
+def test_contexts_have_one_bos_and_keep_the_instruction(loaded: LoadedModel):
     for method in (ZERO_SHOT, CHAT):
         for instruction in ("plain", "{braces} {instruction} {}", "# Query: ```code```"):
             ids = context_ids(loaded.tokenizer, method, instruction)

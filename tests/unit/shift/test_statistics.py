@@ -9,10 +9,10 @@ import pytest
 
 from superficial.artifacts.table import write_table
 from superficial.config.schema import Nothing, RuntimeConfig, StatsConfig
-from superficial.inference.finish import EOS, LENGTH, STOP
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
 from superficial.shift.kinds import stage as kinds_stage
 from superficial.shift.kinds.classify import KINDS
-from superficial.shift.statistics import tables
+from superficial.shift.statistics import stage
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.clusters import clusters
 from superficial.shift.statistics.frequent import frequent_tokens
@@ -261,7 +261,7 @@ def test_lists_of_candidates_are_never_read(tmp_path: Path):
     runtime = RuntimeConfig.model_construct()
     kinds_stage.run(Nothing(), runtime, shifts=files["shifts"], responses=files["responses"], out=files["token_kinds"])
     out = [tmp_path / f"{name}.csv" for name in every_table(table)]
-    tables.run(CFG, runtime, **files, out=out)
+    stage.run(CFG, runtime, **files, out=out)
     plain = every_table(table)
     del plain["kinds"]  # kinds that the test invents
     for name, truth in plain.items():

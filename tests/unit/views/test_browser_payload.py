@@ -12,13 +12,20 @@ from support.synthetic import HOSTILE, Made, example, further, rows, stage
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.markup import visible
 from superficial.config.schema import IntervalsConfig, JudgeTitle, RuntimeConfig
-from superficial.judging.judges.judgment import Judgment
+from superficial.judging.judges.judgment import ShownJudgment
 from superficial.probes.contexts.grouping import Grouping
 from superficial.probes.contexts.recovery import recovery
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.browser.embed import embed
-from superficial.views.browser.payload import CANDIDATE_DIGITS, DIGITS, Example, Further, index_entry, page_data
+from superficial.views.browser.payload import (
+    CANDIDATE_DIGITS,
+    DIGITS,
+    BrowserExample,
+    FurtherContext,
+    index_entry,
+    page_data,
+)
 from superficial.views.browser.site import run, write_site
 
 MEASURES = (
@@ -51,7 +58,7 @@ def drawn(tokens: int, width: int, draw: np.random.Generator) -> dict[str, list]
     return table
 
 
-def large(tokens: int, width: int, contexts: int = 0) -> Example:
+def large(tokens: int, width: int, contexts: int = 0) -> BrowserExample:
     """Nothing repeats in it, but for the candidates of further contexts: half of those are the base's own."""
     draw = np.random.default_rng(0)
     table, others = drawn(tokens, width, draw), []
@@ -60,7 +67,7 @@ def large(tokens: int, width: int, contexts: int = 0) -> Example:
         for name in ("base_top_ids", "base_top_tokens"):
             pairs = zip(table[name], other[name], strict=True)
             other[name] = [[*own[: width // 2], *new[width // 2 :]] for own, new in pairs]
-        others.append(Further("Q: and A: " * 400, other))
+        others.append(FurtherContext("Q: and A: " * 400, other))
     return example(
         "large", [("x", 1)], rows=table, text="token " * tokens, instruction="Tell me more. " * 20, further=others
     )
@@ -124,7 +131,7 @@ def test_recovered_and_lost_are_those_of_the_table_of_contexts() -> None:
         by_context = {name: table[table["example_id"] == one].to_dict("list") for name, table in tables.items()}
         first = by_context.pop("zero_shot")
         entry = index_entry(
-            example(one, [("x", 1)], rows=first, further=[Further("", table) for table in by_context.values()])
+            example(one, [("x", 1)], rows=first, further=[FurtherContext("", table) for table in by_context.values()])
         )
         counts += entry["moved"]
         whole += [entry["counts"][2], entry["counts"][0]]
@@ -136,7 +143,10 @@ def test_recovered_and_lost_are_those_of_the_table_of_contexts() -> None:
 
 
 def test_a_judgment_is_a_score_or_the_reason_why_there_is_none() -> None:
-    said = {"helpfulness": Judgment(4.25, "It answers.", ""), "depth": Judgment(float("nan"), "", "the judge said N/A")}
+    said = {
+        "helpfulness": ShownJudgment(4.25, "It answers.", ""),
+        "depth": ShownJudgment(float("nan"), "", "the judge said N/A"),
+    }
     found = page_data(example("e", [("a", 1)], judgments=said))["judgments"]
     assert found == [
         {"aspect": "helpfulness", "score": "4.25", "reason": "It answers.", "unscored": ""},
@@ -169,7 +179,7 @@ def test_pages_of_hostile_examples_hold_no_markup_of_theirs(tmp_path: Path) -> N
         example(
             text, tokens, instruction=text, tasks=[text], topics=[text], text=text,
             further=[further(tokens, [1] * len(tokens), prompt=text)],
-            judgments={text: Judgment(2.0, text, ""), "depth": Judgment(float("nan"), text, text)},
+            judgments={text: ShownJudgment(2.0, text, ""), "depth": ShownJudgment(float("nan"), text, text)},
         )
         for text in HOSTILE
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from support.project import ROOT
 from superficial.pipeline.readme import main, table
 from superficial.pipeline.run import Run
 from superficial.pipeline.stages import STAGES, code_of
-from superficial.pipeline.targets import beyond_all, declared_in, drawn, files_of, in_all, named
+from superficial.pipeline.targets import beyond_all, declared_in, drawn_views, files_of, in_all, stage_arguments
 from superficial.views.declared import VIEWS, declared
 from superficial.views.view import View
 
@@ -58,8 +58,8 @@ def test_a_rule_has_a_file_for_every_pair_and_the_names_of_the_run():
     assert files_of(scores, run("judge=gpt4")) == {"judged": ["results/judged/demo/gpt4.csv"]}
     published = files_of(scores, run("experiment=published", "published_dir=."))
     assert published == {"judged": ["results/judged/just_eval/published.csv"]}
-    assert named(None, {"judged": "a.csv", "data": ["b", "c"], "code": "x.py"}) == "judged=a.csv data=b c"
-    assert named(None, {"reads": ["a", "b"], "code": "x.py"}) == "results=results reads=a b"
+    assert stage_arguments(None, {"judged": "a.csv", "data": ["b", "c"], "code": "x.py"}) == "judged=a.csv data=b c"
+    assert stage_arguments(None, {"reads": ["a", "b"], "code": "x.py"}) == "results=results reads=a b"
 
 
 def test_what_figures_all_makes_follows_from_the_subject_and_the_judge():
@@ -82,7 +82,7 @@ def test_what_figures_all_makes_follows_from_the_subject_and_the_judge():
 def test_who_says_no_files_has_a_rule_of_its_own():
     rules = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
     written = set(re.findall(r'name:\n\s+"((?:figures|tables)/\w+)"', rules))
-    assert written == set(declared()) - set(drawn("figures")) - set(drawn("tables"))
+    assert written == set(declared()) - set(drawn_views("figures")) - set(drawn_views("tables"))
 
 
 def test_a_caption_hangs_on_the_module_that_declares_it():

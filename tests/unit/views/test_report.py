@@ -13,11 +13,11 @@ from support.synthetic import HOSTILE
 from superficial.config.experiment import Experiment
 from superficial.config.schema import PublishedShift, ReportedPair, ReportStage
 from superficial.pipeline.stages import STAGES
+from superficial.views.report.entries import captioned, report_entry
 from superficial.views.report.facts import facts
 from superficial.views.report.grid import Grid
 from superficial.views.report.pages import page
 from superficial.views.report.paper import comparison_grid, grid_of, score_grid, share_grid, shift_grid
-from superficial.views.report.shown import captioned, shown
 from superficial.views.report.stage import caption, overview, paper_markdown
 
 CFG = ReportStage(
@@ -180,7 +180,7 @@ def test_line_breaks_in_cells_break_lines_and_others_stay_text() -> None:
 
 def test_every_figure_and_table_has_its_words() -> None:
     made = {name for name in STAGES if name.startswith(("figures/", "tables/"))}
-    assert all(shown(name).title and shown(name).text for name in [*made, "tables/paper"])
+    assert all(report_entry(name).title and report_entry(name).text for name in [*made, "tables/paper"])
     assert captioned(["results/figures/a.pdf"]) == ["figures/a", "tables/paper"]
 
 

@@ -3,23 +3,23 @@
 from dataclasses import dataclass, field
 
 from superficial.config.schema import DecodingConfig, PromptConfig
-from superficial.inference.finish import EOS, LENGTH, STOP
-from superficial.inference.generate.stop import cut, may_end, rule_of
-from superficial.models.load import Loaded
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
+from superficial.inference.generate.stop import cut_by_rule, may_end, stop_rule
+from superficial.models.load import LoadedModel
 
 
 @dataclass(frozen=True)
-class Greedy:
+class GreedyDecoding:
     """What decides a greedy answer beside the model and the prompt."""
 
     max_new_tokens: int
     repetition_penalty: float = 1.0
-    stop: str = "end_of_turn"  # what stop.rule_of gives
+    stop: str = "end_of_turn"  # what `stop.stop_rule` gives
 
     @classmethod
-    def of(cls, prompt: PromptConfig, decoding: DecodingConfig, max_new_tokens: int) -> "Greedy":
+    def of(cls, prompt: PromptConfig, decoding: DecodingConfig, max_new_tokens: int) -> "GreedyDecoding":
         """How a method decodes."""
-        return cls(max_new_tokens, decoding.repetition_penalty, rule_of(prompt, decoding))
+        return cls(max_new_tokens, decoding.repetition_penalty, stop_rule(prompt, decoding))
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Answer:
 
 
 @dataclass
-class Draft:
+class UnfinishedAnswer:
     """An answer in the making."""
 
-    loaded: Loaded
-    greedy: Greedy
+    loaded: LoadedModel
+    greedy: GreedyDecoding
     tokens: list[int] = field(default_factory=list)
     near_ties: int = 0
 
@@ -58,7 +58,7 @@ class Draft:
 
     def _read(self, tokens: list[int], *, final: bool) -> tuple[str, bool]:
         text = self._decode(tokens)
-        return cut(text, self.greedy.stop, final=final)
+        return cut_by_rule(text, self.greedy.stop, final=final)
 
     def _decode(self, tokens: list[int]) -> str:
         return str(self.loaded.tokenizer.decode(tokens))

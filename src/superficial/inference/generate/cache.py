@@ -11,7 +11,7 @@ from superficial.artifacts.errors import UserError
 SPARE = 128  # columns by which the memory of a layer grows: appending one column would copy all of them at every step
 
 
-class RowsLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
+class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """Keys and values of one layer, each (rows, heads, columns, width).
 
     Column c of the batch stands at `c - _base`. A layer with a sliding window shows a query only the columns that the
@@ -94,7 +94,7 @@ class RowsLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self._base = first
 
 
-def windows(model: Any) -> list[int | None] | None:
+def sliding_windows(model: Any) -> list[int | None] | None:
     """The sliding window of each layer, None for full attention; None for a model that keeps more than keys and values.
 
     Such a model (recurrent states, keys that layers share) runs with the cache that transformers makes for it.
@@ -107,8 +107,8 @@ def windows(model: Any) -> list[int | None] | None:
 
 def new_cache(model: Any) -> Cache:
     """An empty cache for a batch."""
-    found = windows(model)
-    return DynamicCache(config=model.config) if found is None else Cache(layers=[RowsLayer(one) for one in found])
+    found = sliding_windows(model)
+    return DynamicCache(config=model.config) if found is None else Cache(layers=[BatchCacheLayer(one) for one in found])
 
 
 def check_kept(cache: Cache, tokens: int, model: str) -> None:
@@ -128,12 +128,12 @@ def check_kept(cache: Cache, tokens: int, model: str) -> None:
         )
 
 
-def expand(model: Any, prefix: Cache, kept: Sequence[int], room: int) -> Cache:
+def copy_prefix(model: Any, prefix: Cache, kept: Sequence[int], room: int) -> Cache:
     """A cache of `len(kept)` rows in which row i holds the first `kept[i]` tokens of `prefix`, a cache of one row."""
     layers: list[Any] = []
     layer: Any
-    for layer, window in zip(prefix.layers, windows(model) or [], strict=True):
-        rows = RowsLayer(window)
+    for layer, window in zip(prefix.layers, sliding_windows(model) or [], strict=True):
+        rows = BatchCacheLayer(window)
         rows.start(layer.keys, layer.values, kept, room)
         layers.append(rows)
     return Cache(layers=layers)

@@ -6,26 +6,28 @@ TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|)
 GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole vocabulary takes eight times as long
 
 
-def tie_of(dtype: torch.dtype) -> float:
+def tie_margin(dtype: torch.dtype) -> float:
     """What `choose` takes for a near tie where a model computes in `dtype`: in half precision a quarter of a step.
 
     Its logits are not rounded, only the states are that they are made from; a whole step would flag a tenth of all
     tokens. So another batch changes more tokens near this margin than far from it, and now and then one beyond it.
 
-    >>> tie_of(torch.float32), tie_of(torch.bfloat16)
+    >>> tie_margin(torch.float32), tie_margin(torch.bfloat16)
     (1e-05, 0.001953125)
     """
     return TIE if dtype == torch.float32 else torch.finfo(dtype).eps / 4
 
 
-def choose(logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE) -> tuple[list[int], list[bool]]:
+def choose_tokens(
+    logits: torch.Tensor, seen: torch.Tensor, penalty: float, tie: float = TIE
+) -> tuple[list[int], list[bool]]:
     """The best token of each row (of equals the first), and whether the second best was as good up to rounding.
 
     `logits` (V, B) float32 are changed in place, because a copy of them takes longer than all that is done here. `seen`
     (B, S) holds ids that the row has read or written, at least one and in any number. The penalty is transformers':
     a positive logit is divided by it, a negative one multiplied, once however often the token was seen.
 
-    >>> choose(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
+    >>> choose_tokens(torch.tensor([[2.0, 1.9, -1.0], [2.0, 1.0, 2.000001]]).T, torch.tensor([[0], [1]]), 1.1)
     ([1, 2], [False, True])
     """
     if penalty != 1.0:

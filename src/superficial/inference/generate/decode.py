@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import torch
 
-from superficial.inference.generate.answer import Answer, Draft, Greedy
-from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.generate.answer import Answer, GreedyDecoding, UnfinishedAnswer
+from superficial.inference.generate.batch import DecodingBatch
+from superficial.inference.generate.choose import choose_tokens, tie_margin
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.generate.rows import Rows
-from superficial.inference.prefix import Prefix
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.models.load import LoadedModel
 
 
 @dataclass
-class Work:
+class DecodingCounts:
     """What was done, in tokens and forward passes."""
 
     prefix_tokens_prefilled: int = 0
@@ -29,15 +29,17 @@ class Work:
 class Decoder:
     """Answers prompts in batches; `work` counts what that took."""
 
-    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, step: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, loaded: LoadedModel, greedy: GreedyDecoding, batch: int, step: Callable[[], object] = lambda: None
+    ) -> None:
         """`step` is called after every token of a batch."""
-        self.work = Work()
+        self.work = DecodingCounts()
         self._loaded = loaded
         self._greedy = greedy
         self._batch = batch
-        self._tie = tie_of(loaded.dtype)
+        self._tie = tie_margin(loaded.dtype)
         self._step = step
-        self._prefix = Prefix([])
+        self._prefix = SharedPrefix([])
         self._next_logits: NextLogits
 
     @torch.inference_mode()
@@ -49,7 +51,7 @@ class Decoder:
         """
         if not prompts:
             return  # and leave the weights where they are
-        self._prefix = Prefix.read(self._loaded, among or prompts)
+        self._prefix = SharedPrefix.read(self._loaded, among or prompts)
         self.work.prefix_tokens_prefilled += len(self._prefix.ids)
         self.work.forward_passes += bool(self._prefix.ids)
         self._next_logits = NextLogits(self._loaded.model)
@@ -66,12 +68,12 @@ class Decoder:
         # in its place.
         padded = [prompt[:1] * (width - len(prompt)) + prompt for prompt in asked]
         seen = torch.tensor([ids + ids[:1] * most for ids in padded], device=device)
-        drafts = [Draft(self._loaded, self._greedy) for _ in rows]
-        contexts = Rows(self._loaded, self._prefix, self._next_logits, most)
+        drafts = [UnfinishedAnswer(self._loaded, self._greedy) for _ in rows]
+        contexts = DecodingBatch(self._loaded, self._prefix, self._next_logits, most)
         logits = contexts.start(asked)
         while True:
             self.work.forward_passes += 1
-            tokens, near = choose(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
+            tokens, near = choose_tokens(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
             self.work.new_tokens += len(rows)
             self._step()
             ended = [draft.add(token, tie) for draft, token, tie in zip(drafts, tokens, near, strict=True)]

@@ -8,15 +8,21 @@ from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.shard import Shard
 from superficial.config.schema.server import ServerEngine
-from superficial.inference.finish import EOS
-from superficial.inference.generate.answer import Answer, Greedy
-from superficial.inference.generate.requests import Request, answer, open_store, part_of, request
-from superficial.inference.server.engine import answer as ask_server
+from superficial.inference.finish_reason import EOS
+from superficial.inference.generate.answer import Answer, GreedyDecoding
+from superficial.inference.generate.requests import (
+    GenerationRequest,
+    answer_requests,
+    generation_request,
+    open_store,
+    shard_requests,
+)
+from superficial.inference.server.answers import answer_prompts as ask_server
 from superficial.inference.server.ledger import open_ledger
-from superficial.models.load import Loaded, load_end_ids, load_tokenizer
+from superficial.models.load import LoadedModel, load_end_ids, load_tokenizer
 from superficial.prompts.builder import Prompt
 from superficial.prompts.chat import Message
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 
 
 class Engine(Protocol):
@@ -37,7 +43,7 @@ class Engine(Protocol):
 class LocalEngine:
     """The model in this process."""
 
-    def __init__(self, loaded: Loaded, greedy: Greedy, batch: int, results: Path) -> None:
+    def __init__(self, loaded: LoadedModel, greedy: GreedyDecoding, batch: int, results: Path) -> None:
         self.tokenizer = loaded.tokenizer
         self._loaded, self._greedy, self._batch = loaded, greedy, batch
         self._store = open_store(loaded, greedy, results)
@@ -45,21 +51,23 @@ class LocalEngine:
 
     def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
         """Every prompt is checked against the model's length before anything is decoded."""
-        found = answer(self._loaded, self._greedy, self._requests(prompts), self._batch, self._store)
+        found = answer_requests(self._loaded, self._greedy, self._requests(prompts), self._batch, self._store)
         self._rounds.append(found.facts)
         return dict(zip(prompts, found.answers, strict=True))
 
     def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
         """Whole batches of those that `answer` would decode."""
         requests = self._requests(prompts)
-        part = part_of(requests, self._batch, shard)
-        answer(self._loaded, self._greedy, part, self._batch, self._store, among=requests)
+        part = shard_requests(requests, self._batch, shard)
+        answer_requests(self._loaded, self._greedy, part, self._batch, self._store, among=requests)
 
-    def _requests(self, prompts: Mapping[str, Prompt]) -> list[Request]:
+    def _requests(self, prompts: Mapping[str, Prompt]) -> list[GenerationRequest]:
         for example, prompt in prompts.items():
             tokens = len(prompt.ids) + self._greedy.max_new_tokens
             check_length(self._loaded, tokens, example=example, what="prompt and response")
-        return [request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()]
+        return [
+            generation_request(self._loaded, self._greedy, example, prompt.ids) for example, prompt in prompts.items()
+        ]
 
     def facts(self) -> dict[str, Any]:
         """Those of the first turn; further turns of dialogues stand beside them."""
@@ -69,7 +77,7 @@ class LocalEngine:
 class RemoteEngine:
     """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
 
-    def __init__(self, server: ServerEngine, model: Path, greedy: Greedy, results: Path) -> None:
+    def __init__(self, server: ServerEngine, model: Path, greedy: GreedyDecoding, results: Path) -> None:
         self.tokenizer = load_tokenizer(model)
         self._ends = load_end_ids(model, self.tokenizer)
         self._server, self._greedy = server, greedy

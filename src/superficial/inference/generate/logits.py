@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from superficial.models.head import Head, decoder, own_head, states_and_logits
+from superficial.models.head import LMHead, model_body, own_head, states_and_logits
 
 
 class NextLogits:
@@ -17,14 +17,14 @@ class NextLogits:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._head: Head | None = None
+        self._head: LMHead | None = None
         self._checked = False
 
     def __call__(self, **inputs: Any) -> torch.Tensor:
         """One forward pass; `inputs` are those of a transformers causal language model."""
         device = inputs["input_ids"].device
         if self._head is not None:
-            states = decoder(self._model)(**inputs).last_hidden_state
+            states = model_body(self._model)(**inputs).last_hidden_state
         elif not self._checked:
             states, own = states_and_logits(self._model, **inputs)
             self._head, self._checked = own_head(self._model, states[:, -1], own[:, -1]), True

@@ -10,14 +10,14 @@ from superficial.artifacts.files import digest
 from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.store import Store
-from superficial.inference.generate.answer import Answer, Greedy
-from superficial.inference.generate.decode import Decoder, Work, batches
+from superficial.inference.generate.answer import Answer, GreedyDecoding
+from superficial.inference.generate.decode import Decoder, DecodingCounts, batches
 from superficial.inference.generate.stop import VERSIONS
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 
 
 @dataclass(frozen=True)
-class Request:
+class GenerationRequest:
     """One prompt to answer; `key` is the content that decides the answer."""
 
     example: str
@@ -25,34 +25,43 @@ class Request:
     key: str
 
 
-def request(loaded: Loaded, greedy: Greedy, example: str, prompt: list[int]) -> Request:
+def generation_request(
+    loaded: LoadedModel, greedy: GreedyDecoding, example: str, prompt: list[int]
+) -> GenerationRequest:
     """A request whose key holds everything that decides its answer."""
-    return Request(example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS.get(greedy.stop, 1)]))
+    return GenerationRequest(
+        example, prompt, digest([loaded.key, prompt, asdict(greedy), VERSIONS.get(greedy.stop, 1)])
+    )
 
 
-def open_store(loaded: Loaded, greedy: Greedy, results: Path) -> Store:
+def open_store(loaded: LoadedModel, greedy: GreedyDecoding, results: Path) -> Store:
     """The store of all answers of one model at one length, shared by the stages that decode."""
     return Store(results / ".responses" / f"{digest([loaded.key, greedy.max_new_tokens])[:32]}.jsonl")
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnsweredRequests:
     """The answers to a list of requests, and what this run did for them."""
 
     answers: list[Answer]
     facts: dict[str, Any]  # for the sidecar: counts, rate, near ties
 
 
-def part_of(requests: Sequence[Request], batch: int, shard: Shard) -> list[Request]:
+def shard_requests(requests: Sequence[GenerationRequest], batch: int, shard: Shard) -> list[GenerationRequest]:
     """The requests of every so-manieth batch of those that `answer` would decode."""
     distinct = list({one.key: one for one in requests}.values())
     rows = shard.of(batches([one.prompt for one in distinct], batch))
     return [distinct[row] for together in rows for row in together]
 
 
-def answer(
-    loaded: Loaded, greedy: Greedy, requests: Sequence[Request], batch: int, store: Store, among: Sequence[Request] = ()
-) -> Answered:
+def answer_requests(
+    loaded: LoadedModel,
+    greedy: GreedyDecoding,
+    requests: Sequence[GenerationRequest],
+    batch: int,
+    store: Store,
+    among: Sequence[GenerationRequest] = (),
+) -> AnsweredRequests:
     """Answer all requests, in their order; what `store` holds is not decoded again, and each new answer is put there.
 
     `facts` names the examples with near ties (see `choose`), of answers of earlier runs too. `among`: the requests that
@@ -84,10 +93,12 @@ def answer(
         "tokens_per_second": _rate(decoder.work, started),
         "near_ties": ties,
     }
-    return Answered(answers, facts)
+    return AnsweredRequests(answers, facts)
 
 
-def _with_batches(waiting: Mapping[str, Request], every: Sequence[Request], batch: int) -> list[Request]:
+def _with_batches(
+    waiting: Mapping[str, GenerationRequest], every: Sequence[GenerationRequest], batch: int
+) -> list[GenerationRequest]:
     """The whole batches of an undisturbed run in which something is `waiting`.
 
     In half precision a row's tokens may hang on the rows beside it, so an answer that is missing is decoded among those
@@ -97,5 +108,5 @@ def _with_batches(waiting: Mapping[str, Request], every: Sequence[Request], batc
     return [every[row] for together in rows if any(every[at].key in waiting for at in together) for row in together]
 
 
-def _rate(work: Work, started: float) -> float:
+def _rate(work: DecodingCounts, started: float) -> float:
     return round(work.new_tokens / (time.monotonic() - started), 2)

@@ -15,7 +15,7 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import GenerateStage, Runtime, ServerEngine
 from superficial.config.schema.server import ModuleEngine
 from superficial.data.dialogue import history, queries_of
-from superficial.inference.generate.answer import Answer, Greedy
+from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.engine import Engine, LocalEngine, RemoteEngine
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
@@ -84,7 +84,7 @@ def askable(cfg: GenerateStage, data: Path) -> dict[str, list[str]]:
 
 def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path) -> Engine:
     """The engine of the run; a server does without the weights here."""
-    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
+    greedy = GreedyDecoding.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
         return RemoteEngine(server, model, greedy, results)

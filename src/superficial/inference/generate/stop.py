@@ -33,7 +33,7 @@ _BULLET = re.compile(r"[-*+]|\d+[.)]")
 _SECTION = re.compile(r"#+ [A-Z][\w ]*:\s*$")
 
 
-def rule_of(prompt: PromptConfig, decoding: DecodingConfig) -> str:
+def stop_rule(prompt: PromptConfig, decoding: DecodingConfig) -> str:
     """What ends answers to `prompt` beside an end token: "end_of_turn" (nothing), "fence", or how its queries begin.
 
     A template that leaves no fence open has none that could close; its answers end at a line that begins like the last
@@ -46,11 +46,13 @@ def rule_of(prompt: PromptConfig, decoding: DecodingConfig) -> str:
     return next((line.strip() for line in reversed(before.splitlines()) if re.search(r"\w", line)), "end_of_turn")
 
 
-def cut(text: str, rule: str, *, final: bool = False) -> tuple[str, bool]:
-    """As `cut_answer`, by what `rule_of` gave.
+def cut_by_rule(text: str, rule: str, *, final: bool = False) -> tuple[str, bool]:
+    """As `cut_answer`, by what `stop_rule` gave.
 
-    >>> cut("Sure.\\n\\nQ: Next?", "Q:"), cut("Sure, Q: no", "Q:"), cut("Sure.\\n```\\n\\n", "end_of_turn")
-    (('Sure.', True), ('Sure, Q: no', False), ('Sure.\\n```\\n\\n', False))
+    >>> cut_by_rule("Sure.\\n\\nQ: Next?", "Q:"), cut_by_rule("Sure, Q: no", "Q:")
+    (('Sure.', True), ('Sure, Q: no', False))
+    >>> cut_by_rule("Sure.\\n```\\n\\n", "end_of_turn")
+    ('Sure.\\n```\\n\\n', False)
     """
     if rule == "fence":
         return cut_answer(text, final=final)

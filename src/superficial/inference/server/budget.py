@@ -6,7 +6,7 @@ from typing import Any
 from superficial.artifacts.errors import UserError
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Request, usage
+from superficial.inference.server.reply import ServerRequest, usage
 
 TOKENS_PER_CHARACTER = 0.25  # until the ledger holds counted prompts
 TOKENS_PER_SECOND = 30.0  # of one completion, until the ledger holds timed answers
@@ -23,7 +23,7 @@ class Budget:
     def __init__(self, server: ServerConfig, ledger: Ledger, where: str) -> None:
         self._server, self._ledger, self._where = server, ledger, where
 
-    def forecast(self, requests: Collection[Request], stored: int) -> str:
+    def forecast(self, requests: Collection[ServerRequest], stored: int) -> str:
         """One line: requests, tokens, cost and time of what is still to be asked; `stored` answers are at hand."""
         measured, count = self._ledger.tokens, len(requests)
         prompt = sum(self._prompt_tokens(request) for request in requests)
@@ -58,7 +58,7 @@ class Budget:
         ledger = self._ledger
         return f"{ledger.paid_usd:.4f} USD" if self._server.price else f"{ledger.asked} requests sent"
 
-    def admit(self, key: str, request: Request) -> None:
+    def admit(self, key: str, request: ServerRequest) -> None:
         """Set the cost of one request aside; raises UserError when a limit stands against it."""
         server = self._server
         usd = self._usd(self._prompt_tokens(request), _max_tokens(request))
@@ -73,14 +73,14 @@ class Budget:
             remedy=f"raise {limit} and run the same command again: it goes on from here",
         )
 
-    def bill(self, request: Request, reply: dict[str, Any], text: str) -> tuple[float, dict[str, int]]:
+    def bill(self, request: ServerRequest, reply: dict[str, Any], text: str) -> tuple[float, dict[str, int]]:
         """Cost in USD, and tokens, of one answer: as counted by the server, else estimated from its length."""
         counted = usage(reply)
         prompt, completion = counted or (self._prompt_tokens(request), round(len(text) * self._per_character()))
         tokens = {"prompt": prompt, "completion": completion, "characters": request.characters}
         return self._usd(prompt, completion), tokens
 
-    def _prompt_tokens(self, request: Request) -> int:
+    def _prompt_tokens(self, request: ServerRequest) -> int:
         return round(request.characters * self._per_character()) + 1
 
     def _per_character(self) -> float:
@@ -92,6 +92,6 @@ class Budget:
         return (prompt * price.prompt + completion * price.completion) / 1e6 if price else 0.0
 
 
-def _max_tokens(request: Request) -> int:
+def _max_tokens(request: ServerRequest) -> int:
     body = request.body
     return int(body.get("max_completion_tokens") or body.get("max_tokens") or UNBOUNDED)

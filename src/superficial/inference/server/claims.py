@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from superficial.artifacts.locks import UNKNOWN
+from superficial.artifacts.file_locks import UNKNOWN
 
 
 class Claims:

@@ -13,13 +13,15 @@ from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.budget import Budget
 from superficial.inference.server.faults import Faulty, RateLimited, Refused, Unreachable, backoff
 from superficial.inference.server.ledger import Ledger, request_key
-from superficial.inference.server.reply import Failure, Reply, Request, check_whole, read_reply
+from superficial.inference.server.reply import Failure, Reply, ServerRequest, check_whole, read_reply
 
 POLL_S = 0.1  # between looks at a request that another process has under way
 HOPELESS = 20  # requests in a row without usable answer, after all their tries, before the whole run is given up
 
 
-def ask(requests: Sequence[Request], server: ServerConfig, ledger: Ledger, *, who: str) -> dict[str, Reply | Failure]:
+def ask(
+    requests: Sequence[ServerRequest], server: ServerConfig, ledger: Ledger, *, who: str
+) -> dict[str, Reply | Failure]:
     """The reply to every request by its item; what is in the ledger is not asked again, equal requests are asked once.
 
     `who` names the asking judge or engine in messages. A request without usable answer after `server.retries` further
@@ -45,12 +47,12 @@ class _Stopped(Exception):
 class _Asking:
     """Workers that empty one queue."""
 
-    def __init__(self, todo: dict[str, Request], server: ServerConfig, ledger: Ledger, who: str) -> None:
+    def __init__(self, todo: dict[str, ServerRequest], server: ServerConfig, ledger: Ledger, who: str) -> None:
         # Here, because most stages that can ask a server ask none, and its client takes a second to import.
-        from superficial.inference.server.wire import Wire
+        from superficial.inference.server.endpoint import Endpoint
 
         self._server, self._ledger, self._who = server, ledger, who
-        self._wire = Wire(server, who)
+        self._wire = Endpoint(server, who)
         self._budget = Budget(server, ledger, self._wire.where)
         self._waiting = deque(todo.items())
         self._failures: dict[str, Failure] = {}
@@ -103,7 +105,7 @@ class _Asking:
             self._stop.set()
             raise
 
-    def _settle(self, key: str, request: Request) -> None:
+    def _settle(self, key: str, request: ServerRequest) -> None:
         """Ask until there is a usable answer, or no point in asking again."""
         tries, limits, waited = 0, 0, 0.0
         while True:
@@ -140,7 +142,7 @@ class _Asking:
                 self._written += tokens["completion"]
                 return
 
-    def _give_up(self, key: str, request: Request, reason: str, fault: Faulty | None) -> None:
+    def _give_up(self, key: str, request: ServerRequest, reason: str, fault: Faulty | None) -> None:
         where = self._wire.where
         if isinstance(fault, Unreachable):
             raise UserError(str(fault), where=where, remedy="start the server, or check base_url; answers are kept")

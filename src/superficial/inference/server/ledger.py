@@ -18,14 +18,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.files import digest, disk_errors
-from superficial.artifacts.locks import take
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.claims import claims_on
-from superficial.inference.server.reply import Request
+from superficial.inference.server.reply import ServerRequest
 
 
-def request_key(server: ServerConfig, request: Request) -> str:
+def request_key(server: ServerConfig, request: ServerRequest) -> str:
     """sha256 of everything that decides the answer; where the model is served does not."""
     return digest([server.model, server.revision, request.kind, request.body])
 
@@ -106,7 +106,7 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one append is one write.
         with self._guard, open(self.path, "a+b", buffering=0) as file:
-            take(file)
+            lock_file(file)
             self._take_in(file)
             yield file
             self._take_in(file)

@@ -11,7 +11,7 @@ WHOLE = ("stop", "length", "eos_token", "stop_sequence")  # finish reasons; the 
 
 
 @dataclass(frozen=True)
-class Request:
+class ServerRequest:
     """One thing to ask: `item` names it in messages, `body` is the whole payload of chat or plain completions.
 
     `whole`: an answer that does not say that it ended, by itself or at max_tokens, is no usable one.

@@ -39,9 +39,11 @@ def run(
     """
     started = time.monotonic()
     instructions, texts = read_table(data), response_texts(responses)
-    chosen = drawn(instructions[instructions["id"].isin(texts.keys())], cfg.examples, cfg.seed)
+    chosen = drawn_examples(instructions[instructions["id"].isin(texts.keys())], cfg.examples, cfg.seed)
     originals = score_items(chosen, texts)
-    variants = {name: [changed(item, name, text) for item in originals] for name, text in changes(sentences).items()}
+    variants = {
+        name: [changed(item, name, text) for item in originals] for name, text in canary_texts(sentences).items()
+    }
     # Each variant in an order of its own: the place of an item among others must not matter either.
     everything = [item for items in variants.values() for item in items[::-1]]
     found = open_judge(cfg.judge, model, runtime, results_of(out)).scores(everything)
@@ -59,7 +61,7 @@ def run(
     write_sidecar(out, stage="canaries", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def changes(sentences: Path) -> dict[str, str]:
+def canary_texts(sentences: Path) -> dict[str, str]:
     """What each variant puts after the response, by name."""
     try:
         read = yaml.safe_load(sentences.read_text(encoding="utf-8"))
@@ -71,7 +73,7 @@ def changes(sentences: Path) -> dict[str, str]:
     return {ORIGINAL: "", AGAIN: "", NEWLINE: "\n"} | {str(name): f"\n\n{text}" for name, text in read.items()}
 
 
-def drawn(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
+def drawn_examples(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
     """A seeded choice of instructions, in the order of the dataset."""
     if examples is None or examples >= len(data):
         return data

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Judgment:
+class ShownJudgment:
     """What the judge said of one aspect; `score` is NaN exactly where `unscored` says why."""
 
     score: float
@@ -19,6 +19,8 @@ class Judgment:
         return f"{self.score:.3g}"
 
 
-def by_aspect(table: pd.DataFrame) -> dict[str, Judgment]:
+def judgments_by_aspect(table: pd.DataFrame) -> dict[str, ShownJudgment]:
     """Rows of one response in a table of judgments, in their order."""
-    return {row["aspect"]: Judgment(row["score"], row["reason"], row["unscored"]) for row in table.to_dict("records")}
+    return {
+        row["aspect"]: ShownJudgment(row["score"], row["reason"], row["unscored"]) for row in table.to_dict("records")
+    }

@@ -11,8 +11,8 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
 from superficial.config.schema.judge import AskedImported, AskedVotes, PairwiseStage
-from superficial.data.dialogue import asked_of
-from superficial.judging.judges.canaries import drawn
+from superficial.data.dialogue import answered_queries
+from superficial.judging.judges.canaries import drawn_examples
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.item import Item, Judged
 from superficial.judging.judges.stage import response_texts, results_of
@@ -50,7 +50,7 @@ def run(
             remedy="leave it out of pairwise.beside, and set pairwise.systems=[] where it is the judge of the run",
         )  # fmt: skip
     else:
-        chosen = drawn(instructions, cfg.examples, cfg.seed)
+        chosen = drawn_examples(instructions, cfg.examples, cfg.seed)
         items = both_orders(chosen, response_texts(a), response_texts(b))
         found = open_judge(cfg.judge, model, runtime, results_of(out)).choices(list(items.values()))
         table = choice_rows(items, found)
@@ -64,7 +64,9 @@ def run(
 def both_orders(data: pd.DataFrame, a: Mapping[str, str], b: Mapping[str, str]) -> dict[tuple[str, str], Item]:
     """Two items an instruction, by id and order."""
     items = {}
-    for name, category, instruction in zip(data["id"], data["category"], asked_of(data, in_full=True), strict=True):
+    for name, category, instruction in zip(
+        data["id"], data["category"], answered_queries(data, in_full=True), strict=True
+    ):
         for order, (first, second) in ((GIVEN, (a[name], b[name])), (SWAPPED, (b[name], a[name]))):
             slots = {"instruction": instruction, "response_a": first, "response_b": second}
             items[name, order] = Item(f"{name}#{order}", category, slots)

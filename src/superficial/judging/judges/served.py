@@ -11,7 +11,7 @@ from superficial.config.schema.judge import AskedServer
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Failure, Reply, Request
+from superficial.inference.server.reply import Failure, Reply, ServerRequest
 from superficial.judging.judges.choices import Choice, parse_choices
 from superficial.judging.judges.item import Item, Judged, Kind, rubrics
 from superficial.judging.judges.parse import Verdict, parse_scores
@@ -53,7 +53,7 @@ class ServedJudge:
         return {(name, aspect): one for name, answer in found.items() for aspect, one in answer.items()}
 
     def _asked(self, bodies: Mapping[str, dict[str, Any]]) -> dict[str, Reply | Failure]:
-        requests = [Request(name, body) for name, body in bodies.items()]
+        requests = [ServerRequest(name, body) for name, body in bodies.items()]
         return ask(requests, self._server, self._ledger, who=f"judge {self._cfg.name}") if requests else {}
 
     def _bodies(self, items: Sequence[Item]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from superficial.artifacts.shard import Shard
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
 from superficial.config.schema.judge import AskedImported, AskedLocal, AskedServer, AskedVotes, JudgeStage
-from superficial.data.dialogue import asked_of
+from superficial.data.dialogue import answered_queries
 from superficial.judging.judges.imported import imported_scores
 from superficial.judging.judges.item import Item, Judged
 from superficial.judging.judges.parse import Verdict
@@ -78,7 +78,9 @@ def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
     """One item an instruction that was answered, in the order of the dataset."""
     return [
         Item(name, category, {"instruction": instruction, "response": texts[name]})
-        for name, category, instruction in zip(data["id"], data["category"], asked_of(data, in_full=True), strict=True)
+        for name, category, instruction in zip(
+            data["id"], data["category"], answered_queries(data, in_full=True), strict=True
+        )
         if name in texts
     ]
 

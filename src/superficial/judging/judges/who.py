@@ -15,10 +15,10 @@ def open_judge(judge: AskedJudge, model: Path | list[Path], runtime: Runtime, re
     asked = require_askable(judge)
     if isinstance(asked, AskedLocal):
         # Here, because a served judge needs none of the numerical libraries, which take seconds to import.
-        from superficial.judging.judges.probable import ProbableJudge
+        from superficial.judging.judges.probabilities import ProbabilityJudge
 
         assert isinstance(model, Path)
-        return ProbableJudge(asked, model, runtime, results)
+        return ProbabilityJudge(asked, model, runtime, results)
     if isinstance(asked, AskedModule):
         own: Judge = importlib.import_module(f"superficial.judging.kinds.{asked.module}").open_judge(asked.options)
         return own

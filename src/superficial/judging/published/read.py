@@ -13,7 +13,7 @@ from superficial.artifacts.errors import UserError
 from superficial.data.readers import read_json_list
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.judges.parse import Verdict, parse_scores
-from superficial.judging.published.names import judged_by, published_files, system_of_output
+from superficial.judging.published.file_names import judged_by, published_files, system_of_output
 
 NOT_JUDGED = "not judged"
 JUDGMENT = ("system", "judge", "id", "category", "aspect", "score", "reason", "unscored", "raw")

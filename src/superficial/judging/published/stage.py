@@ -7,7 +7,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import PublishedStage, RuntimeConfig
-from superficial.judging.published.names import published_files
+from superficial.judging.published.file_names import published_files
 from superficial.judging.published.read import NOT_JUDGED, read_published
 
 

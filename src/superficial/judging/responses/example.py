@@ -8,7 +8,7 @@ from superficial.config.schema import MethodsExample
 ASKED = "chosen by figure.example"
 
 
-def pick(answers: pd.DataFrame, cfg: MethodsExample) -> tuple[str, str]:
+def pick_example(answers: pd.DataFrame, cfg: MethodsExample) -> tuple[str, str]:
     """Id of the instruction, and why it is this one; `answers` is the table of the response_stats stage.
 
     The first regular instruction, in the order of the data, on which zero-shot fails (any of the four failures) and

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from superficial.inference.finish import LENGTH
+from superficial.inference.finish_reason import LENGTH
 from superficial.inference.generate.stop import HEADER
 from superficial.shift.statistics.summary import LOOP, repeated_ngrams
 

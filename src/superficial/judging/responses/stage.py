@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import ResponseStatsStage, RuntimeConfig
-from superficial.data.dialogue import asked_of
-from superficial.inference.finish import STOP
+from superficial.data.dialogue import answered_queries
+from superficial.inference.finish_reason import STOP
 from superficial.judging.responses.failures import measure
 from superficial.judging.responses.statistics import response_table
 from superficial.models.load import load_tokenizer
@@ -52,7 +52,7 @@ def answer_table(instructions: pd.DataFrame, responses: pd.DataFrame, rests: lis
     Raises KeyError when a response is of no instruction of the data.
     """
     categories = instructions.set_index("id")["category"]
-    queries = asked_of(instructions).loc[responses["id"]]
+    queries = answered_queries(instructions).loc[responses["id"]]
     told = (responses[name] for name in ("text", "token_ids", "finish_reason", "near_ties"))
     columns = zip(queries, *told, rests, strict=True)
     found = pd.DataFrame([measure(*row) for row in columns], index=responses["id"])

@@ -7,7 +7,7 @@ from superficial.judging.judges.parse import verdict
 NOT_APPLICABLE = verdict("N/A", "").unscored
 
 
-def na_counted(judgments: pd.DataFrame, *, as_five: bool) -> pd.DataFrame:
+def count_na(judgments: pd.DataFrame, *, as_five: bool) -> pd.DataFrame:
     """Judgments (score, unscored) in which N/A is unscored, or 5 as in the published code (just-eval, `report`)."""
     if not as_five:
         return judgments

@@ -8,7 +8,7 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import JudgedStage, RuntimeConfig
-from superficial.judging.scores.applicable import na_counted
+from superficial.judging.scores.applicable import count_na
 from superficial.judging.scores.statistics import score_table
 
 
@@ -25,7 +25,7 @@ def run(
     started = time.monotonic()
     files = [judgments] if isinstance(judgments, Path) else judgments
     answers = [responses] if isinstance(responses, Path) else responses
-    scores = na_counted(join_judges(_named(files, cfg, ["id", "aspect", "score", "unscored"])), as_five=cfg.na_as_five)
+    scores = count_na(join_judges(_named(files, cfg, ["id", "aspect", "score", "unscored"])), as_five=cfg.na_as_five)
     table = score_table(scores, _named(answers, cfg, ["id", "text"]), read_table(data), cfg)
     write_table(table, out)
     inputs = {str(path): path for path in (*files, *answers, data)}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from superficial.config.overrides import overrides_of
 from superficial.config.schema import ServerEngine
-from superficial.pipeline.dryrun import Job, planned_jobs
-from superficial.pipeline.plan.judges import Judges
+from superficial.pipeline.dryrun import PlannedJob, planned_jobs
+from superficial.pipeline.plan.judges import JudgeWork
 from superficial.pipeline.plan.machine import Machine, machine
-from superficial.pipeline.plan.models import Models
+from superficial.pipeline.plan.models import ModelWork
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.plan.text import assumptions, fits, table
-from superficial.pipeline.plan.work import Work
+from superficial.pipeline.plan.work import PlannedWork
 from superficial.pipeline.run import Run
 
 RESULTS = Path("results")
@@ -26,7 +26,7 @@ TOKENIZER_ONLY = (
     "response_stats",
     "figures/shift_browser",
 )  # a model is their input, and they do not run it
-LIGHT = Work(seconds=3)  # a job that loads no model
+LIGHT = PlannedWork(seconds=3)  # a job that loads no model
 
 
 def main(words: Sequence[str]) -> None:
@@ -47,9 +47,9 @@ class Planner:
     def __init__(self, run: Run, device: Machine, results: Path) -> None:
         self._run = run
         self.sizes = Sizes(run, results)
-        self.models = Models(self.sizes, device)
-        self._judges = Judges(self.sizes, self.models)
-        self._rules: dict[str, Callable[[dict[str, str]], Work]] = {
+        self.models = ModelWork(self.sizes, device)
+        self._judges = JudgeWork(self.sizes, self.models)
+        self._rules: dict[str, Callable[[dict[str, str]], PlannedWork]] = {
             "model": lambda about: self.models.fetch(about["model"]),
             "generate": lambda about: self._generate(about["model"], about["method"]),
             "score": lambda about: self.models.score(about["pair"], about["side"], about["seen"]),
@@ -67,9 +67,9 @@ class Planner:
             "pairwise": lambda about: self._judges.pairwise(about["judge"], about["comparison"]),
         }
 
-    def stages(self, jobs: Sequence[Job]) -> dict[str, Work]:
+    def stages(self, jobs: Sequence[PlannedJob]) -> dict[str, PlannedWork]:
         """Work by stage; those that neither run nor ask a model are one."""
-        found = dict.fromkeys([*self._rules, OTHERS], Work())
+        found = dict.fromkeys([*self._rules, OTHERS], PlannedWork())
         for job in jobs:
             stage = job.rule.removesuffix(SHARD)
             name = stage if stage in self._rules else OTHERS
@@ -79,17 +79,17 @@ class Planner:
                 and any("results/models/" in one for one in job.inputs)
             ):
                 name = f"{job.rule} (not planned)"
-            found[name] = found.get(name, Work()) + self.work(job)
+            found[name] = found.get(name, PlannedWork()) + self.work(job)
         return {name: work for name, work in found.items() if work.jobs}
 
-    def work(self, job: Job) -> Work:
+    def work(self, job: PlannedJob) -> PlannedWork:
         """What one job takes."""
         if job.rule.endswith(SHARD):
-            return Work(jobs=1)  # what it does is done for the stage, whose work is counted whole
+            return PlannedWork(jobs=1)  # what it does is done for the stage, whose work is counted whole
         rule = self._rules.get(job.rule)
-        return Work(jobs=1) + (rule(job.wildcards) if rule else LIGHT)
+        return PlannedWork(jobs=1) + (rule(job.wildcards) if rule else LIGHT)
 
-    def _generate(self, model: str, method: str) -> Work:
+    def _generate(self, model: str, method: str) -> PlannedWork:
         engine = self._run.settings.engine
         if isinstance(engine, ServerEngine):
             return self._judges.served(model, method, engine.serving(model))

@@ -8,7 +8,7 @@ are counted as full attention, so that this is an upper bound for them.
 from superficial.config.schema import Architecture
 
 
-def body(model: Architecture) -> int:
+def body_weights(model: Architecture) -> int:
     """Weights that every position passes: all but the embedding table and the LM head."""
     return model.parameters - model.vocabulary * model.hidden * (1 if model.tied else 2)
 
@@ -16,7 +16,7 @@ def body(model: Architecture) -> int:
 def reading(model: Architecture, start: float, end: float) -> float:
     """FLOPs of the positions from `start` up to `end` of one sequence, without the LM head."""
     attention = 2 * model.layers * model.heads * model.head_dim * (end**2 - start**2)
-    return 2.0 * body(model) * (end - start) + attention
+    return 2.0 * body_weights(model) * (end - start) + attention
 
 
 def logits(model: Architecture, positions: float) -> float:
@@ -24,6 +24,6 @@ def logits(model: Architecture, positions: float) -> float:
     return 2.0 * model.vocabulary * model.hidden * positions
 
 
-def kept(model: Architecture, width: int) -> int:
+def cache_bytes(model: Architecture, width: int) -> int:
     """Bytes of the keys and values of one position; `width` is bytes a number."""
     return 2 * model.layers * model.kv_heads * model.head_dim * width

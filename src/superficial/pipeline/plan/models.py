@@ -6,7 +6,7 @@ from superficial.config.schema import HubSource, LocalSource
 from superficial.pipeline.plan import flops
 from superficial.pipeline.plan.machine import Machine
 from superficial.pipeline.plan.sizes import CHAT_TEMPLATE, Sizes
-from superficial.pipeline.plan.work import Work
+from superficial.pipeline.plan.work import PlannedWork
 
 ROW = 80  # bytes of a row of the token table, and for each of its candidates on either side
 CANDIDATE = 10
@@ -15,7 +15,7 @@ TOKEN = 6  # bytes of a token in a table of responses, its text included
 PYPI_SECONDS = 90  # unpacking and converting a packed model of 270M parameters; the download is not timed
 
 
-class Models:
+class ModelWork:
     """Work of one stage after the other, in the terms of `machine`."""
 
     def __init__(self, sizes: Sizes, machine: Machine) -> None:
@@ -30,16 +30,16 @@ class Models:
         """Bytes of all weights in memory."""
         return float(self._sizes.architecture(model).parameters * self.width(model))
 
-    def fetch(self, model: str) -> Work:
+    def fetch(self, model: str) -> PlannedWork:
         """The model stage. Files of the hub lie on the disk once, as they are; what is converted here is float32."""
         parameters, source = self._sizes.architecture(model).parameters, self._run.model(model).source
         if isinstance(source, LocalSource):
-            return Work(seconds=3)
+            return PlannedWork(seconds=3)
         width = 2 if isinstance(source, HubSource) else 4
         scale = parameters / 268e6
-        return Work(disk=parameters * width, seconds=3 + (PYPI_SECONDS * scale if source.kind == "pypi" else 0))
+        return PlannedWork(disk=parameters * width, seconds=3 + (PYPI_SECONDS * scale if source.kind == "pypi" else 0))
 
-    def generate(self, model: str, method: str) -> Work:
+    def generate(self, model: str, method: str) -> PlannedWork:
         """Greedy decoding of every query; what prompts share is read once (inference/generate/decode.py)."""
         asked = self._sizes.instructions
         prompt, answer = self._sizes.prompt(method, model), self._sizes.answer(model, method)
@@ -47,43 +47,43 @@ class Models:
         longest = answer.mean if not answer.finished else self._run.settings.generate.max_new_tokens
         found = self._decoded(model, asked.queries, shared, prompt.mean, answer.mean, longest)
         tokens = asked.count * (prompt.mean + answer.mean)
-        return found + Work(disk=tokens * TOKEN, seconds=self._machine.starting(self.weights(model)))
+        return found + PlannedWork(disk=tokens * TOKEN, seconds=self._machine.starting(self.weights(model)))
 
-    def handoff(self, pair: str) -> Work:
+    def handoff(self, pair: str) -> PlannedWork:
         """The base goes on from each of the prefixes of the first responses."""
         base, aligned = self._run.pairs[pair].base.name, self._run.pairs[pair].aligned.name
         cfg, context = self._run.settings.handoff, self._run.settings.context.name
         examples = min(cfg.examples or self._sizes.instructions.regular, self._sizes.instructions.regular)
         answer = self._sizes.answer(aligned, self._run.settings.response.name).mean
-        prompt, found = self._sizes.prompt(context, base).mean, Work()
+        prompt, found = self._sizes.prompt(context, base).mean, PlannedWork()
         for prefix in cfg.prefixes:
             read = prompt + min(prefix, answer)
             found += self._decoded(base, examples, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
-        return found + Work(seconds=self._machine.starting(self.weights(base)))
+        return found + PlannedWork(seconds=self._machine.starting(self.weights(base)))
 
-    def prefill(self, pair: str, side: str, seen: str) -> Work:
+    def prefill(self, pair: str, side: str, seen: str) -> PlannedWork:
         """One of the pair goes on from every opening; with nothing given, from one of them."""
         cfg, model = self._run.settings.prefill, getattr(self._run.pairs[pair], side).name
         given = [k for k in cfg.prefixes if k for _ in cfg.openings] + [0] * (0 in cfg.prefixes)
         prompt, asked = self._sizes.prompt(seen, model).mean, self._sizes.instructions.safety * len(given)
         read = prompt + sum(given) / len(given)
         found = self._decoded(model, asked, 0, read, cfg.max_new_tokens, cfg.max_new_tokens)
-        return found + Work(seconds=self._machine.starting(self.weights(model)))
+        return found + PlannedWork(seconds=self._machine.starting(self.weights(model)))
 
-    def causal(self, pair: str) -> Work:
+    def causal(self, pair: str) -> PlannedWork:
         """Both models decode every variant; where variants agree, or do without one of the two, it is less."""
         cfg, sides, count = self._run.settings.causal, self._run.pairs[pair], self._sizes.instructions.count
-        asked, found = cfg.count * min(cfg.examples or count, count), Work()
+        asked, found = cfg.count * min(cfg.examples or count, count), PlannedWork()
         for model, method in (
             (sides.base.name, self._run.settings.context.name),
             (sides.aligned.name, self._run.settings.response.name),
         ):
             prompt = self._sizes.prompt(method, model).mean
             found += self._decoded(model, asked, 0, prompt, cfg.max_new_tokens, cfg.max_new_tokens)
-            found += Work(seconds=self._machine.starting(self.weights(model)))
+            found += PlannedWork(seconds=self._machine.starting(self.weights(model)))
         return found
 
-    def prompt_search(self, pair: str) -> Work:
+    def prompt_search(self, pair: str) -> PlannedWork:
         """Every candidate of every step on half of the responses, five times a half for the report; then both heads."""
         cfg, sides = self._run.settings.search, self._run.pairs[pair]
         (base, answer, count), size = self._responses(pair, "base"), self._sizes.architecture(sides.base.name)
@@ -105,9 +105,9 @@ class Models:
         passes = ceil(read / self._run.settings.runtime.score_tokens)
         seconds = self._machine.reading(work, passes * self.weights(base))
         seconds += sum(self._machine.starting(self.weights(side.name)) for side in (sides.base, sides.aligned))
-        return Work(read=read, flops=work, seconds=seconds)
+        return PlannedWork(read=read, flops=work, seconds=seconds)
 
-    def score(self, pair: str, side: str, seen: str) -> Work:
+    def score(self, pair: str, side: str, seen: str) -> PlannedWork:
         """One teacher-forced pass without the LM head; the final hidden states are what stays."""
         model, answer, count = self._responses(pair, side)
         size, context = self._sizes.architecture(model), self._sizes.prompt(seen, model).mean
@@ -116,9 +116,9 @@ class Models:
         seconds = self._machine.reading(work, passes * self.weights(model))
         disk = count * answer * size.hidden * self.width(model)
         seconds += self._machine.starting(self.weights(model))
-        return Work(read=read, flops=work, disk=disk, seconds=seconds)
+        return PlannedWork(read=read, flops=work, disk=disk, seconds=seconds)
 
-    def compare(self, pair: str, contexts: int = 1) -> Work:
+    def compare(self, pair: str, contexts: int = 1) -> PlannedWork:
         """The heads of both sides over every response token, the base's once for each context."""
         work, seconds, tokens = 0.0, 0.0, 0.0
         for side, times in (("base", contexts), ("aligned", 1)):
@@ -127,36 +127,36 @@ class Models:
             work += times * flops.logits(self._sizes.architecture(model), tokens)
             seconds += self._machine.starting(self.weights(model))
         disk = tokens * (ROW + 2 * CANDIDATE * self._run.settings.compare.top_k)
-        return Work(flops=work, disk=disk, seconds=seconds + self._machine.reading(work, 0))
+        return PlannedWork(flops=work, disk=disk, seconds=seconds + self._machine.reading(work, 0))
 
-    def spans(self, pair: str) -> Work:
+    def spans(self, pair: str) -> PlannedWork:
         """Both models score the same text; the base is taken to split it into as many tokens as the aligned model."""
         settings = self._run.settings
         found = self.score(pair, "base", settings.context.name) + self.score(pair, "aligned", settings.response.name)
         return found + self.compare(pair)
 
-    def read_prompts(self, model: str, prompts: float, tokens: float, logits: float, made: float = 0) -> Work:
+    def read_prompts(self, model: str, prompts: float, tokens: float, logits: float, made: float = 0) -> PlannedWork:
         """A judge that reads so many prompts one by one, with `logits` positions of each scored; `made`: reasons."""
         size = self._sizes.architecture(model)
         work = prompts * (flops.reading(size, 0, tokens) + flops.logits(size, logits))
         moved = prompts * 2 * self.weights(model)  # the prompt, then its questions
         seconds = self._machine.reading(work, moved) + self._machine.starting(self.weights(model))
-        found = Work(read=prompts * tokens, flops=work, seconds=seconds)
+        found = PlannedWork(read=prompts * tokens, flops=work, seconds=seconds)
         return found + self._decoded(model, prompts, 0, tokens, made, made, batch=1) if made else found
 
     def _decoded(
         self, model: str, prompts: float, shared: float, prompt: float, made: float, longest: float, batch: int = 0
-    ) -> Work:
+    ) -> PlannedWork:
         """`made` tokens after each of `prompts` prompts; a batch of them goes on for `longest` passes."""
         size, weights = self._sizes.architecture(model), self.weights(model)
         read = flops.reading(size, 0, shared) + prompts * flops.reading(size, shared, prompt)
         batches = ceil(prompts / (batch or self._run.settings.runtime.generate_batch))
         decode = prompts * (flops.reading(size, prompt, prompt + made) + flops.logits(size, made))
-        cache = prompts * made * (prompt + made / 2) * flops.kept(size, self.width(model))
+        cache = prompts * made * (prompt + made / 2) * flops.cache_bytes(size, self.width(model))
         seconds = self._machine.reading(read, (batches + 1) * weights)
         seconds += self._machine.decoding(decode, batches * longest * weights + cache)
         tokens = shared + prompts * (prompt - shared)
-        return Work(read=tokens, made=prompts * made, flops=read + decode, seconds=seconds)
+        return PlannedWork(read=tokens, made=prompts * made, flops=read + decode, seconds=seconds)
 
     def _responses(self, pair: str, side: str) -> tuple[str, float, int]:
         """The model of a side, and the aligned model's responses: tokens of one, how many."""
@@ -181,7 +181,7 @@ class Models:
         """Bytes of one answer while it is decoded: keys, values, and about three rows of float32 logits."""
         size = self._sizes.architecture(model)
         length = self._longest_prompt(model) + self._run.settings.generate.max_new_tokens
-        return length * flops.kept(size, self.width(model)) + 3 * size.vocabulary * 4
+        return length * flops.cache_bytes(size, self.width(model)) + 3 * size.vocabulary * 4
 
     def _longest_prompt(self, model: str) -> float:
         methods = [method for name, method in self._run.systems if name == model]

@@ -37,7 +37,7 @@ SMALL_VOCABULARY = 10_000  # below it, a token is taken to be one character
 
 
 @dataclass(frozen=True)
-class Instructions:
+class InstructionCounts:
     """Those of the dataset, the first `limit` of them."""
 
     regular: int
@@ -52,7 +52,7 @@ class Instructions:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenCount:
     """Of one prompt or answer."""
 
     mean: float
@@ -68,7 +68,7 @@ class Sizes:
         self.shared, self.prompt, self.answer = cache(self._shared), cache(self._prompt), cache(self._answer)
 
     @cached_property
-    def instructions(self) -> Instructions:
+    def instructions(self) -> InstructionCounts:
         """From the file where it is here, else as the configuration says."""
         cfg, path = self.run.settings.dataset, self.run.instructions
         if path is not None:
@@ -76,7 +76,7 @@ class Sizes:
             turns = [one.turns or [one.instruction] for one in read]
             regular = sum(one.category == "regular" for one in read)
             length = mean(len(turn) for those in turns for turn in those)
-            return Instructions(regular, len(read) - regular, sum(map(len, turns)), length)
+            return InstructionCounts(regular, len(read) - regular, sum(map(len, turns)), length)
         if cfg.size is None:
             raise UserError(
                 "its file is not here, and nothing says how many instructions it holds",
@@ -85,7 +85,7 @@ class Sizes:
             )
         regular = min(cfg.size.regular, cfg.limit or cfg.size.regular)  # the regular ones come first
         safety = min(cfg.size.safety, cfg.limit - regular if cfg.limit else cfg.size.safety)
-        return Instructions(regular, safety, regular + safety, cfg.size.characters)
+        return InstructionCounts(regular, safety, regular + safety, cfg.size.characters)
 
     def tokens(self, characters: float, model: str) -> float:
         """Tokens of a text in the vocabulary of a model."""
@@ -145,7 +145,7 @@ class Sizes:
         examples = chosen_examples(every, Path(cfg.file))
         return [self.tokens(len(one.instruction) + len(one.response) + around, model) for one in examples]
 
-    def _prompt(self, method: str, model: str) -> Tokens:
+    def _prompt(self, method: str, model: str) -> TokenCount:
         """A whole prompt: what is shared, the neighbours, the instruction in its template."""
         known = self._finished(model, method, "prompt_ids")
         if known is not None:
@@ -155,7 +155,7 @@ class Sizes:
         own = self.instructions.characters + around
         if prompt.neighbours is not None:
             own += prompt.neighbours.k * (self._neighbour(prompt.neighbours.index) + around + len(prompt.closing))
-        return Tokens(self.shared(method, model) + self.tokens(own, model))
+        return TokenCount(self.shared(method, model) + self.tokens(own, model))
 
     def _neighbour(self, index: str) -> float:
         corpus = self.run.index(index).corpus
@@ -164,19 +164,19 @@ class Sizes:
             return NEIGHBOUR
         return mean(len(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
 
-    def _answer(self, model: str, method: str) -> Tokens:
+    def _answer(self, model: str, method: str) -> TokenCount:
         """The mean of finished answers of this model by this method, else the upper bound."""
         if model == PUBLISHED_SYSTEM:
             return self._published(method)
-        return self._finished(model, method, "token_ids") or Tokens(self.run.settings.generate.max_new_tokens)
+        return self._finished(model, method, "token_ids") or TokenCount(self.run.settings.generate.max_new_tokens)
 
-    def _published(self, system: str) -> Tokens:
+    def _published(self, system: str) -> TokenCount:
         """Answers in published files; they have no tokens yet, and hardly two judges split them alike."""
         rows = [row for path in published_outputs(self.run)[system] for row in read_json_list(path)]
         texts = [str(row.get("output", "")) for row in rows if isinstance(row, dict)]
-        return Tokens(TOKENS_PER_CHARACTER * mean(map(len, texts)) if texts else 0.0, len(texts))
+        return TokenCount(TOKENS_PER_CHARACTER * mean(map(len, texts)) if texts else 0.0, len(texts))
 
-    def _finished(self, model: str, method: str, column: str) -> Tokens | None:
+    def _finished(self, model: str, method: str, column: str) -> TokenCount | None:
         """Mean length of a column of the responses that are there, if they were asked as this run asks."""
         file = self._results / "responses" / self.run.settings.dataset.name / model / f"{method}.parquet"
         sidecar = sidecar_of(file)
@@ -189,7 +189,7 @@ class Sizes:
         if made["max_new_tokens"] < most or made | {"max_new_tokens": most} != now:
             return None
         lengths = pc.list_value_length(pq.read_table(file, columns=[column])[column]).to_pylist()
-        return Tokens(mean(min(one, most) if column == "token_ids" else one for one in lengths), len(lengths))
+        return TokenCount(mean(min(one, most) if column == "token_ids" else one for one in lengths), len(lengths))
 
 
 def _tensors(file: Path) -> dict[str, int]:

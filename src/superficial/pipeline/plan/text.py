@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from superficial.pipeline.plan.machine import Machine
-from superficial.pipeline.plan.models import Models
+from superficial.pipeline.plan.models import ModelWork
 from superficial.pipeline.plan.sizes import Sizes
-from superficial.pipeline.plan.work import Work
+from superficial.pipeline.plan.work import PlannedWork
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
 HEAD = ("stage", "jobs", "tokens read", "tokens made", "FLOPs", "disk", "requests", "USD", "time")
 USABLE = 0.9  # of a device's memory
 
 
-def table(stages: Mapping[str, Work]) -> list[str]:
+def table(stages: Mapping[str, PlannedWork]) -> list[str]:
     """A line a stage and one for all of them."""
-    total = sum(stages.values(), Work())
+    total = sum(stages.values(), PlannedWork())
     rows = [HEAD, *(_row(name, work) for name, work in stages.items()), _row("total", total)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
     return ["  ".join(_placed(row, widths)).rstrip() for row in rows]
@@ -25,7 +25,7 @@ def _placed(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
         yield cell.ljust(width) if at == 0 else cell.rjust(width)
 
 
-def _row(name: str, work: Work) -> tuple[str, ...]:
+def _row(name: str, work: PlannedWork) -> tuple[str, ...]:
     requests = f"{work.requests:,}" + (f" + {work.repairs:,}" if work.repairs else "") if work.requests else ""
     return (
         name,
@@ -66,7 +66,7 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} d"
 
 
-def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:
+def fits(sizes: Sizes, models: ModelWork, device: Machine) -> Iterator[str]:
     """Which pairs do not fit into the memory of the device, and the most that one takes."""
     run = sizes.run
     if about_published(run) or run.settings.engine.kind != "transformers":
@@ -83,7 +83,7 @@ def fits(sizes: Sizes, models: Models, device: Machine) -> Iterator[str]:
     yield f"memory: one model at a time, at most {scaled(max(needs.values()), 'B')} of {scaled(device.memory, 'B')}"
 
 
-def _remedy(models: Models, name: str, room: float) -> str:
+def _remedy(models: ModelWork, name: str, room: float) -> str:
     batch = models.largest_batch(name, room)
     if batch:
         return f"take runtime.generate_batch={batch}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
-class Work:
+class PlannedWork:
     """Upper bounds, but for answers of which a finished run tells the mean."""
 
     jobs: int = 0
@@ -19,5 +19,7 @@ class Work:
     usd: float = 0  # requests and repairs
     seconds: float = 0
 
-    def __add__(self, other: Work) -> Work:
-        return Work(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Work)})
+    def __add__(self, other: PlannedWork) -> PlannedWork:
+        return PlannedWork(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(PlannedWork)}
+        )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superficial.artifacts.progress import progress
-from superficial.pipeline.provenance.verify import RESULTS, Findings, read_results, verify
+from superficial.pipeline.provenance.verify import RESULTS, Mismatches, read_results, verify
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if found.lines() else 0
 
 
-def _summary(found: Findings, shown: int) -> str:
+def _summary(found: Mismatches, shown: int) -> str:
     counts = {"missing": found.missing, "altered": found.altered, "stale": found.stale}
     if not found.lines():
         return f"{found.compared} files behind {shown} figures and tables are as the manifest says"

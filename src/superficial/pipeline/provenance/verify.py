@@ -16,7 +16,7 @@ AGAIN = "run the workflow again: snakemake --cores 8 figures/all"
 
 
 @dataclass
-class Findings:
+class Mismatches:
     """Lines for people, and how many files were compared."""
 
     altered: list[str] = field(default_factory=list)
@@ -48,14 +48,14 @@ def read_results(results: Path) -> dict[str, Any]:
     raise UserError("it is no manifest of results", where=str(path), remedy=f"delete it and {AGAIN}")
 
 
-def verify(results: Path, compared: Callable[[str], None] = lambda path: None) -> Findings:
+def verify(results: Path, compared: Callable[[str], None] = lambda path: None) -> Mismatches:
     """Compare `results` and the code here with the manifest; every file is read. `compared` hears of each one.
 
     An artifact is stale when an input of it has another sha256 now, when a source file that made it has changed, or
     when it was made from a stale one.
     """
     manifest = read_results(results)
-    found = Findings()
+    found = Mismatches()
 
     @cache
     def sha256(path: str) -> str | None:

@@ -19,8 +19,8 @@ from superficial.config.schema.judge import (
     VotesJudge,
 )
 from superficial.config.schema.scores import JudgeTitle, SystemTitle
-from superficial.judging.published.names import published_files
-from superficial.pipeline.stages import sources
+from superficial.judging.published.file_names import published_files
+from superficial.pipeline.stages import source_files
 from superficial.pipeline.systems import (
     about_published,
     judged_systems,
@@ -96,7 +96,7 @@ def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
     if isinstance(judge, ImportedJudge) and judge.source is not None and not paired:
         return list(map(str, published_files(Path(judge.source))))
     if isinstance(judge, ModuleJudge):
-        return sources(f"superficial.judging.kinds.{judge.module}")
+        return source_files(f"superficial.judging.kinds.{judge.module}")
     if not isinstance(judge, LocalJudge | ServerJudge):
         return []
     kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")

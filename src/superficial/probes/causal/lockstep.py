@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 
 import torch
 
-from superficial.inference.finish import EOS, LENGTH
-from superficial.inference.generate.choose import choose, tie_of
+from superficial.inference.finish_reason import EOS, LENGTH
+from superficial.inference.generate.batch import DecodingBatch
+from superficial.inference.generate.choose import choose_tokens, tie_margin
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.generate.rows import Rows
-from superficial.inference.prefix import Prefix
-from superficial.models.load import Loaded
-from superficial.probes.causal.rule import OTHER, SIDES, Rule, Side
-from superficial.probes.causal.vocabulary import Shared
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.models.load import LoadedModel
+from superficial.probes.causal.rule import OTHER, SIDES, Side, SwapRule
+from superficial.probes.causal.shared_tokens import SharedTokens
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.pair.pairing import Pairing
 
 
 @dataclass(frozen=True)
-class Task:
+class SwapTask:
     """One response to decode, of `limit` tokens at most; `prompts` in the order of SIDES."""
 
     prompts: tuple[tuple[int, ...], tuple[int, ...]]
-    rule: Rule
+    rule: SwapRule
     limit: int
 
 
 @dataclass
-class Swapped:
+class SwappedResponse:
     """A response, in the making or finished; ids are the aligned model's."""
 
     token_ids: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Swapped:
 
 
 @dataclass
-class Work:
+class LockstepCounts:
     """What was done by both models together."""
 
     forward_passes: int = 0
@@ -51,7 +51,7 @@ class Work:
 
 
 @dataclass
-class Choice:
+class NextTokens:
     """What each model would say after the tokens of a row (places), and the category of what the aligned one would."""
 
     tokens: dict[Side, int] = field(default_factory=dict)
@@ -60,14 +60,14 @@ class Choice:
 
 
 @dataclass
-class Draft:
+class UnfinishedResponse:
     """A task under way."""
 
     index: int
-    task: Task
-    found: Swapped = field(default_factory=Swapped)
+    task: SwapTask
+    found: SwappedResponse = field(default_factory=SwappedResponse)
 
-    def add(self, choice: Choice, shared: Shared) -> int:
+    def add(self, choice: NextTokens, shared: SharedTokens) -> int:
         """Append the token (a place) that the rule takes, and return it."""
         rule, found, position = self.task.rule, self.found, len(self.found.token_ids)
         swaps = rule.swaps(position, choice.category)
@@ -88,19 +88,23 @@ class Lockstep:
     """Decodes tasks in batches of about `batch` rows; `work` counts what that took."""
 
     def __init__(
-        self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, step: Callable[[], object] = lambda: None
+        self,
+        models: Mapping[Side, LoadedModel],
+        pairing: Pairing,
+        batch: int,
+        step: Callable[[], object] = lambda: None,
     ) -> None:
         """`step` is called after every token of a batch."""
-        self.work = Work()
+        self.work = LockstepCounts()
         self._models, self._batch, self._step = models, batch, step
-        self._shared = Shared(pairing, models)
-        self._prefix: dict[Side, Prefix] = {}
+        self._shared = SharedTokens(pairing, models)
+        self._prefix: dict[Side, SharedPrefix] = {}
         self._next: dict[Side, NextLogits] = {}
 
     @torch.inference_mode()
     def answers(
-        self, tasks: Sequence[Task], among: Sequence[Task] = (), wanted: Container[int] | None = None
-    ) -> Iterator[tuple[int, Swapped]]:
+        self, tasks: Sequence[SwapTask], among: Sequence[SwapTask] = (), wanted: Container[int] | None = None
+    ) -> Iterator[tuple[int, SwappedResponse]]:
         """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks.
 
         `wanted`: only the batches that hold one of these tasks are decoded.
@@ -108,25 +112,27 @@ class Lockstep:
         if not tasks:
             return  # and leave the weights where they are
         for at, side in enumerate(SIDES):
-            self._prefix[side] = Prefix.read(self._models[side], [list(task.prompts[at]) for task in among or tasks])
+            self._prefix[side] = SharedPrefix.read(
+                self._models[side], [list(task.prompts[at]) for task in among or tasks]
+            )
             self._next[side] = NextLogits(self._models[side].model)
         for together in packed(tasks, self._batch):
             if wanted is not None and not any(index in wanted for index in together):
                 continue
-            for draft in self._run([Draft(index, tasks[index]) for index in together]):
+            for draft in self._run([UnfinishedResponse(index, tasks[index]) for index in together]):
                 yield draft.index, draft.found
 
-    def _run(self, drafts: Sequence[Draft]) -> Iterator[Draft]:
+    def _run(self, drafts: Sequence[UnfinishedResponse]) -> Iterator[UnfinishedResponse]:
         """Decode one batch. A node is a list of drafts with one prompt and equal tokens so far."""
-        nodes: dict[object, list[Draft]] = {}
+        nodes: dict[object, list[UnfinishedResponse]] = {}
         for draft in drafts:
             nodes.setdefault(draft.task.prompts, []).append(draft)
         room = max(draft.task.limit for draft in drafts)
-        rows = {side: Rows(self._models[side], self._prefix[side], self._next[side], room) for side in SIDES}
+        rows = {side: DecodingBatch(self._models[side], self._prefix[side], self._next[side], room) for side in SIDES}
         views = {side: self._start(rows[side], side, list(nodes.values())) for side in SIDES}
         waiting, position = list(nodes.values()), 0
         while waiting:
-            children: dict[tuple[int, int], list[Draft]] = {}
+            children: dict[tuple[int, int], list[UnfinishedResponse]] = {}
             for parent, (node, choice) in enumerate(zip(waiting, self._choices(len(waiting), views), strict=True)):
                 for draft in node:
                     token = draft.add(choice, self._shared)
@@ -138,15 +144,20 @@ class Lockstep:
             waiting, position = list(children.values()), position + 1
             views = {side: self._follow(rows[side], side, children, position, views[side]) for side in SIDES}
 
-    def _start(self, rows: Rows, side: Side, nodes: list[list[Draft]]) -> "View":
+    def _start(self, rows: DecodingBatch, side: Side, nodes: list[list[UnfinishedResponse]]) -> "PlaceLogits":
         asked = [at for at, node in enumerate(nodes) if _needed(side, node, 0)]
         prompts = [list(nodes[at][0].task.prompts[SIDES.index(side)]) for at in asked]
         self.work.fed_tokens += sum(map(len, prompts))
         return self._view(side, asked, rows.start(prompts) if asked else None)
 
     def _follow(
-        self, rows: Rows, side: Side, children: Mapping[tuple[int, int], list[Draft]], position: int, before: "View"
-    ) -> "View":
+        self,
+        rows: DecodingBatch,
+        side: Side,
+        children: Mapping[tuple[int, int], list[UnfinishedResponse]],
+        position: int,
+        before: "PlaceLogits",
+    ) -> "PlaceLogits":
         going = [
             (at, parent, token)
             for at, ((parent, token), node) in enumerate(children.items())
@@ -157,18 +168,18 @@ class Lockstep:
         tokens = [self._shared.id(side, token) for _, _, token in going]
         return self._view(side, [at for at, _, _ in going], rows.follow(parents, tokens) if going else None)
 
-    def _view(self, side: Side, nodes: list[int], logits: torch.Tensor | None) -> "View":
+    def _view(self, side: Side, nodes: list[int], logits: torch.Tensor | None) -> "PlaceLogits":
         self.work.forward_passes += logits is not None
         rows = {node: row for row, node in enumerate(nodes)}
-        return View(rows, None if logits is None else self._shared.logits(side, logits))
+        return PlaceLogits(rows, None if logits is None else self._shared.logits(side, logits))
 
-    def _choices(self, nodes: int, views: Mapping[Side, "View"]) -> list[Choice]:
+    def _choices(self, nodes: int, views: Mapping[Side, "PlaceLogits"]) -> list[NextTokens]:
         """What both models say at each node."""
-        found = [Choice() for _ in range(nodes)]
+        found = [NextTokens() for _ in range(nodes)]
         for side, view in views.items():
             if view.logits is not None:
                 nothing = torch.zeros(len(view.rows), 1, dtype=torch.long, device=view.logits.device)
-                chosen = choose(view.logits, nothing, 1.0, tie_of(self._models[side].dtype))
+                chosen = choose_tokens(view.logits, nothing, 1.0, tie_margin(self._models[side].dtype))
                 for node, token, near in zip(view.rows, *chosen, strict=True):
                     found[node].tokens[side], found[node].near[side] = token, near
         # Where both say the same its rank is 1.
@@ -184,18 +195,18 @@ class Lockstep:
 
 
 @dataclass(frozen=True)
-class View:
+class PlaceLogits:
     """One model's logits (S, B) over places, and the row of each node that has one."""
 
     rows: dict[int, int]
     logits: torch.Tensor | None
 
 
-def _needed(side: Side, node: Sequence[Draft], position: int) -> bool:
+def _needed(side: Side, node: Sequence[UnfinishedResponse], position: int) -> bool:
     return any(draft.task.rule.needs(side, position) for draft in node)
 
 
-def packed(tasks: Sequence[Task], size: int) -> list[list[int]]:
+def packed(tasks: Sequence[SwapTask], size: int) -> list[list[int]]:
     """Indices of the tasks that are decoded together: all of one prompt, and prompts of like length."""
     found: dict[object, list[int]] = {}
     for index in sorted(range(len(tasks)), key=lambda index: (len(tasks[index].prompts[0]), tasks[index].prompts)):

@@ -14,7 +14,7 @@ OTHER: dict[Side, Side] = {"base": "aligned", "aligned": "base"}
 
 
 @dataclass(frozen=True)
-class Rule:
+class SwapRule:
     """`driver` decodes greedily; the other model's choice is taken at `positions`, and wherever its category says so.
 
     The category of a position is that of the aligned model's choice under the base, both after the same tokens.
@@ -33,33 +33,33 @@ class Rule:
         return side == self.driver or bool(self.categories) or max(self.positions, default=-1) >= position
 
 
-NONE = Rule("base")  # the base's own greedy response
-SHIFTED = Rule("base", ("shifted",))
+NONE = SwapRule("base")  # the base's own greedy response
+SHIFTED = SwapRule("base", ("shifted",))
 
 
-def rules(variants: Sequence[str], first: Sequence[int], limit: int) -> dict[str, Rule]:
+def swap_rules(variants: Sequence[str], first: Sequence[int], limit: int) -> dict[str, SwapRule]:
     """The rule of each variant by name, without `random`, whose positions hang on what SHIFTED did.
 
     `none` is always there. `first` stands for one variant each number k of it: the first k positions.
 
-    >>> rules(["shifted", "first"], [2], limit=64)["first_2"]
-    Rule(driver='base', categories=(), positions=(0, 1))
+    >>> swap_rules(["shifted", "first"], [2], limit=64)["first_2"]
+    SwapRule(driver='base', categories=(), positions=(0, 1))
     """
     found = {"none": NONE}
     for variant in variants:
         if variant == "first":
-            found |= {f"first_{k}": Rule("base", positions=tuple(range(min(k, limit)))) for k in first}
+            found |= {f"first_{k}": SwapRule("base", positions=tuple(range(min(k, limit)))) for k in first}
         elif variant != "random":
             found[variant] = {
                 "shifted": SHIFTED,
-                "shifted_or_marginal": Rule("base", CATEGORIES[1:]),
-                "all": Rule("base", positions=tuple(range(limit))),
-                "reverse": Rule("aligned", ("shifted",)),
+                "shifted_or_marginal": SwapRule("base", CATEGORIES[1:]),
+                "all": SwapRule("base", positions=tuple(range(limit))),
+                "reverse": SwapRule("aligned", ("shifted",)),
             }[variant]
     return found
 
 
-def at_random(example: str, swapped: int, length: int, seed: int) -> Rule:
+def at_random(example: str, swapped: int, length: int, seed: int) -> SwapRule:
     """`swapped` positions among the first `length`, drawn for this example whatever others there are."""
     draw = random.Random(digest([seed, example]))
-    return Rule("base", positions=tuple(sorted(draw.sample(range(length), swapped))))
+    return SwapRule("base", positions=tuple(sorted(draw.sample(range(length), swapped))))

@@ -15,15 +15,15 @@ import pandas as pd
 from superficial.artifacts.files import digest, write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import CausalStage, RuntimeConfig
-from superficial.data.dialogue import asked_of, last_turns
-from superficial.inference.finish import EOS
-from superficial.models.load import Loaded, load_model
-from superficial.probes.causal.answer import Answering
-from superficial.probes.causal.lockstep import Swapped, Task
-from superficial.probes.causal.rule import NONE, SHIFTED, Rule, Side, at_random, rules
-from superficial.probes.handoff.stage import agreeing, rouge_l
+from superficial.data.dialogue import answered_queries, last_turns
+from superficial.inference.finish_reason import EOS
+from superficial.models.load import LoadedModel, load_model
+from superficial.probes.causal.lockstep import SwappedResponse, SwapTask
+from superficial.probes.causal.rule import NONE, SHIFTED, Side, SwapRule, at_random, swap_rules
+from superficial.probes.causal.stored_swaps import StoredSwaps
+from superficial.probes.handoff.stage import agreeing_tokens, rouge_l
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.pair.pairing import Pairing
 
 
@@ -48,14 +48,14 @@ def run(
     `rouge_l`, F1 over words, 0 to 1. `identical`: 1 where the whole aligned response is reproduced.
     """
     started = time.monotonic()
-    models: dict[Side, Loaded] = {
+    models: dict[Side, LoadedModel] = {
         "base": load_model(base, runtime.device), "aligned": load_model(aligned, runtime.device),
     }  # fmt: skip
     prompts = PromptBuilder.of(models["base"], cfg.context, prompt_files)
-    chosen = drawn(read_table(data), cfg.examples, cfg.seed)
+    chosen = drawn_instructions(read_table(data), cfg.examples, cfg.seed)
     answers = read_table(responses)
     contexts = build_contexts(models, cfg, prompts, chosen, answers)
-    answering = Answering(models, Pairing.read(pair), runtime.generate_batch, out.parents[3])
+    answering = StoredSwaps(models, Pairing.read(pair), runtime.generate_batch, out.parents[3])
     found = decode(cfg, contexts, answering)
     references = answers.set_index("id")["token_ids"]
     rows = []
@@ -64,8 +64,8 @@ def run(
         own = found[example, "none"].token_ids
         ends = {end for loaded in models.values() for end in loaded.end_ids}
         row = {"example_id": example, "variant": variant, "window": cfg.max_new_tokens}
-        rows.append(row | measured(models["aligned"], one, reference, own, ends))
-    queries = chosen.assign(example_id=chosen["id"], instruction=asked_of(chosen, in_full=True).to_numpy())
+        rows.append(row | measure_response(models["aligned"], one, reference, own, ends))
+    queries = chosen.assign(example_id=chosen["id"], instruction=answered_queries(chosen, in_full=True).to_numpy())
     table = pd.DataFrame(rows).merge(queries[["example_id", "category", "instruction"]])
     table.insert(0, "id", table["example_id"] + "#" + table["variant"])
     write_table(table, out)
@@ -84,7 +84,7 @@ def run(
     write_sidecar(out, stage="causal", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def drawn(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
+def drawn_instructions(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
     """So many instructions, in shares as regular and safety have them; a larger draw holds every smaller one."""
     order = data.assign(drawn=[digest([seed, example]) for example in data["id"]]).sort_values("drawn")
     within = order.groupby("category")
@@ -94,8 +94,12 @@ def drawn(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
 
 
 def build_contexts(
-    models: dict[Side, Loaded], cfg: CausalStage, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
-) -> dict[str, Task]:
+    models: dict[Side, LoadedModel],
+    cfg: CausalStage,
+    prompts: PromptBuilder,
+    data: pd.DataFrame,
+    responses: pd.DataFrame,
+) -> dict[str, SwapTask]:
     """By example: both prompts, and how far to decode; the rule is still NONE."""
     answers, turns, found = responses.set_index("id"), last_turns(data, responses), {}
     for example in data["id"]:
@@ -108,20 +112,22 @@ def build_contexts(
         limit = cfg.max_new_tokens if ended else min(cfg.max_new_tokens, length)
         for loaded, ids in zip((models["base"], models["aligned"]), (asked, own), strict=True):
             check_length(loaded, len(ids) + limit, example=example, what="prompt and causal.max_new_tokens")
-        found[example] = Task((tuple(asked), tuple(own)), NONE, limit)
+        found[example] = SwapTask((tuple(asked), tuple(own)), NONE, limit)
     return found
 
 
-def decode(cfg: CausalStage, contexts: dict[str, Task], answering: Answering) -> dict[tuple[str, str], Swapped]:
+def decode(
+    cfg: CausalStage, contexts: dict[str, SwapTask], answering: StoredSwaps
+) -> dict[tuple[str, str], SwappedResponse]:
     """The response of every example and variant."""
 
-    def task(example: str, rule: Rule) -> Task:
-        return Task(contexts[example].prompts, rule, contexts[example].limit)
+    def task(example: str, rule: SwapRule) -> SwapTask:
+        return SwapTask(contexts[example].prompts, rule, contexts[example].limit)
 
     asked = {
         (example, variant): task(example, rule)
         for example, context in contexts.items()
-        for variant, rule in rules(cfg.variants, cfg.first, context.limit).items()
+        for variant, rule in swap_rules(cfg.variants, cfg.first, context.limit).items()
     }
     if "random" in cfg.variants:
         asked |= {(example, ""): task(example, SHIFTED) for example in contexts}
@@ -136,7 +142,9 @@ def decode(cfg: CausalStage, contexts: dict[str, Task], answering: Answering) ->
     return found
 
 
-def measured(loaded: Loaded, one: Swapped, reference: list[int], own: list[int], ends: set[int]) -> dict[str, Any]:
+def measure_response(
+    loaded: LoadedModel, one: SwappedResponse, reference: list[int], own: list[int], ends: set[int]
+) -> dict[str, Any]:
     """The row of one response, held against the aligned one and the base's own."""
 
     def text(tokens: list[int]) -> str:
@@ -155,7 +163,7 @@ def measured(loaded: Loaded, one: Swapped, reference: list[int], own: list[int],
         "identical": float(tokens == reference),
     }
     for name, other in (("", reference), ("base_", own)):
-        run_length = agreeing(tokens, other)
+        run_length = agreeing_tokens(tokens, other)
         row |= {f"{name}agreeing": run_length, f"{name}agreeing_share": run_length / len(other)}
         row[f"{name}rouge_l"] = rouge_l(text(tokens), text(other))
     return row

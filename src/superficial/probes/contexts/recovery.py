@@ -21,19 +21,19 @@ Sums = Mapping[str, Floats]  # by example and group, (E, G)
 
 
 @dataclass(frozen=True)
-class View:
+class TokenShifts:
     """What one context makes of every response token."""
 
     category: NDArray[np.int8]  # (N,) index into CATEGORIES
     kl: NDArray[Any]  # (N,) nats, KL(aligned || the base under this context)
 
     @classmethod
-    def of(cls, table: TokenTable) -> "View":
+    def of(cls, table: TokenTable) -> "TokenShifts":
         """The base in the context of `table`."""
         return cls(table.category, table.column("kl_aligned_base"))
 
     @classmethod
-    def of_aligned(cls, table: TokenTable) -> "View":
+    def of_aligned(cls, table: TokenTable) -> "TokenShifts":
         """The aligned model itself in the base's place: its own ranks, and no divergence."""
         ranks = table.column("aligned_rank")
         return cls(category_index(ranks).astype(np.int8), np.zeros(len(ranks), np.float32))
@@ -59,9 +59,9 @@ def recovery(
     are to be read together; `gained` is what is left of both.
     """
     name, table = reference
-    base = View.of(table)
-    views = {name: base} | {other: View.of(found) for other, found in others.items()}
-    views[ALIGNED] = View.of_aligned(table)
+    base = TokenShifts.of(table)
+    views = {name: base} | {other: TokenShifts.of(found) for other, found in others.items()}
+    views[ALIGNED] = TokenShifts.of_aligned(table)
     parts = []
     for grouping in groups:
         tokens, own = grouping.sums(np.ones_like(base.category)), _sums(base, base, grouping)
@@ -73,7 +73,7 @@ def recovery(
     return pd.concat(parts, ignore_index=True)
 
 
-def _sums(view: View, base: View, grouping: Grouping) -> Sums:
+def _sums(view: TokenShifts, base: TokenShifts, grouping: Grouping) -> Sums:
     """What the measures are made of."""
     unshifted, before = view.category == UNSHIFTED, base.category == UNSHIFTED
     counted = {

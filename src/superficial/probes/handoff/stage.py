@@ -18,12 +18,12 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import HandoffStage, RuntimeConfig
 from superficial.data.dialogue import last_turns
-from superficial.inference.finish import EOS
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.requests import Request, answer, open_store, request
-from superficial.models.load import Loaded, load_model
+from superficial.inference.finish_reason import EOS
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.requests import GenerationRequest, answer_requests, generation_request, open_store
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.category import CATEGORIES
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.statistics.token_table import TokenTable
@@ -35,7 +35,7 @@ COLUMNS = ["example_id", "k", "window", "continuation", "agreeing", "agreeing_sh
 class Handoff:
     """The base's prompt (its own context, then k response tokens), and the response tokens that came next."""
 
-    request: Request
+    request: GenerationRequest
     k: int
     rest: list[int]  # the response after position k, cut to the window; never empty
     cut_off: bool  # the response ends within the window without an end token, so what follows is unknown
@@ -66,9 +66,9 @@ def run(
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     handoffs = build_handoffs(loaded, cfg, prompts, read_table(data), answers)
-    greedy, requests = Greedy(cfg.max_new_tokens), [handoff.request for handoff in handoffs]
+    greedy, requests = GreedyDecoding(cfg.max_new_tokens), [handoff.request for handoff in handoffs]
     store = open_store(loaded, greedy, out.parents[3])
-    found = answer(loaded, greedy, requests, runtime.generate_batch, store)
+    found = answer_requests(loaded, greedy, requests, runtime.generate_batch, store)
     flags, ends = unshifted(TokenTable.open(shifts)), end_tokens(answers)
     rows = [
         _row(loaded, cfg, one, reply.token_ids, ends, flags[one.request.example])
@@ -81,7 +81,7 @@ def run(
 
 
 def build_handoffs(
-    loaded: Loaded, cfg: HandoffStage, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
+    loaded: LoadedModel, cfg: HandoffStage, prompts: PromptBuilder, data: pd.DataFrame, responses: pd.DataFrame
 ) -> list[Handoff]:
     """Every k for the first `cfg.examples` regular instructions; responses that hold no token after k are left out."""
     chosen = data[data["category"] == "regular"].head(len(data) if cfg.examples is None else cfg.examples)
@@ -97,7 +97,7 @@ def build_handoffs(
             check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what=what)
             # The response of a method may have been cut by a rule on its text as well: only an end token is an end.
             cut_off = reason != EOS and len(response) <= k + cfg.max_new_tokens
-            asked = request(loaded, Greedy(cfg.max_new_tokens), example, prompt)
+            asked = generation_request(loaded, GreedyDecoding(cfg.max_new_tokens), example, prompt)
             handoffs.append(Handoff(asked, k, rest, cut_off))
     return handoffs
 
@@ -114,12 +114,17 @@ def unshifted(table: TokenTable) -> dict[str, NDArray[np.bool_]]:
 
 
 def _row(
-    loaded: Loaded, cfg: HandoffStage, handoff: Handoff, tokens: list[int], ends: set[int], flags: NDArray[np.bool_]
+    loaded: LoadedModel,
+    cfg: HandoffStage,
+    handoff: Handoff,
+    tokens: list[int],
+    ends: set[int],
+    flags: NDArray[np.bool_],
 ) -> dict[str, Any]:
     continuation = tokens[: next((at + 1 for at, token in enumerate(tokens) if token in ends), len(tokens))]
     # Nothing is known of a response beyond its own limit, so nothing there can agree or disagree.
     compared = continuation[: len(handoff.rest)] if handoff.cut_off else continuation
-    run_length = agreeing(compared, handoff.rest)
+    run_length = agreeing_tokens(compared, handoff.rest)
     texts = [_text(loaded, ids, ends | set(loaded.end_ids)) for ids in (compared, handoff.rest)]
     values = (run_length, run_length / len(handoff.rest), rouge_l(*texts), flags[handoff.k :].mean())
     return dict(
@@ -127,14 +132,14 @@ def _row(
     )
 
 
-def _text(loaded: Loaded, tokens: list[int], ends: set[int]) -> str:
+def _text(loaded: LoadedModel, tokens: list[int], ends: set[int]) -> str:
     return str(loaded.tokenizer.decode(tokens[:-1] if tokens and tokens[-1] in ends else tokens))
 
 
-def agreeing(left: Sequence[int], right: Sequence[int]) -> int:
+def agreeing_tokens(left: Sequence[int], right: Sequence[int]) -> int:
     """Number of tokens from the start on that agree.
 
-    >>> agreeing([5, 6, 7, 8], [5, 6, 9, 8])
+    >>> agreeing_tokens([5, 6, 7, 8], [5, 6, 9, 8])
     2
     """
     pairs = zip(left, right, strict=False)

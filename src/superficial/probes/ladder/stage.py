@@ -8,7 +8,7 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import IntervalsConfig, RuntimeConfig
 from superficial.probes.contexts.grouping import groupings
-from superficial.probes.contexts.recovery import View
+from superficial.probes.contexts.recovery import TokenShifts
 from superficial.probes.contexts.stage import same_tokens
 from superficial.probes.ladder.rung import ALIGNED, BASE
 from superficial.probes.ladder.steps import ladder
@@ -34,8 +34,8 @@ def run(
     started = time.monotonic()
     table, kinds = TokenTable.open(base), TokenTable.open(token_kinds)
     paths = {stage_of(path): path for path in ([stages] if isinstance(stages, Path) else stages)}
-    between = {name: View.of(same_tokens(table, TokenTable.open(path), path)) for name, path in paths.items()}
-    rungs = {BASE: View.of(table), **between, ALIGNED: View.of_aligned(table)}
+    between = {name: TokenShifts.of(same_tokens(table, TokenTable.open(path), path)) for name, path in paths.items()}
+    rungs = {BASE: TokenShifts.of(table), **between, ALIGNED: TokenShifts.of_aligned(table)}
     groups = groupings(table, kinds.codes("kind", KINDS), read_table(data))
     write_table(ladder(rungs, groups, Bootstrap.over(table.examples, cfg)), out)
     inputs = {"base": base, "kinds": token_kinds, "data": data} | paths

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.probes.contexts.grouping import Grouping
-from superficial.probes.contexts.recovery import SHIFTED, UNSHIFTED, View
+from superficial.probes.contexts.recovery import SHIFTED, UNSHIFTED, TokenShifts
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
@@ -16,7 +16,7 @@ GROUPINGS = ("all", "kind", "instruction")
 Ratio = tuple[Floats, Floats]  # sums by example and group (E, G) above, and below
 
 
-def ladder(rungs: Mapping[str, View], groups: Iterable[Grouping], bootstrap: Bootstrap) -> pd.DataFrame:
+def ladder(rungs: Mapping[str, TokenShifts], groups: Iterable[Grouping], bootstrap: Bootstrap) -> pd.DataFrame:
     """Rows (rung, grouping, group, measure, before, after, value, low, high, tokens, examples).
 
     `rungs` are the base, the stages in the order of training, and the aligned model in its own place. Measures, pooled
@@ -50,10 +50,10 @@ def ladder(rungs: Mapping[str, View], groups: Iterable[Grouping], bootstrap: Boo
     return pd.concat(parts, ignore_index=True)
 
 
-def settled(views: list[View]) -> NDArray[np.int64]:
+def settled(views: list[TokenShifts]) -> NDArray[np.int64]:
     """First rung from which on each token is unshifted to the end, (N,); len(views) where it is not in the last.
 
-    >>> views = [View(np.array(codes, np.int8), np.zeros(3)) for codes in ([2, 2, 0], [0, 0, 1], [0, 1, 0])]
+    >>> views = [TokenShifts(np.array(codes, np.int8), np.zeros(3)) for codes in ([2, 2, 0], [0, 0, 1], [0, 1, 0])]
     >>> settled(views).tolist()
     [1, 3, 2]
     """
@@ -63,7 +63,9 @@ def settled(views: list[View]) -> NDArray[np.int64]:
     return found
 
 
-def _flows(before: View, after: View, grouping: Grouping) -> Iterator[tuple[tuple[str, str, str], Floats]]:
+def _flows(
+    before: TokenShifts, after: TokenShifts, grouping: Grouping
+) -> Iterator[tuple[tuple[str, str, str], Floats]]:
     """Tokens that go from one category to another, by example and group, for all nine ways."""
     for code, category in enumerate(CATEGORIES):
         for other, into in enumerate(CATEGORIES):

@@ -16,11 +16,11 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import PrefillStage, RuntimeConfig
 from superficial.data.dialogue import last_turns
-from superficial.inference.generate.answer import Answer, Greedy
-from superficial.inference.generate.requests import Request, answer, open_store, request
-from superficial.models.load import Loaded, load_model
+from superficial.inference.generate.answer import Answer, GreedyDecoding
+from superficial.inference.generate.requests import GenerationRequest, answer_requests, generation_request, open_store
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 
 COLUMNS = ["example_id", "opening", "k", "window", "given", "token_ids", "text", "finish_reason"]
 
@@ -29,7 +29,7 @@ COLUMNS = ["example_id", "opening", "k", "window", "given", "token_ids", "text",
 class Prefill:
     """A prompt that ends with the first tokens of an opening."""
 
-    request: Request
+    request: GenerationRequest
     opening: str
     given: list[int]
 
@@ -53,10 +53,10 @@ def run(
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.prompt, prompt_files)
-    greedy = Greedy.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
+    greedy = GreedyDecoding.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     prefills = build_prefills(loaded, cfg, greedy, prompts, read_table(data), read_table(responses))
     store = open_store(loaded, greedy, out.parents[3])
-    found = answer(loaded, greedy, [one.request for one in prefills], runtime.generate_batch, store)
+    found = answer_requests(loaded, greedy, [one.request for one in prefills], runtime.generate_batch, store)
     rows = [_row(loaded, cfg, one, reply) for one, reply in zip(prefills, found.answers, strict=True)]
     write_table(pd.DataFrame(rows, columns=COLUMNS), out)
     inputs = {"model": model, "data": data, "responses": responses, **prompts.files}
@@ -65,9 +65,9 @@ def run(
 
 
 def build_prefills(
-    loaded: Loaded,
+    loaded: LoadedModel,
     cfg: PrefillStage,
-    greedy: Greedy,
+    greedy: GreedyDecoding,
     prompts: PromptBuilder,
     data: pd.DataFrame,
     responses: pd.DataFrame,
@@ -84,11 +84,11 @@ def build_prefills(
                 prompt = context + tokens[:k]
                 what = "prompt and prefill.max_new_tokens"
                 check_length(loaded, len(prompt) + cfg.max_new_tokens, example=example, what=what)
-                found.append(Prefill(request(loaded, greedy, example, prompt), name, tokens[:k]))
+                found.append(Prefill(generation_request(loaded, greedy, example, prompt), name, tokens[:k]))
     return found
 
 
-def opening_ids(loaded: Loaded, name: str, text: str, most: int) -> list[int]:
+def opening_ids(loaded: LoadedModel, name: str, text: str, most: int) -> list[int]:
     """Token ids of an opening, as the model itself would begin a response with it; `most` are needed."""
     ids = [int(token) for token in loaded.tokenizer(text, add_special_tokens=False).input_ids]
     if len(ids) < most:
@@ -100,7 +100,7 @@ def opening_ids(loaded: Loaded, name: str, text: str, most: int) -> list[int]:
     return ids
 
 
-def _row(loaded: Loaded, cfg: PrefillStage, one: Prefill, reply: Answer) -> dict[str, object]:
+def _row(loaded: LoadedModel, cfg: PrefillStage, one: Prefill, reply: Answer) -> dict[str, object]:
     def decode(ids: list[int]) -> str:
         return str(loaded.tokenizer.decode(ids))
 

@@ -7,7 +7,7 @@ Shown = tuple[str, ...]  # ids of examples, in the order in which a prompt shows
 
 
 @dataclass(frozen=True)
-class Step:
+class SearchStep:
     """One example more: what each candidate makes of the prompt, in the order of the pool."""
 
     before: Shown
@@ -19,15 +19,15 @@ class Step:
         return min(self.values, key=self.values.__getitem__)
 
 
-def search(pool: Sequence[str], k: int, value: Callable[[Shown], float]) -> list[Step]:
+def greedy_search(pool: Sequence[str], k: int, value: Callable[[Shown], float]) -> list[SearchStep]:
     """`k` steps; each asks for the value of every prompt with one example more.
 
     The order follows from the steps: trying other places for an example would multiply the prompts by k, and nothing
     that stands behind the place could be reused.
     """
-    steps: list[Step] = []
+    steps: list[SearchStep] = []
     shown: Shown = ()
     for _ in range(k):
-        steps.append(Step(shown, {name: value((*shown, name)) for name in pool if name not in shown}))
+        steps.append(SearchStep(shown, {name: value((*shown, name)) for name in pool if name not in shown}))
         shown = (*shown, steps[-1].chosen)
     return steps

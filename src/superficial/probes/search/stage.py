@@ -18,10 +18,10 @@ from superficial.artifacts.progress import progress
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, SearchStage
 from superficial.models.load import load_model
-from superficial.probes.search.greedy import Shown, Step, search
+from superficial.probes.search.distance import Half, MeasuredPrompt, PromptDistance, half_of
+from superficial.probes.search.found_method import write_method
+from superficial.probes.search.greedy import SearchStep, Shown, greedy_search
 from superficial.probes.search.halves import HALVES, split
-from superficial.probes.search.measure import Found, Half, Measure, half
-from superficial.probes.search.method import write_method
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool
 from superficial.shift.pair.pairing import Pairing
@@ -54,12 +54,12 @@ def run(
     files = [prompt_files] if isinstance(prompt_files, Path) else list(prompt_files)
     pool = pool_of(cfg, files)
     loaded, table = load_model(base, runtime.device), read_table(data)
-    measure = Measure(loaded, aligned, pair, cfg.method.prompt, files, table, runtime, out[0].parents[3])
+    measure = PromptDistance(loaded, aligned, pair, cfg.method.prompt, files, table, runtime, out[0].parents[3])
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     ids, (states, _) = halves_of(table, cfg), read_states(aligned_score)
     limits = {"search": cfg.max_positions, "test": None}
-    halves = {name: half(ids[name], answers, states, limits[name]) for name in HALVES}
-    tried: dict[Shown, Found] = {}
+    halves = {name: half_of(ids[name], answers, states, limits[name]) for name in HALVES}
+    tried: dict[Shown, MeasuredPrompt] = {}
     total = sum(len(pool) - step for step in range(cfg.k))
     with progress("searching for examples", total, "candidates") as bar:
 
@@ -68,7 +68,7 @@ def run(
             bar.update()
             return sum(tried[shown].kl) / sum(halves["search"].lengths)
 
-        steps = search(pool, cfg.k, mean)
+        steps = greedy_search(pool, cfg.k, mean)
     assert cfg.method.prompt.examples is not None
     found = (*steps[-1].before, steps[-1].chosen)
     prompts: dict[str, Shown] = {"none": (), "default": tuple(cfg.method.prompt.examples.ids), "found": found}
@@ -115,7 +115,7 @@ def halves_of(data: pd.DataFrame, cfg: SearchStage) -> dict[str, list[str]]:
     return found
 
 
-def traced(step: Step, tried: Mapping[Shown, Found]) -> dict[str, Any]:
+def traced(step: SearchStep, tried: Mapping[Shown, MeasuredPrompt]) -> dict[str, Any]:
     """One step: the examples before it, and its candidates with what they took."""
     candidates = []
     for name, value in step.values.items():
@@ -138,7 +138,7 @@ def cost(trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def by_response(
-    name: str, responses: Half, data: pd.DataFrame, measured: Mapping[tuple[str, str], Found]
+    name: str, responses: Half, data: pd.DataFrame, measured: Mapping[tuple[str, str], MeasuredPrompt]
 ) -> list[dict[str, Any]]:
     """A row a response of a half: its category, its tokens, and the sums under each prompt."""
     category = data.set_index("id")["category"]

@@ -11,7 +11,7 @@ from superficial.probes.spans.spelling import Spelling
 
 
 @dataclass(frozen=True)
-class Reading:
+class PairedReading:
     """`used` aligned tokens stand against all of `base_ids`; with `ended` the last one of each is the end of turn."""
 
     example: str
@@ -27,7 +27,9 @@ class Reading:
         return len(self.aligned_bytes) + self.ended
 
 
-def readings(base: Spelling, aligned: Spelling, report: ByteReport, responses: pd.DataFrame) -> Iterator[Reading]:
+def paired_readings(
+    base: Spelling, aligned: Spelling, report: ByteReport, responses: pd.DataFrame
+) -> Iterator[PairedReading]:
     """Every response. One whose text the base's tokenizer would change is left out whole.
 
     An end of turn counts where it follows the text at once.
@@ -38,15 +40,15 @@ def readings(base: Spelling, aligned: Spelling, report: ByteReport, responses: p
         parts = aligned.written(ids)
         read = base.read(b"".join(parts).decode())
         if read is None:
-            yield Reading(example, [], ids, [], [], ended=False)
+            yield PairedReading(example, [], ids, [], [], ended=False)
             continue
         behind = ids[len(parts) :]
         ended = len(behind) == 1 and behind[0] in ends
         end = [ends[behind[0]]] if ended else []
-        yield Reading(example, read + end, ids, [base.texts[token] for token in read], parts, ended)
+        yield PairedReading(example, read + end, ids, [base.texts[token] for token in read], parts, ended)
 
 
-def require_some(found: list[Reading], base: str) -> None:
+def require_some(found: list[PairedReading], base: str) -> None:
     """Stop where the base can read nothing of what was answered."""
     if not any(one.base_ids for one in found):
         raise UserError(

@@ -3,14 +3,14 @@
 from typing import Literal
 
 from superficial.config.schema import Strict
-from superficial.shift.pair.report import Token
+from superficial.shift.pair.report import NamedToken
 
 
-class End(Strict):
+class MatchedEnd(Strict):
     """A token that ends the aligned model's response, and the one that the base has for it."""
 
-    aligned: Token
-    base: Token
+    aligned: NamedToken
+    base: NamedToken
     by: Literal["text", "role"]  # role: the base has no such token, and its own end of turn stands for it
 
 
@@ -27,6 +27,6 @@ class ByteReport(Strict):
     """A pair that is compared by spans of bytes."""
 
     shared: int  # tokens that both have: of the same bytes, or special ones of the same name
-    ends: list[End]  # an end that is not among them is left out
+    ends: list[MatchedEnd]  # an end that is not among them is left out
     base: SpellingReport
     aligned: SpellingReport

@@ -6,7 +6,7 @@ which sums over all.
 """
 
 import time
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,20 @@ import pandas as pd
 import torch
 
 from superficial.artifacts.files import write_sidecar
-from superficial.artifacts.hidden_states import States
+from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.head import Head
-from superficial.models.load import Loaded, load_model
-from superficial.probes.spans.reading import readings, require_some
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
+from superficial.models.load import LoadedModel, load_model
+from superficial.probes.spans.reading import paired_readings, require_some
 from superficial.probes.spans.report import ByteReport
 from superficial.probes.spans.spelling import Spelling
 from superficial.probes.spans.table import spans
-from superficial.probes.spans.view import View, view
+from superficial.probes.spans.token_scores import TokenScores, token_scores
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.pair.vocabulary import Vocabulary
 
 
@@ -40,7 +40,7 @@ def run(
     aligned: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Write the table of `spans`; `pair` is the report of the stage byte_pair. One model is in memory at a time."""
@@ -48,7 +48,7 @@ def run(
     report = ByteReport.model_validate_json(pair.read_text(encoding="utf-8"))
     spelled = {"base": Spelling(Vocabulary.read(base)), "aligned": Spelling(Vocabulary.read(aligned))}
     answers = read_table(responses)
-    found = list(readings(spelled["base"], spelled["aligned"], report, answers))
+    found = list(paired_readings(spelled["base"], spelled["aligned"], report, answers))
     require_some(found, report.base.model)
     compared = [one for one in found if one.base_ids]
     ours, theirs = spelled["base"].keys, spelled["aligned"].keys
@@ -57,13 +57,13 @@ def run(
     prompts = PromptBuilder.of(model, cfg.context, prompt_files)
     asked = _contexts(prompts, read_table(data), answers)
     facts: dict[str, Any] = {"score_tokens": runtime.score_tokens}
-    read = {one.example: Sequence(asked[one.example], one.base_ids) for one in compared}
+    read = {one.example: TokenSequence(asked[one.example], one.base_ids) for one in compared}
     left, work = _seen(model, read, [len(one.base_ids) for one in compared], list(partners), runtime, results)
     del model
     model = load_model(aligned, runtime.device)
     asked = {name: ids.tolist() for name, ids in zip(answers["id"], answers["prompt_ids"], strict=True)}
     # The whole response, whatever of it is compared: so its states are those of the score stage.
-    read = {one.example: Sequence(asked[one.example], one.aligned_ids) for one in compared}
+    read = {one.example: TokenSequence(asked[one.example], one.aligned_ids) for one in compared}
     right, more = _seen(model, read, [one.used for one in compared], list(partners.values()), runtime, results)
     write_table(spans(found, left, right, partners), out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
@@ -81,18 +81,23 @@ def _contexts(prompts: PromptBuilder, data: pd.DataFrame, answers: pd.DataFrame)
 
 
 def _seen(
-    model: Loaded, read: dict[str, Sequence], used: list[int], shared: list[int], runtime: RuntimeConfig, results: Path
-) -> tuple[View, dict[str, int]]:
+    model: LoadedModel,
+    read: dict[str, TokenSequence],
+    used: list[int],
+    shared: list[int],
+    runtime: RuntimeConfig,
+    results: Path,
+) -> tuple[TokenScores, dict[str, int]]:
     """The view of the first `used` tokens of each response, all in one, and what it took."""
     for example, sequence in read.items():
         check_length(model, len(sequence.fed), example=example, what="context and response")
     sequences = list(read.values())
-    scorer = Scorer(model, runtime.score_tokens, States(results, model.key))
+    scorer = TeacherForcing(model, runtime.score_tokens, HiddenStates(results, model.key))
     states = torch.split(scorer.states(sequences), [len(sequence.response) for sequence in sequences])
     kept = torch.cat([one[:count] for one, count in zip(states, used, strict=True)])
     tokens = [token for one, count in zip(sequences, used, strict=True) for token in one.response[:count]]
-    head = Head.of(model.model)
+    head = LMHead.of(model.model)
     known = torch.zeros(head.vocabulary, dtype=torch.bool)
     known[shared] = True
-    found = view(head, kept, torch.tensor(tokens), known, runtime.position_chunk)
+    found = token_scores(head, kept, torch.tensor(tokens), known, runtime.position_chunk)
     return found, {"forward_passes": scorer.forward_passes, "fed_tokens": scorer.fed_tokens}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from superficial.probes.spans.reading import Reading
+from superficial.probes.spans.reading import PairedReading
 from superficial.probes.spans.segments import Segment, segments
-from superficial.probes.spans.view import View
+from superficial.probes.spans.token_scores import TokenScores
 
 TEXT, END, LEFT_OUT = "text", "end of turn", "left out"
 TYPES = {
@@ -19,7 +19,9 @@ TYPES = {
 }  # fmt: skip
 
 
-def spans(found: Sequence[Reading], base: View, aligned: View, partners: dict[int, int]) -> pd.DataFrame:
+def spans(
+    found: Sequence[PairedReading], base: TokenScores, aligned: TokenScores, partners: dict[int, int]
+) -> pd.DataFrame:
     """One row a span; columns are those of TYPES and the ids of both sides.
 
     `base` and `aligned` are views of all tokens that are compared, reading after reading; `partners` gives the aligned
@@ -40,7 +42,9 @@ def spans(found: Sequence[Reading], base: View, aligned: View, partners: dict[in
     return pd.DataFrame(rows, columns=columns).astype(TYPES)
 
 
-def _of_response(one: Reading, base: View, aligned: View, partners: dict[int, int]) -> Iterator[dict[str, Any]]:
+def _of_response(
+    one: PairedReading, base: TokenScores, aligned: TokenScores, partners: dict[int, int]
+) -> Iterator[dict[str, Any]]:
     text, row = b"".join(one.aligned_bytes), {"example_id": one.example}
     cuts = segments(one.base_bytes, one.aligned_bytes)
     if one.ended:
@@ -58,7 +62,9 @@ def _of_response(one: Reading, base: View, aligned: View, partners: dict[int, in
         yield row | place | nothing
 
 
-def _measures(one: Reading, cut: Segment, base: View, aligned: View, partners: dict[int, int]) -> dict[str, Any]:
+def _measures(
+    one: PairedReading, cut: Segment, base: TokenScores, aligned: TokenScores, partners: dict[int, int]
+) -> dict[str, Any]:
     left, right = one.base_ids[cut.base], one.aligned_ids[cut.aligned]
     same = len(left) == len(right) == 1 and partners.get(left[0]) == right[0]
     first, second = cut.base.start, cut.aligned.start
@@ -77,8 +83,8 @@ def _measures(one: Reading, cut: Segment, base: View, aligned: View, partners: d
     }
 
 
-def _part(side: View, rows: slice) -> View:
+def _part(side: TokenScores, rows: slice) -> TokenScores:
     def cut(values: NDArray[Any]) -> NDArray[Any]:
         return values[rows]
 
-    return View(cut(side.logprob), cut(side.rank), cut(side.foreign))
+    return TokenScores(cut(side.logprob), cut(side.rank), cut(side.foreign))

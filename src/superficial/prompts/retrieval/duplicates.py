@@ -10,14 +10,16 @@ GRAM = 3  # letters; short, so that one swapped word costs few of them
 def is_duplicate(query: str, example: str, similarity: float, limits: DuplicatesConfig) -> bool:
     """Whether `example` is `query` but for case, punctuation or a word; `similarity` is the cosine of both."""
     return (
-        similarity >= limits.similarity or plain(query) == plain(example) or overlap(query, example) >= limits.overlap
+        similarity >= limits.similarity
+        or normalised(query) == normalised(example)
+        or overlap(query, example) >= limits.overlap
     )
 
 
-def plain(text: str) -> str:
+def normalised(text: str) -> str:
     """Text without case, punctuation and spare space.
 
-    >>> plain(" Why is\\tthe sky BLUE?!"), plain("2+2"), plain("2-2")
+    >>> normalised(" Why is\\tthe sky BLUE?!"), normalised("2+2"), normalised("2-2")
     ('why is the sky blue', '2+2', '2 2')
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -35,5 +37,5 @@ def overlap(left: str, right: str) -> float:
 
 
 def _grams(text: str) -> set[str]:
-    padded = f" {plain(text)} "
+    padded = f" {normalised(text)} "
     return {padded[start : start + GRAM] for start in range(max(1, len(padded) - GRAM + 1))}

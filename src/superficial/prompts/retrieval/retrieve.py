@@ -13,7 +13,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import RetrieveStage, RuntimeConfig
-from superficial.prompts.retrieval.duplicates import is_duplicate, plain
+from superficial.prompts.retrieval.duplicates import is_duplicate, normalised
 from superficial.prompts.retrieval.embed import load_embedder
 
 SPARE = 16  # candidates beyond k that a first search fetches, to replace near-duplicates
@@ -38,7 +38,7 @@ def run(
         )
     queries = instructions["instruction"].tolist()
     vectors = load_embedder(embedding.parent, runtime.device)(queries)
-    search = Search(faiss.read_index(str(index)), examples, cfg)
+    search = NearestExamples(faiss.read_index(str(index)), examples, cfg)
     found = [
         search(query, vector, name) for query, vector, name in zip(queries, vectors, instructions["id"], strict=True)
     ]
@@ -52,7 +52,7 @@ def run(
     )
 
 
-class Search:
+class NearestExamples:
     """One query at a time, so that no answer depends on what else is asked."""
 
     def __init__(self, index: Any, examples: pd.DataFrame, cfg: RetrieveStage) -> None:
@@ -87,7 +87,7 @@ class Search:
             if is_duplicate(query, example["instruction"], similarity, self._cfg.duplicates):
                 excluded.append(example["id"])
                 continue
-            if (words := plain(example["instruction"])) in shown:
+            if (words := normalised(example["instruction"])) in shown:
                 continue
             shown.add(words)
             kept.append({**example, "similarity": similarity})

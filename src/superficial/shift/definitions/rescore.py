@@ -1,7 +1,7 @@
 """The rescore stage: the base under a context that differs in one thing from the one of the headline numbers."""
 
 import time
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +9,10 @@ import pandas as pd
 from superficial.artifacts.files import file_sha256, write_sidecar
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RescoreStage, RuntimeConfig
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.load import Loaded, load_model
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.context import check_length
+from superficial.prompts.requirements import check_length
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import build_sequences, write_states
 
@@ -25,7 +25,7 @@ def run(
     model: Path,
     data: Path,
     responses: Path,
-    prompt_files: Path | Several[Path] = (),
+    prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Write `out` as the score stage does: `states` (N, H) in the order of `responses`, `lengths` (E,).
@@ -41,7 +41,7 @@ def run(
     sequences = changed_sequences(loaded, cfg, read_table(data), answers, prompt_files)
     for example, sequence in zip(answers["id"], sequences, strict=True):
         check_length(loaded, len(sequence.fed), example=example, what="context and response")
-    states = Scorer(loaded, runtime.score_tokens).states(sequences)
+    states = TeacherForcing(loaded, runtime.score_tokens).states(sequences)
     about = {"model": loaded.key, "context": cfg.change, "responses": file_sha256(responses)}
     write_states(out, states, sequences, about)
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses}
@@ -51,12 +51,12 @@ def run(
 
 
 def changed_sequences(
-    loaded: Loaded,
+    loaded: LoadedModel,
     cfg: RescoreStage,
     data: pd.DataFrame,
     responses: pd.DataFrame,
-    prompt_files: Path | Several[Path] = (),
-) -> list[Sequence]:
+    prompt_files: Path | Sequence[Path] = (),
+) -> list[TokenSequence]:
     """Context and response of every example.
 
     `two_bos` writes a second BOS before the context, as a tokenizer does that is handed a text which opens with one; a
@@ -66,7 +66,7 @@ def changed_sequences(
     if cfg.context is None:
         contexts = [[int(token) for token in ids] for ids in responses["prompt_ids"]]
         answers = [[int(token) for token in ids] for ids in responses["token_ids"]]
-        return [Sequence(context, answer) for context, answer in zip(contexts, answers, strict=True)]
+        return [TokenSequence(context, answer) for context, answer in zip(contexts, answers, strict=True)]
     plain = build_sequences(loaded, PromptBuilder.of(loaded, cfg.context, prompt_files), data, responses)
     bos = [loaded.tokenizer.bos_token_id]
-    return [Sequence(bos + one.context if one.context[:1] == bos else one.context, one.response) for one in plain]
+    return [TokenSequence(bos + one.context if one.context[:1] == bos else one.context, one.response) for one in plain]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig
-from superficial.inference.finish import EOS
-from superficial.shift.compare import aligned_side, base_sides, compare, positions
+from superficial.inference.finish_reason import EOS
+from superficial.shift.compare import aligned_side, base_sides, compare, token_positions
 from superficial.shift.definitions.names import CANDIDATES, HEADLINE, RESCORED
-from superficial.shift.distributions import Side
+from superficial.shift.distributions import HeadAndStates
 from superficial.shift.pair.pairing import Pairing
 
 MEASURED = ["base_rank", "base_prob", "kl_aligned_base"]
@@ -49,7 +49,7 @@ def run(
     bases = dict(zip(files, base_sides(pairing, base, files.values(), runtime.device), strict=True))
     other = aligned_side(pairing, aligned, aligned_score, runtime.device)
     found = variants(bases, other, tokens, end_of_turn(answers), runtime.position_chunk)
-    where = positions(answers)
+    where = token_positions(answers)
     table = pd.concat([part.assign(variant=name, **where) for name, part in found.items()], ignore_index=True)
     write_table(table[["variant", *where, "counted", *MEASURED]], out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "responses": responses, "aligned_score": aligned_score}
@@ -67,7 +67,11 @@ def end_of_turn(responses: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def variants(
-    bases: Mapping[str, Side], aligned: Side, tokens: torch.Tensor, ended: NDArray[np.bool_], chunk: int
+    bases: Mapping[str, HeadAndStates],
+    aligned: HeadAndStates,
+    tokens: torch.Tensor,
+    ended: NDArray[np.bool_],
+    chunk: int,
 ) -> dict[str, pd.DataFrame]:
     """What is MEASURED at N positions, and whether the position is `counted`, by variant.
 
@@ -94,13 +98,18 @@ def variants(
 
 
 def _argmax(
-    base: Side, aligned: Side, tokens: torch.Tensor, headline: pd.DataFrame, likeliest: Ids, chunk: int
+    base: HeadAndStates,
+    aligned: HeadAndStates,
+    tokens: torch.Tensor,
+    headline: pd.DataFrame,
+    likeliest: Ids,
+    chunk: int,
 ) -> pd.DataFrame:
     """Base rank and probability of the aligned model's likeliest token: another one at few positions, if greedy."""
     rows = np.flatnonzero(likeliest != tokens.numpy())
     found = headline.copy()
     if len(rows):
-        some = [Side(side.head, side.states[torch.from_numpy(rows)]) for side in (base, aligned)]
+        some = [HeadAndStates(side.head, side.states[torch.from_numpy(rows)]) for side in (base, aligned)]
         other = compare(some[0], some[1], torch.from_numpy(likeliest[rows]).long(), 1, chunk)
         for column in ("base_rank", "base_prob"):
             values = found[column].to_numpy(copy=True)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import write_table
 from superficial.config.schema import Nothing, RuntimeConfig
-from superficial.inference.finish import EOS
+from superficial.inference.finish_reason import EOS
 from superficial.shift.kinds.classify import KINDS, classify
 
 COLUMNS = ["example_id", "position", "token"]

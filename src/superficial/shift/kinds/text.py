@@ -15,7 +15,7 @@ Rules, the first that fits decides:
 import re
 from collections.abc import Sequence
 
-from superficial.shift.kinds.lists import Entry, lexicon
+from superficial.shift.kinds.word_lists import WordPattern, lexicon
 
 NONE = ""  # a space: it takes the kind of its neighbours in the same token
 
@@ -83,7 +83,9 @@ def _paint_prose(kinds: list[str], text: str, units: Sequence[re.Match[str]]) ->
         at += length
 
 
-def _longest(text: str, units: Sequence[re.Match[str]], words: Sequence[str], at: int) -> tuple[int, Entry | None]:
+def _longest(
+    text: str, units: Sequence[re.Match[str]], words: Sequence[str], at: int
+) -> tuple[int, WordPattern | None]:
     """Number of words and entry of the longest expression that begins at word `at`; (1, None) when no list has it."""
     known = lexicon()
     reach = 1
@@ -100,7 +102,7 @@ def _longest(text: str, units: Sequence[re.Match[str]], words: Sequence[str], at
     return 1, None
 
 
-def _fits(entry: Entry, text: str, start: int, end: int) -> bool:
+def _fits(entry: WordPattern, text: str, start: int, end: int) -> bool:
     if entry.opens and not OPENING.search(
         text[max(0, start - LOOK_BACK) : start] if start > LOOK_BACK else text[:start]
     ):

@@ -1,14 +1,14 @@
 """Which ids of two models stand for the same token, and whether a comparison over them is exact."""
 
 from superficial.artifacts.errors import UserError
-from superficial.shift.pair.report import Moved, Report, SideReport, Token
-from superficial.shift.pair.splitting import difference, text_start_differs
+from superficial.shift.pair.report import NamedToken, PairReport, RenumberedToken, VocabularyReport
+from superficial.shift.pair.splitting import splitting_difference, text_start_differs
 from superficial.shift.pair.vocabulary import Vocabulary
 
 OTHERWISE = "without ranks of every token, figures/byte_spans compares any two"
 
 
-def match(base: Vocabulary, aligned: Vocabulary) -> Report:
+def match_vocabularies(base: Vocabulary, aligned: Vocabulary) -> PairReport:
     """The report of a pair.
 
     Tokens are the same if their text is the same. Ordinary tokens must have equal ids; tokens that were added to a
@@ -27,7 +27,7 @@ def match(base: Vocabulary, aligned: Vocabulary) -> Report:
             where=where,
             remedy=f"choose two models of one family: response token ids must mean the same to both; {OTHERWISE}",
         )
-    found = difference(base, aligned)
+    found = splitting_difference(base, aligned)
     if found:
         raise UserError(
             f"the tokenizers split text differently: {found}",
@@ -46,7 +46,7 @@ def match(base: Vocabulary, aligned: Vocabulary) -> Report:
     exact = base.ids == aligned.ids and base.rows == aligned.rows
     if exact:
         partners = {token: token for token in range(base.rows)}  # rows without a token are the same rows
-    return Report(
+    return PairReport(
         verdict="exact" if exact else "restricted",
         shared=len(partners),
         moved=[] if exact else _moved(base, aligned, partners),
@@ -57,19 +57,19 @@ def match(base: Vocabulary, aligned: Vocabulary) -> Report:
     )
 
 
-def _moved(base: Vocabulary, aligned: Vocabulary, partners: dict[int, int]) -> list[Moved]:
+def _moved(base: Vocabulary, aligned: Vocabulary, partners: dict[int, int]) -> list[RenumberedToken]:
     found = []
     for token, other in sorted(partners.items()):
         text = aligned.texts[token]
         by = "text" if base.texts[other] == text else "role"
         if token != other or by == "role":
-            found.append(Moved(text=text, base=other, aligned=token, by=by))
+            found.append(RenumberedToken(text=text, base=other, aligned=token, by=by))
     return found
 
 
-def _side(side: Vocabulary, compared: set[int]) -> SideReport:
+def _side(side: Vocabulary, compared: set[int]) -> VocabularyReport:
     left_out = [token for token in range(side.rows) if token not in compared]
-    return SideReport(
+    return VocabularyReport(
         model=side.model,
         head_rows=side.rows,
         tokens=len(side.ids),
@@ -80,15 +80,15 @@ def _side(side: Vocabulary, compared: set[int]) -> SideReport:
         ends=[token for token in map(side.token, side.ends) if token],
         template_end=side.token(side.template_end),
         end_of_turn=side.token(side.end_of_turn),
-        only=[Token(id=token, text=side.texts[token]) for token in left_out if token in side.texts],
-        excluded=runs(left_out),
+        only=[NamedToken(id=token, text=side.texts[token]) for token in left_out if token in side.texts],
+        excluded=id_runs(left_out),
     )
 
 
-def runs(ids: list[int]) -> list[tuple[int, int]]:
+def id_runs(ids: list[int]) -> list[tuple[int, int]]:
     """Rising ids as runs of consecutive ones, first and last of each.
 
-    >>> runs([3, 4, 5, 9])
+    >>> id_runs([3, 4, 5, 9])
     [(3, 5), (9, 9)]
     """
     found: list[tuple[int, int]] = []

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from superficial.artifacts.errors import UserError
-from superficial.models.head import Head
-from superficial.shift.pair.report import Report
+from superficial.models.head import LMHead
+from superficial.shift.pair.report import PairReport
 
 Ids = NDArray[np.int64]
 
@@ -22,14 +22,14 @@ class Pairing:
     A comparison knows places only; in every table a token goes by its id in the aligned model.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: PairReport) -> None:
         self.report = report
         self._moved = {entry.aligned: entry.base for entry in report.moved}
 
     @classmethod
     def read(cls, path: Path) -> "Pairing":
         """From the file that the pair stage wrote."""
-        return cls(Report.model_validate_json(path.read_text(encoding="utf-8")))
+        return cls(PairReport.model_validate_json(path.read_text(encoding="utf-8")))
 
     @property
     def exact(self) -> bool:
@@ -52,11 +52,11 @@ class Pairing:
             found[np.searchsorted(self.aligned_ids, token)] = other
         return found
 
-    def base_head(self, head: Head) -> Head:
+    def base_head(self, head: LMHead) -> LMHead:
         """The base's head over places."""
         return head if self.exact else head.cut(torch.from_numpy(self.base_ids))
 
-    def aligned_head(self, head: Head) -> Head:
+    def aligned_head(self, head: LMHead) -> LMHead:
         """The aligned model's head over places."""
         return head if self.exact else head.cut(torch.from_numpy(self.aligned_ids))
 

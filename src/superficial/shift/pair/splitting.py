@@ -7,7 +7,7 @@ from superficial.shift.pair.vocabulary import Vocabulary
 Step = dict[str, Any]
 
 
-def difference(base: Vocabulary, aligned: Vocabulary) -> str | None:
+def splitting_difference(base: Vocabulary, aligned: Vocabulary) -> str | None:
     """What differs first in how text becomes tokens, or None. Ordinary tokens are taken to have equal ids.
 
     How the first word of a text is treated is left out: it concerns contexts, which every model's own tokenizer writes.

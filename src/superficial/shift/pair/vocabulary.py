@@ -13,7 +13,7 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 from superficial.artifacts.errors import UserError
 from superficial.models.load import load_tokenizer
 from superficial.models.manifest import read_manifest
-from superficial.shift.pair.report import Token
+from superficial.shift.pair.report import NamedToken
 
 ANSWER = "ANSWER"  # stands for the assistant's words when a chat template is asked what it writes after them
 
@@ -72,9 +72,9 @@ class Vocabulary:
         """Text of each id."""
         return {token: text for text, token in self.ids.items()}
 
-    def token(self, token: int | None) -> Token | None:
+    def token(self, token: int | None) -> NamedToken | None:
         """`token` with its text; a padding row has none."""
-        return None if token is None else Token(id=token, text=self.texts.get(token, ""))
+        return None if token is None else NamedToken(id=token, text=self.texts.get(token, ""))
 
 
 def _head_rows(folder: Path) -> int:
@@ -95,7 +95,7 @@ def _head_rows(folder: Path) -> int:
 
 
 def _ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Ids that end a response, as `Loaded.end_ids` has them."""
+    """Ids that end a response, as `LoadedModel.end_ids` has them."""
     if (folder / "generation_config.json").is_file():
         ends: Any = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
     else:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from superficial.inference.finish import EOS
+from superficial.inference.finish_reason import EOS
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 

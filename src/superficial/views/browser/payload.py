@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from superficial.judging.judges.judgment import Judgment
+from superficial.judging.judges.judgment import ShownJudgment
 from superficial.shift.category import CATEGORIES
 
 DIGITS = 5  # significant digits of an emitted token's probability, of divergences and entropies
@@ -15,7 +15,7 @@ UNSHIFTED, SHIFTED = "unshifted", "shifted"
 
 
 @dataclass(frozen=True)
-class Further:
+class FurtherContext:
     """The base in a further context: what it saw before the response, and the token table of that context."""
 
     prompt: str
@@ -23,7 +23,7 @@ class Further:
 
 
 @dataclass(frozen=True)
-class Example:
+class BrowserExample:
     """One response with everything that its page shows."""
 
     id: str
@@ -36,21 +36,21 @@ class Example:
     finish_reason: str
     contexts: Mapping[str, str]  # base, aligned: what each model saw before the response
     rows: Mapping[str, list[Any]]  # columns of the token table of the base's own context, T entries each
-    further: Sequence[Further] = ()  # in the order of the configuration
-    judgments: Mapping[str, Judgment] = field(default_factory=dict)  # of the response by aspect; none: not judged
+    further: Sequence[FurtherContext] = ()  # in the order of the configuration
+    judgments: Mapping[str, ShownJudgment] = field(default_factory=dict)  # of the response by aspect; none: not judged
 
 
-class Examples(Protocol):
+class ExampleSource(Protocol):
     """The examples of a pair, and their ids in the same order."""
 
     @property
     def ids(self) -> Sequence[str]:
         """Of all examples, none twice."""
 
-    def __iter__(self) -> Iterator[Example]: ...
+    def __iter__(self) -> Iterator[BrowserExample]: ...
 
 
-class Vocabulary:
+class TokenTexts:
     """Token ids and texts in order of first use; arrays refer to them by place. Two ids may read alike."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ def moved(before: Sequence[str], after: Sequence[str]) -> list[int]:
     return [recovered, sum(one == UNSHIFTED and other != UNSHIFTED for one, other in pairs)]
 
 
-def describe(example: Example) -> dict[str, Any]:
+def describe(example: BrowserExample) -> dict[str, Any]:
     """What the index and the example's own page both say about it."""
     categories = example.rows["category"]
     return {
@@ -100,15 +100,15 @@ def describe(example: Example) -> dict[str, Any]:
     }
 
 
-def index_entry(example: Example) -> dict[str, Any]:
+def index_entry(example: BrowserExample) -> dict[str, Any]:
     """The example as the index lists it; the response is there to be searched."""
     divergence = example.rows["kl_aligned_base"]
     return describe(example) | {"text": example.text, "kl": short(math.fsum(divergence) / len(divergence))}
 
 
-def page_data(example: Example) -> dict[str, Any]:
+def page_data(example: BrowserExample) -> dict[str, Any]:
     """The example as its own page shows it; views and prompts: the base by context, its own first, then the aligned."""
-    rows, vocabulary = example.rows, Vocabulary()
+    rows, vocabulary = example.rows, TokenTexts()
     token = vocabulary.places(rows["token_id"], rows["token"])
     based = [rows, *(one.rows for one in example.further)]
     return describe(example) | {
@@ -133,7 +133,7 @@ def page_data(example: Example) -> dict[str, Any]:
     }
 
 
-def _base(rows: Mapping[str, list[Any]], vocabulary: Vocabulary) -> dict[str, Any]:
+def _base(rows: Mapping[str, list[Any]], vocabulary: TokenTexts) -> dict[str, Any]:
     """The base in one context: what it made of every token, and how far that is from the aligned model."""
     return _view(rows, "base", vocabulary) | {
         "kinds": [CATEGORIES.index(name) for name in rows["category"]],
@@ -141,7 +141,7 @@ def _base(rows: Mapping[str, list[Any]], vocabulary: Vocabulary) -> dict[str, An
     }
 
 
-def _view(rows: Mapping[str, list[Any]], side: str, vocabulary: Vocabulary) -> dict[str, Any]:
+def _view(rows: Mapping[str, list[Any]], side: str, vocabulary: TokenTexts) -> dict[str, Any]:
     """One distribution at every token: the emitted token in it, and its first candidates."""
     names = zip(rows[f"{side}_top_ids"], rows[f"{side}_top_tokens"], strict=True)
     return {name: shortened(rows[column.format(side)]) for name, column in MEASURES.items()} | {

@@ -16,7 +16,7 @@ from superficial.config.schema import BrowserStage, ComparedPair, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.views.browser.embed import embed
 from superficial.views.browser.page import ASSETS, environment, page_name, write_page
-from superficial.views.browser.payload import Examples, index_entry, page_data
+from superficial.views.browser.payload import ExampleSource, index_entry, page_data
 from superficial.views.browser.source import PairExamples, token_table
 from superficial.views.view import View
 
@@ -48,7 +48,7 @@ def run(cfg: BrowserStage, runtime: RuntimeConfig, *, results: Path, out: Path) 
     )  # fmt: skip
 
 
-def write_site(cfg: BrowserStage, pairs: Mapping[str, Examples], folder: Path) -> None:
+def write_site(cfg: BrowserStage, pairs: Mapping[str, ExampleSource], folder: Path) -> None:
     """Write the whole site; `pairs` holds the examples of every pair in `cfg`. Equal examples give equal bytes.
 
     What else lies in `folder`, like the pages of cases, stays as it is.
@@ -70,7 +70,7 @@ def _write_pair(
     pages: Environment,
     cfg: BrowserStage,
     pair: ComparedPair,
-    examples: Examples,
+    examples: ExampleSource,
     numbers: Mapping[str, Mapping[str, int]],
     site: Path,
 ) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import BrowserStage, ComparedPair
 from superficial.data.dialogue import last_turns
-from superficial.judging.judges.judgment import Judgment, by_aspect
+from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
 from superficial.models.load import load_tokenizer
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
-from superficial.views.browser.payload import Example, Further
+from superficial.views.browser.payload import BrowserExample, FurtherContext
 
 SAME = ("example_id", "token_id")  # columns in which the token tables of two contexts agree
 BASE = (  # of a further context: the aligned side is that of the base's own context
@@ -49,17 +49,17 @@ class PairExamples:
             self._prompts.append(PromptBuilder(context.prompt, base, list(files), model=pair.base.name))
         self._judgments = _judgments(cfg, pair, results)
 
-    def __iter__(self) -> Iterator[Example]:
+    def __iter__(self) -> Iterator[BrowserExample]:
         for start, end in zip(self._bounds[:-1], self._bounds[1:], strict=True):
             found = [table.slice(start, end - start).to_pydict() for table in (self._table, *self._further)]
             yield self._example(found[0], found[1:])
 
-    def _example(self, rows: dict[str, list[Any]], further: list[dict[str, list[Any]]]) -> Example:
+    def _example(self, rows: dict[str, list[Any]], further: list[dict[str, list[Any]]]) -> BrowserExample:
         name = rows["example_id"][0]
         entry, answer = self._data.loc[name], self._answers.loc[name]
         query, before = self._turns[name]
         base, *others = (prompts.build(query, example=name, history=before).text for prompts in self._prompts)
-        return Example(
+        return BrowserExample(
             id=name,
             instruction=query,
             category=entry["category"],
@@ -70,7 +70,7 @@ class PairExamples:
             finish_reason=answer["finish_reason"],
             contexts={"base": base, "aligned": str(self._aligned.decode(answer["prompt_ids"].tolist()))},
             rows=rows,
-            further=[Further(prompt, found) for prompt, found in zip(others, further, strict=True)],
+            further=[FurtherContext(prompt, found) for prompt, found in zip(others, further, strict=True)],
             judgments=self._judgments.get(name, {}),
         )
 
@@ -96,9 +96,9 @@ def _same_tokens(reference: pa.Table, path: Path) -> pa.Table:
     return found.select(BASE)
 
 
-def _judgments(cfg: BrowserStage, pair: ComparedPair, results: Path) -> dict[str, dict[str, Judgment]]:
+def _judgments(cfg: BrowserStage, pair: ComparedPair, results: Path) -> dict[str, dict[str, ShownJudgment]]:
     """What the judge said of each response, by its id and aspect; nothing where nobody judged."""
     if cfg.judge is None:
         return {}
     table = read_table(answers_of(cfg, pair, results / "judgments" / cfg.dataset / cfg.judge.name))
-    return {str(name): by_aspect(rows) for name, rows in table.groupby("id", sort=False)}
+    return {str(name): judgments_by_aspect(rows) for name, rows in table.groupby("id", sort=False)}

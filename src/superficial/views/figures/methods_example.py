@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from superficial.artifacts.table import read_table
 from superficial.config.schema import MethodsExample, RuntimeConfig
-from superficial.data.dialogue import asked_of
-from superficial.inference.finish import EOS, LENGTH, STOP
-from superficial.judging.responses.example import pick
+from superficial.data.dialogue import answered_queries
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
+from superficial.judging.responses.example import pick_example
 from superficial.judging.responses.failures import FAILURES
 from superficial.views.figures.prose import FAMILY, drawable, lines
 from superficial.views.figures.style import WIDTH, save, set_style, shorten, wrap
@@ -45,12 +45,12 @@ def run(
     set_style()
     facts = read_table(answers)
     files = [responses] if isinstance(responses, Path) else responses
-    example, why = pick(facts[facts["system"].isin([system.name for system in cfg.systems])], cfg)
+    example, why = pick_example(facts[facts["system"].isin([system.name for system in cfg.systems])], cfg)
     texts = {
         system.name: read_table(path).set_index("id").loc[example, "text"]
         for system, path in zip(cfg.systems, files, strict=True)
     }
-    instruction = str(asked_of(read_table(data))[example])
+    instruction = str(answered_queries(read_table(data))[example])
     columns = min(len(cfg.systems), 2 if len(cfg.systems) in (2, 4) else 3)
     width = (WIDTH - GAP * (columns - 1)) / columns
     table = _table(cfg, facts[facts["id"] == example].set_index("system"), texts, width - 2 * PAD)

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import FigureStage, RuntimeConfig
-from superficial.data.dialogue import asked_of
+from superficial.data.dialogue import answered_queries
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
 from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
@@ -90,7 +90,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     for cell in cells:
         _draw_cell(axis, cell, colours(cfg)[cell.category])
     _draw_list(_inches(figure, text_width + 0.14, 0.98 * WIDTH - text_width, height), cfg, frequent)
-    _draw_head(figure, cfg, asked_of(data.reset_index())[example], response, len(cells), ratios)
+    _draw_head(figure, cfg, answered_queries(data.reset_index())[example], response, len(cells), ratios)
     _draw_legends(figure, cfg, response, ratios, height)
     shown = pd.DataFrame([vars(cell) for cell in cells]).assign(position=response["position"].to_numpy()[: len(cells)])
     overall = ratios.reset_index()[["category", "share", "low", "high", "tokens", "examples"]].assign(

@@ -9,11 +9,11 @@ from typing import Any
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.artifacts.table import read_table
 from superficial.config.schema import ReportStage, RuntimeConfig
+from superficial.views.report.entries import report_entry
 from superficial.views.report.facts import facts
 from superficial.views.report.grid import rst_text
 from superficial.views.report.pages import page
 from superficial.views.report.paper import GRIDS, grid_of
-from superficial.views.report.shown import shown
 
 # Scores are drawn as radars, too: their captions show the numbers of the table.
 SAME = {"figures/aspects_radar": "tables/scores"}
@@ -43,13 +43,13 @@ def _written(path: Path, cfg: ReportStage, made: Mapping[str, Any], files: Mappi
     if path.suffix == ".rst":
         return caption(name, cfg, made, files)
     if name == "tables/paper":
-        return page(shown(name).title, paper_markdown(cfg, files))
-    return page(shown(name).title, (results / f"{name}.md").read_text(encoding="utf-8"))
+        return page(report_entry(name).title, paper_markdown(cfg, files))
+    return page(report_entry(name).title, (results / f"{name}.md").read_text(encoding="utf-8"))
 
 
 def caption(name: str, cfg: ReportStage, made: Mapping[str, Any], files: Mapping[str, Path]) -> str:
     """What a result shows and what it hangs on, as reStructuredText."""
-    lines = [rst_text(shown(name).text), ""]
+    lines = [rst_text(report_entry(name).text), ""]
     if name in made["results"]:
         table = read_table(files[name]) if name in files else None
         for about, statements in facts(name, made, table).items():

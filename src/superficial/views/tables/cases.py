@@ -14,8 +14,8 @@ from superficial.artifacts.markup import markdown_text, minus, visible
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import CasesTable, Comparison
-from superficial.data.dialogue import asked_of
-from superficial.judging.judges.judgment import Judgment, by_aspect
+from superficial.data.dialogue import answered_queries
+from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
 from superficial.views.view import View
 
 VIEW = View(
@@ -30,12 +30,12 @@ VIEW = View(
 
 
 @dataclass(frozen=True)
-class Answer:
+class CaseAnswer:
     """The response of one system, and the judgments of it by aspect."""
 
     system: str
     text: str
-    judgments: Mapping[str, Judgment]
+    judgments: Mapping[str, ShownJudgment]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Case:
     id: str
     instruction: str
     gap: float
-    answers: tuple[Answer, Answer]
+    answers: tuple[CaseAnswer, CaseAnswer]
 
     @property
     def aspects(self) -> list[str]:
@@ -72,7 +72,7 @@ def run(cfg: CasesTable, runtime: RuntimeConfig, *, data: Path, results: Path, o
 
 def all_cases(cfg: CasesTable, data: pd.DataFrame, results: Path) -> Iterator[tuple[Comparison, list[Case]]]:
     """The cases of each comparison, the largest gap first."""
-    instructions = asked_of(data, in_full=True)
+    instructions = answered_queries(data, in_full=True)
     for comparison in cfg.comparisons:
         sides = (comparison.a, comparison.b)
         names = [one.name.replace(".", "/", 1) + ".parquet" for one in sides]
@@ -81,7 +81,7 @@ def all_cases(cfg: CasesTable, data: pd.DataFrame, results: Path) -> Iterator[tu
         cases = []
         for name, gap in largest_gaps(judged[0], judged[1], cfg.cases).items():
             a, b = (
-                Answer(side.title, text[name], by_aspect(table[table["id"] == name]))
+                CaseAnswer(side.title, text[name], judgments_by_aspect(table[table["id"] == name]))
                 for side, table, text in zip(sides, judged, texts, strict=True)
             )
             cases.append(Case(name, instructions[name], gap, (a, b)))

@@ -10,7 +10,7 @@ from superficial.artifacts.markup import markdown_text
 from superficial.artifacts.printed import markdown_table, write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import PublishedTable, RuntimeConfig
-from superficial.judging.scores.applicable import na_counted
+from superficial.judging.scores.applicable import count_na
 from superficial.judging.scores.statistics import AVERAGE, WORDS, score_table
 from superficial.views.view import View
 
@@ -39,7 +39,7 @@ def run(
     started = time.monotonic()
     scores, answers, instructions = (read_table(path) for path in (judgments, responses, data))
     tables = {
-        five: published_scores(na_counted(scores, as_five=five), answers, instructions, cfg) for five in (False, True)
+        five: published_scores(count_na(scores, as_five=five), answers, instructions, cfg) for five in (False, True)
     }
     write_forms(tables[cfg.na_as_five], {".md": lambda: markdown(tables[False], tables[True], cfg)}, out)
     inputs = {"judgments": judgments, "responses": responses, "data": data}

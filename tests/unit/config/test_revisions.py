@@ -9,9 +9,9 @@ import yaml
 from support.hub_server import COMMIT, HubServer
 
 from superficial.artifacts.errors import UserError
-from superficial.config.lock import Lock, sources
+from superficial.config.revisions import RevisionLock, hub_sources
 from superficial.config.schema import HubSource
-from superficial.pipeline import pins
+from superficial.pipeline import lock_command
 from superficial.pipeline.run import Run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +41,7 @@ def hub(project: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def lock(*overrides: str) -> None:
-    pins.main(["--config", f"hydra=[{','.join(overrides)}]"])
+    lock_command.main(["--config", f"hydra=[{','.join(overrides)}]"])
 
 
 def locked(project: Path) -> dict[str, object]:
@@ -55,7 +55,7 @@ def write(project: Path, value: object) -> None:
 
 def notes(overrides: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> list[str]:
     capsys.readouterr()
-    pins.tell_unlocked(Run(Path("config"), overrides))
+    lock_command.tell_unlocked(Run(Path("config"), overrides))
     return capsys.readouterr().err.splitlines()
 
 
@@ -104,7 +104,7 @@ def test_a_run_with_another_revision_says_so_and_keeps_it(project: Path, capsys:
 
 def test_a_lora_pair_and_a_local_judge_are_followed_to_their_sources(project: Path):
     run = Run(Path("config"), ["pair=gemma3_1b"])
-    repositories = {source.repo for source in pins.used(run)}
+    repositories = {source.repo for source in lock_command.hub_sources_of(run)}
     assert repositories == {"google/gemma-3-1b-pt", "google/gemma-3-1b-it"}
     model = yaml.safe_load((project / "config/model/gemma3_270m_chat.yaml").read_text())
     model["defaults"] = [{"/model@source.base": "gemma3_1b"}]
@@ -113,7 +113,7 @@ def test_a_lora_pair_and_a_local_judge_are_followed_to_their_sources(project: Pa
     (project / "config/judge/smollm2_local.yaml").write_text(
         yaml.safe_dump(judge | {"model": "smollm2_135m_instruct_hub"})
     )
-    repositories = {source.repo for source in pins.used(Run(Path("config")))}
+    repositories = {source.repo for source in lock_command.hub_sources_of(Run(Path("config")))}
     assert repositories == {"google/gemma-3-1b-pt", "HuggingFaceTB/SmolLM2-135M-Instruct"}
     write(project, {"models": {"google/gemma-3-1b-pt": {"main": COMMIT}}})
     chat = json.loads(Run(Path("config")).slice("model", "gemma3_270m_chat"))
@@ -145,7 +145,7 @@ def test_a_spoilt_lock_ends_in_one_line(project: Path, text: str, told: str):
 
 def test_what_is_no_override_is_refused():
     with pytest.raises(UserError, match="figures/all' is not understood"):
-        pins.main(["figures/all"])
+        lock_command.main(["figures/all"])
 
 
 def test_without_network_the_commit_in_the_cache_is_what_was_used_first(hub: HubServer, tmp_path: Path):
@@ -161,6 +161,6 @@ def test_without_network_the_commit_in_the_cache_is_what_was_used_first(hub: Hub
 
 
 def test_the_committed_lock_is_valid():
-    lock_file = Lock(ROOT / "config/lock.yaml")
+    lock_file = RevisionLock(ROOT / "config/lock.yaml")
     assert lock_file.commit(HubSource(kind="hub", repo="no/body")) is None
-    assert list(sources(HubSource(kind="hub", repo="no/body"))) == [HubSource(kind="hub", repo="no/body")]
+    assert list(hub_sources(HubSource(kind="hub", repo="no/body"))) == [HubSource(kind="hub", repo="no/body")]

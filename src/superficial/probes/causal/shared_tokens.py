@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 from superficial.probes.causal.rule import SIDES, Side
 from superficial.shift.pair.pairing import Pairing
 
 
-class Shared:
+class SharedTokens:
     """Ids of places in both models; for a pair that shares its whole vocabulary places are ids."""
 
-    def __init__(self, pairing: Pairing, models: Mapping[Side, Loaded]) -> None:
+    def __init__(self, pairing: Pairing, models: Mapping[Side, LoadedModel]) -> None:
         ids = {"base": pairing.base_ids, "aligned": pairing.aligned_ids}
         self._ids = None if pairing.exact else {side: torch.from_numpy(ids[side]) for side in SIDES}
         # A response ends with an end token of either model, whoever said it.

@@ -22,8 +22,8 @@ from superficial.config.schema import (
     ScoreStage,
 )
 from superficial.inference.generate.stage import run as generate
-from superficial.shift.chain import SPARED, check_chain
 from superficial.shift.compare import run as compare
+from superficial.shift.greedy_check import SPARED, check_greedy
 from superficial.shift.pair.stage import run as match
 from superficial.shift.score import run as score
 
@@ -129,33 +129,33 @@ def sidecar(folder: Path, dtype: str | None, server: object = None, penalty: flo
 )
 def test_the_bound_is_that_of_the_coarser_dtype(tmp_path: Path, read: torch.dtype, written: str, allowed: int):
     responses = sidecar(tmp_path, written)
-    check_chain(table(allowed), read, "m", responses)
+    check_greedy(table(allowed), read, "m", responses)
     with pytest.raises(UserError, match=f"instruction r, position {500 - allowed - 1},"):
-        check_chain(table(allowed + 1), read, "m", responses)
+        check_greedy(table(allowed + 1), read, "m", responses)
 
 
 def test_answers_from_elsewhere(tmp_path: Path):
     """A server's, and those of which nothing is told."""
-    check_chain(table(50), torch.float32, "m", tmp_path / "none.parquet")
+    check_greedy(table(50), torch.float32, "m", tmp_path / "none.parquet")
     with pytest.raises(UserError):
-        check_chain(table(51), torch.float32, "m", tmp_path / "none.parquet")
+        check_greedy(table(51), torch.float32, "m", tmp_path / "none.parquet")
     served = sidecar(tmp_path, None, {"model": "x"})
-    check_chain(table(200), torch.float32, "m", served)
+    check_greedy(table(200), torch.float32, "m", served)
     with pytest.raises(UserError):
-        check_chain(table(201), torch.float32, "m", served)
+        check_greedy(table(201), torch.float32, "m", served)
 
 
 def test_a_bound_of_the_users_own(tmp_path: Path):
     responses = sidecar(tmp_path, "torch.float32", penalty=1.1)
-    check_chain(table(1000), torch.float32, "m", responses)
-    check_chain(table(500), torch.float32, "m", responses, 0.5)
+    check_greedy(table(1000), torch.float32, "m", responses)
+    check_greedy(table(500), torch.float32, "m", responses, 0.5)
     with pytest.raises(UserError):
-        check_chain(table(501), torch.float32, "m", responses, 0.5)
-    check_chain(table(1000), torch.float32, "m", sidecar(tmp_path, "torch.float32"), 0.0)
+        check_greedy(table(501), torch.float32, "m", responses, 0.5)
+    check_greedy(table(1000), torch.float32, "m", sidecar(tmp_path, "torch.float32"), 0.0)
 
 
 def test_single_tokens_break_no_short_chain(tmp_path: Path):
     responses = sidecar(tmp_path, "torch.float32")
-    check_chain(table(SPARED, 6), torch.float32, "m", responses)
+    check_greedy(table(SPARED, 6), torch.float32, "m", responses)
     with pytest.raises(UserError):
-        check_chain(table(SPARED + 1, 6), torch.float32, "m", responses)
+        check_greedy(table(SPARED + 1, 6), torch.float32, "m", responses)

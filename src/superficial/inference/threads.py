@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 MOST = 4  # what each of them works on takes memory
 
 
-class Workers:
+class TorchThreads:
     """Threads among which torch's own are divided; for a GPU, which runs kernel after kernel, one."""
 
     def __init__(self, device: torch.device) -> None:

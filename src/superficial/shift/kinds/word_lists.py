@@ -23,7 +23,7 @@ FILES = tuple(str(FOLDER / f"{kind}.txt") for kind in LISTED)
 
 
 @dataclass(frozen=True)
-class Entry:
+class WordPattern:
     """One way to read an expression: `marked` says which of its words get the kind."""
 
     kind: str
@@ -36,14 +36,14 @@ class Entry:
 class Lexicon:
     """Every expression of every list, spelt out as words; those of one spelling in the order of LISTED."""
 
-    entries: Mapping[tuple[str, ...], tuple[Entry, ...]]
+    entries: Mapping[tuple[str, ...], tuple[WordPattern, ...]]
     longest: int  # words
 
 
 @cache
 def lexicon() -> Lexicon:
     """The lists of this package; read once a process."""
-    found: dict[tuple[str, ...], list[Entry]] = {}
+    found: dict[tuple[str, ...], list[WordPattern]] = {}
     for kind in LISTED:
         for line in (FOLDER / f"{kind}.txt").read_text(encoding="utf-8").splitlines():
             if line.strip() and not line.startswith("#"):
@@ -52,7 +52,7 @@ def lexicon() -> Lexicon:
     return Lexicon({words: tuple(entries) for words, entries in found.items()}, max(map(len, found)))
 
 
-def read_line(kind: str, line: str) -> Iterator[tuple[tuple[str, ...], Entry]]:
+def read_line(kind: str, line: str) -> Iterator[tuple[tuple[str, ...], WordPattern]]:
     """Every spelling of one line.
 
     >>> [" ".join(words) for words, _ in read_line("style", "i can|will gladly? help")]
@@ -72,5 +72,5 @@ def read_line(kind: str, line: str) -> Iterator[tuple[tuple[str, ...], Entry]]:
         words_of = [(piece, marked) for word, marked in chosen for piece in re.split(r"\.", word)]
         yield (
             tuple(word for word, _ in words_of),
-            Entry(kind, tuple(marked for _, marked in words_of), opens, pauses),
+            WordPattern(kind, tuple(marked for _, marked in words_of), opens, pauses),
         )

@@ -12,16 +12,16 @@ import torch
 from transformers.cache_utils import Cache
 
 from superficial.artifacts.errors import UserError
-from superficial.inference.generate.cache import SPARE, check_kept, expand, new_cache, windows
+from superficial.inference.generate.cache import SPARE, check_kept, copy_prefix, new_cache, sliding_windows
 from superficial.inference.generate.logits import NextLogits
-from superficial.inference.prefix import Prefix
-from superficial.models.load import Loaded
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.models.load import LoadedModel
 
 
-class Rows:
+class DecodingBatch:
     """One model's batch."""
 
-    def __init__(self, loaded: Loaded, prefix: Prefix, next_logits: NextLogits, room: int) -> None:
+    def __init__(self, loaded: LoadedModel, prefix: SharedPrefix, next_logits: NextLogits, room: int) -> None:
         """`prefix` is what all prompts start with; `room` is how many tokens may follow them."""
         self._loaded, self._prefix, self._next, self._room = loaded, prefix, next_logits, room
         self._cache: Cache
@@ -39,7 +39,7 @@ class Rows:
         self._positions = (torch.arange(limit)[None] - pads).clamp(min=0).to(device)
         kept = [max(length - query, 0) for length in lengths]
         prefix = self._prefix.cache
-        self._cache = new_cache(model) if prefix is None else expand(model, prefix, kept, query + SPARE)
+        self._cache = new_cache(model) if prefix is None else copy_prefix(model, prefix, kept, query + SPARE)
         end, alone = self._loaded.end_ids[0], self._alone(prompts)
         logits = self._forward([[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts], first)
         check_kept(self._cache, self._width, self._loaded.manifest["name"])
@@ -62,7 +62,7 @@ class Rows:
         First, because some keep such states in the model itself.
         """
         shortest = min(range(len(prompts)), key=lambda row: len(prompts[row]))
-        if windows(self._loaded.model) is not None or len(prompts[shortest]) == self._width:
+        if sliding_windows(self._loaded.model) is not None or len(prompts[shortest]) == self._width:
             return {}
         ids = torch.tensor([prompts[shortest]], device=self._loaded.device)
         return {shortest: self._next(input_ids=ids, use_cache=False)[:, 0]}

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.config.schema import Nothing, RuntimeConfig
-from superficial.probes.spans.report import ByteReport, End, SpellingReport
+from superficial.probes.spans.report import ByteReport, MatchedEnd, SpellingReport
 from superficial.probes.spans.spelling import Spelling
-from superficial.shift.pair.report import Token
+from superficial.shift.pair.report import NamedToken
 from superficial.shift.pair.vocabulary import Vocabulary
 
 
 def run(cfg: Nothing, runtime: RuntimeConfig, *, base: Path, aligned: Path, out: Path) -> None:
     """Write the report (`probes/spans/report.py`), or stop and say which tokenizer does not keep to bytes."""
     started = time.monotonic()
-    report = match(Spelling(Vocabulary.read(base)), Spelling(Vocabulary.read(aligned)))
+    report = match_bytes(Spelling(Vocabulary.read(base)), Spelling(Vocabulary.read(aligned)))
     with whole_file(out) as partial:
         text = json.dumps(report.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
@@ -23,15 +23,15 @@ def run(cfg: Nothing, runtime: RuntimeConfig, *, base: Path, aligned: Path, out:
     write_sidecar(out, stage="byte_pair", config={}, inputs=inputs, started=started, facts={})
 
 
-def match(base: Spelling, aligned: Spelling) -> ByteReport:
+def match_bytes(base: Spelling, aligned: Spelling) -> ByteReport:
     """The report of a pair; any two tokenizers that keep to bytes will do."""
     ends, own = [], base.vocabulary
     for token in sorted(set(aligned.vocabulary.ends) & aligned.special.keys()):
         same = own.token(own.ids.get(aligned.special[token]))
         other = same or own.token(own.end_of_turn)
         if other:
-            end = Token(id=token, text=aligned.special[token])
-            ends.append(End(aligned=end, base=other, by="text" if same else "role"))
+            end = NamedToken(id=token, text=aligned.special[token])
+            ends.append(MatchedEnd(aligned=end, base=other, by="text" if same else "role"))
     return ByteReport(
         shared=len(base.keys.keys() & aligned.keys.keys()), ends=ends, base=_side(base), aligned=_side(aligned)
     )

@@ -13,10 +13,10 @@ from transformers import DynamicCache
 
 from superficial.artifacts.errors import UserError
 from superficial.judging.judges.rubric import Rubric
-from superficial.models.head import Head, decoder, own_head, states_and_logits
-from superficial.models.load import Loaded
+from superficial.models.head import LMHead, model_body, own_head, states_and_logits
+from superficial.models.load import LoadedModel
 from superficial.prompts.chat import render
-from superficial.prompts.context import one_bos, require_chat_template
+from superficial.prompts.requirements import one_bos, require_chat_template
 
 PROBE = "7"  # fills the slots where the tokens that all prompts of a rubric share are looked for
 
@@ -30,7 +30,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Reading:
+class AnswerProbabilities:
     """What the judge would write after one question."""
 
     shares: list[float]  # of the options among themselves, in their order
@@ -42,7 +42,7 @@ class Reading:
         return self.shares.index(max(self.shares))
 
 
-class LocalJudge:
+class ProbabilityReader:
     """A transformers model that reads one rubric.
 
     Prompts are read one at a time: a few hundred tokens fill the processor, and without padding or neighbours a reading
@@ -50,11 +50,11 @@ class LocalJudge:
     together, each in a row of its own, so that no aspect sees the score of another.
     """
 
-    def __init__(self, loaded: Loaded, rubric: Rubric, day: date | None = None) -> None:
+    def __init__(self, loaded: LoadedModel, rubric: Rubric, day: date | None = None) -> None:
         """`day`: what the judge's chat template is told if it asks for the date."""
         require_chat_template(loaded.tokenizer, loaded.manifest["name"])
         self._loaded, self._rubric, self._day = loaded, rubric, day
-        self._head: Head | None = None  # its logits are not rounded; found when the first text is read
+        self._head: LMHead | None = None  # its logits are not rounded; found when the first text is read
         self._checked = False
         added = loaded.tokenizer.added_tokens_decoder.values()
         self._specials = sorted(str(token) for token in added if token.special)
@@ -67,7 +67,9 @@ class LocalJudge:
         """The filled rubric, as the user's message."""
         return self._rubric.fill(values, self._specials)
 
-    def readings(self, name: str, values: Mapping[str, str], questions: Sequence[Question]) -> list[Reading]:
+    def readings(
+        self, name: str, values: Mapping[str, str], questions: Sequence[Question]
+    ) -> list[AnswerProbabilities]:
         """One reading a question, of the prompt with `values` in its slots. A UserError if item `name` is too long."""
         ids = self._ids(values)
         longest = max(len(question.lead) for question in questions)
@@ -115,14 +117,14 @@ class LocalJudge:
         if self._head is None:  # this model's head does more than a product
             own: torch.Tensor = self._loaded.model(**asked).logits
             return own[range(len(rows)), columns].float()
-        states = decoder(self._loaded.model)(**asked).last_hidden_state[range(len(rows)), columns]
+        states = model_body(self._loaded.model)(**asked).last_hidden_state[range(len(rows)), columns]
         return self._head.logits(states.to(self._head.weight.device))
 
     @torch.inference_mode()
     def _read(self, ids: list[int], cache: Any) -> Any:
         asked = {"input_ids": self._tensor([ids]), "past_key_values": cache, "use_cache": True}
         if self._checked:
-            decoder(self._loaded.model)(**asked)
+            model_body(self._loaded.model)(**asked)
         else:
             states, own = states_and_logits(self._loaded.model, **asked)
             self._head, self._checked = own_head(self._loaded.model, states[:, -1], own[:, -1]), True
@@ -132,14 +134,14 @@ class LocalJudge:
         return torch.tensor(rows, device=self._loaded.device)
 
 
-def read_questions(path: Path, loaded: Loaded, kind: str, aspects: Sequence[str]) -> list[Question]:
+def read_questions(path: Path, loaded: LoadedModel, kind: str, aspects: Sequence[str]) -> list[Question]:
     """The questions of `kind` ("scores": 1 to 5, "choices": A or B), one an aspect."""
     leads: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))[kind]
     options = "12345" if kind == "scores" else "AB"
     return [_question(loaded, leads[aspect], options, where=f"{path}, key {kind}.{aspect}") for aspect in aspects]
 
 
-def _question(loaded: Loaded, lead: str, options: str, where: str) -> Question:
+def _question(loaded: LoadedModel, lead: str, options: str, where: str) -> Question:
     """Refuses a tokenizer that does not write each option as one token after the same others."""
     written = [loaded.tokenizer(lead + option, add_special_tokens=False).input_ids for option in options]
     before = {tuple(ids[:-1]) for ids in written}
@@ -152,12 +154,12 @@ def _question(loaded: Loaded, lead: str, options: str, where: str) -> Question:
     return Question(list(before.pop()), [ids[-1] for ids in written])
 
 
-def _reading(logits: torch.Tensor, question: Question) -> Reading:
+def _reading(logits: torch.Tensor, question: Question) -> AnswerProbabilities:
     logs = logits.log_softmax(dim=-1)[question.options].double()
     mass = logs.exp().sum()
     # Six digits: what the last bits of a float say is not the judge's opinion.
     shares = [round(share, 6) for share in logs.softmax(dim=-1).tolist()]
-    return Reading(shares, round(float(mass), 6))
+    return AnswerProbabilities(shares, round(float(mass), 6))
 
 
 def _common_start(one: Sequence[int], other: Sequence[int]) -> list[int]:

@@ -1,6 +1,6 @@
 """How far the base under a prompt is from the aligned model; every result is kept by content as it is found."""
 
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,18 +10,18 @@ import torch
 
 from superficial.artifacts.files import digest, file_sha256
 from superficial.artifacts.store import Store
-from superficial.artifacts.token_rows import content
+from superficial.artifacts.token_rows import tensor_digest
 from superficial.config.schema import PromptConfig, RuntimeConfig
-from superficial.inference.prefix import Prefix
-from superficial.inference.teacher_forcing import Scorer, Sequence
-from superficial.models.head import Head
+from superficial.inference.shared_prefix import SharedPrefix
+from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.models.head import LMHead
 from superficial.models.head_file import read_head
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 from superficial.models.manifest import model_key, read_manifest
 from superficial.probes.search.greedy import Shown
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import parts_of
-from superficial.shift.distributions import Side, Workspace, divergence
+from superficial.shift.distributions import HeadAndStates, Workspace, divergence
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import build_sequences
 
@@ -44,10 +44,10 @@ class Half:
     @property
     def key(self) -> str:
         """What of the aligned model is compared with, by content."""
-        return content(self.states)
+        return tensor_digest(self.states)
 
 
-def half(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: int | None) -> Half:
+def half_of(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: int | None) -> Half:
     """The responses of `ids`, in the order of `responses`, the first `most` tokens of each; `states` are of all."""
     parts = torch.split(states, [len(tokens) for tokens in responses["token_ids"]])
     chosen = responses["id"].isin(ids).to_numpy()
@@ -57,7 +57,7 @@ def half(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: in
 
 
 @dataclass(frozen=True)
-class Found:
+class MeasuredPrompt:
     """What one prompt makes of the responses of a half, and what it took to know."""
 
     kl: list[float]  # KL(aligned || base), nats, summed over the tokens of each response
@@ -66,16 +66,16 @@ class Found:
     known_tokens: int  # of the examples before the last one, read once for all candidates of a step
 
 
-class Measure:
+class PromptDistance:
     """A prompt with any examples of its pool in the place of its own; results lie in `results/.search`."""
 
     def __init__(
         self,
-        base: Loaded,
+        base: LoadedModel,
         aligned: Path,
         pair: Path,
         prompt: PromptConfig,
-        files: Several[Path],
+        files: Sequence[Path],
         data: pd.DataFrame,
         runtime: RuntimeConfig,
         results: Path,
@@ -88,34 +88,34 @@ class Measure:
         self._store = Store(results / ".search" / f"{digest(self._about)[:32]}.jsonl")
         self._known = lru_cache(maxsize=1)(self._read_known)  # only the newest is needed
 
-    def kl(self, shown: Shown, half: Half, *, grown: bool = False) -> Found:
+    def kl(self, shown: Shown, half: Half, *, grown: bool = False) -> MeasuredPrompt:
         """Under `shown` examples; `grown`: all but the last one are read once, for all that go on from them."""
         sequences = self._sequences(shown, half)
         key = digest([self._about, half.key, grown, [astuple(one) for one in sequences]])
         if key not in self._store:
             self._store.put({key: vars(self._find(sequences, half, shown[:-1] if grown else None))})
-        return Found(**self._store[key])
+        return MeasuredPrompt(**self._store[key])
 
-    def _find(self, sequences: list[Sequence], half: Half, before: Shown | None) -> Found:
+    def _find(self, sequences: list[TokenSequence], half: Half, before: Shown | None) -> MeasuredPrompt:
         known = None if before is None else self._known(before, half)
-        scorer = Scorer(self._base, self._runtime.score_tokens, known=known, quiet=True)
+        scorer = TeacherForcing(self._base, self._runtime.score_tokens, known=known, quiet=True)
         divergences = self._divergences(scorer.states(sequences), half.states)
         self.fed_tokens += scorer.fed_tokens
         self.forward_passes += scorer.forward_passes
         kl = [float(part.double().sum()) for part in torch.split(divergences, half.lengths)]
-        return Found(kl, scorer.fed_tokens, scorer.forward_passes, known.fed if known else 0)
+        return MeasuredPrompt(kl, scorer.fed_tokens, scorer.forward_passes, known.fed if known else 0)
 
-    def _read_known(self, shown: Shown, half: Half) -> Prefix:
+    def _read_known(self, shown: Shown, half: Half) -> SharedPrefix:
         """What prompts with `shown` begin with, always read example by example, so that a killed run goes on alike."""
         before = self._known(shown[:-1], half) if shown else None
         contexts = [sequence.context for sequence in self._sequences(shown, half)]
         with torch.inference_mode():
-            found = Prefix.read(self._base, contexts, before)
+            found = SharedPrefix.read(self._base, contexts, before)
         self.fed_tokens += found.fed
         self.forward_passes += found.fed > 0
         return found
 
-    def _sequences(self, shown: Shown, half: Half) -> list[Sequence]:
+    def _sequences(self, shown: Shown, half: Half) -> list[TokenSequence]:
         builder = PromptBuilder.of(self._base, *showing(self._prompt, self._files, shown))
         return build_sequences(self._base, builder, self._data, half.responses)
 
@@ -126,15 +126,15 @@ class Measure:
         parts = []
         for left, right in zip(torch.split(base, chunk), torch.split(aligned, chunk), strict=True):
             here = heads[0].weight.device
-            sides = Side(heads[0], left.to(here)), Side(heads[1], right.to(here))
+            sides = HeadAndStates(heads[0], left.to(here)), HeadAndStates(heads[1], right.to(here))
             parts.append(divergence(*sides, self._workspace).cpu())
         return torch.cat(parts)
 
     @cached_property
-    def _heads(self) -> tuple[Head, Head]:
+    def _heads(self) -> tuple[LMHead, LMHead]:
         """Of the base and of the aligned model, whose body is not read."""
         other = read_head(self._aligned, self._runtime.device)
-        return self._pairing.base_head(Head.of(self._base.model)), self._pairing.aligned_head(other)
+        return self._pairing.base_head(LMHead.of(self._base.model)), self._pairing.aligned_head(other)
 
     @cached_property
     def _workspace(self) -> Workspace:
@@ -142,7 +142,7 @@ class Measure:
         return Workspace(self._runtime.position_chunk, head.vocabulary, head.weight.device)
 
 
-def showing(prompt: PromptConfig, files: Several[Path], shown: Shown) -> tuple[PromptConfig, list[Path]]:
+def showing(prompt: PromptConfig, files: Sequence[Path], shown: Shown) -> tuple[PromptConfig, list[Path]]:
     """`prompt` with these examples of its pool, or without any, and the files that it then reads."""
     if prompt.examples is not None and shown:
         examples = prompt.examples.model_copy(update={"ids": list(shown)})

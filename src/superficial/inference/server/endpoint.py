@@ -19,7 +19,7 @@ from superficial.inference.server.faults import Faulty, RateLimited, Refused, Un
 SECRET_LENGTH = 12  # shorter "keys" ("none", "EMPTY") are no secrets, and blotting them out would spoil texts
 
 
-class Wire:
+class Endpoint:
     """A connection pool to one endpoint. `post` may be called from many threads."""
 
     def __init__(self, server: ServerConfig, who: str) -> None:

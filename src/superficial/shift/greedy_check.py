@@ -18,14 +18,14 @@ SPARED = 2  # so many tokens are no broken chain, however short the responses ar
 
 
 @dataclass(frozen=True)
-class Written:
+class ResponseOrigin:
     """How responses were written, as far as their sidecar tells."""
 
     greedy: bool = True  # no repetition penalty
     bound: float = BOUNDS["torch.bfloat16"]  # where nothing is known, they may come from anywhere
 
     @classmethod
-    def read(cls, responses: Path) -> "Written":
+    def read(cls, responses: Path) -> "ResponseOrigin":
         """What stands beside the file of responses."""
         path = sidecar_of(responses)
         if not path.is_file():
@@ -35,14 +35,14 @@ class Written:
         return cls(greedy, SERVED if meta["config"]["server"] else BOUNDS[meta["dtype"]])
 
 
-def check_chain(
+def check_greedy(
     table: pd.DataFrame, dtype: torch.dtype, model: str, responses: Path, least: float | None = None
 ) -> None:
     """Stop where fewer than `least` tokens of `table` (the token table of `responses`) are the first choice of `model`.
 
     None is the bound of the dtype; with a repetition penalty there is none then.
     """
-    written, missed = Written.read(responses), table["aligned_rank"] > 1
+    written, missed = ResponseOrigin.read(responses), table["aligned_rank"] > 1
     if least is None:
         least = min(written.bound, BOUNDS[str(dtype)]) if written.greedy else 0.0
     share = 1 - missed.mean()

@@ -8,7 +8,7 @@ from typing import IO, Any
 UNKNOWN = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 
 
-def take(file: IO[Any] | int, *, wait: bool = True, shared: bool = False) -> bool | None:
+def lock_file(file: IO[Any] | int, *, wait: bool = True, shared: bool = False) -> bool | None:
     """Lock an open file: True, or False where another process holds it and there is no `wait`.
 
     None where the file system knows no locks: then nobody can tell who else is at work.

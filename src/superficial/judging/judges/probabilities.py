@@ -13,25 +13,27 @@ from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import AskedLocal
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.item import Item, Judged, rubrics
-from superficial.judging.judges.local import LocalJudge, read_questions
 from superficial.judging.judges.parse import Verdict
+from superficial.judging.judges.probability_reader import ProbabilityReader, read_questions
 from superficial.judging.judges.rubric import Rubric
-from superficial.models.clock import asks
-from superficial.models.load import load_model, numbers, pick_device, pick_dtype
+from superficial.models.load import load_model, number_format, pick_device, pick_dtype
 from superficial.models.manifest import model_key, read_manifest
+from superficial.models.template_date import asks_for_date
 
 TOGETHER = 16  # readings that are put on disk at a time
 
 
-class ProbableJudge:
+class ProbabilityJudge:
     """Reads probabilities with a model of this project. The model is loaded when something has to be read."""
 
     def __init__(self, cfg: AskedLocal, manifest: Path, runtime: RuntimeConfig, results: Path) -> None:
         self._cfg, self._manifest, self._runtime = cfg, manifest, runtime
         known = read_manifest(manifest)
         dtype = pick_dtype(known["dtype"], pick_device(runtime.device))
-        day = [str(cfg.date)] if asks(manifest.parent) else []
-        self._key = digest([model_key(known), numbers(dtype), file_sha256(Path(cfg.questions)), cfg.max_tokens, *day])
+        day = [str(cfg.date)] if asks_for_date(manifest.parent) else []
+        self._key = digest(
+            [model_key(known), number_format(dtype), file_sha256(Path(cfg.questions)), cfg.max_tokens, *day]
+        )
         self._store = Store(results / ".judgments" / f"{self._key[:32]}.jsonl")
 
     def scores(self, items: Sequence[Item]) -> dict[tuple[str, str], Judged[Verdict]]:
@@ -63,7 +65,7 @@ class ProbableJudge:
         self, todo: dict[str, Item], texts: dict[tuple[str, bool], Rubric], done: Callable[[int], object]
     ) -> None:
         loaded = load_model(self._manifest, self._runtime.device)
-        judges = {kind: LocalJudge(loaded, rubric, self._cfg.date) for kind, rubric in texts.items()}
+        judges = {kind: ProbabilityReader(loaded, rubric, self._cfg.date) for kind, rubric in texts.items()}
         path = Path(self._cfg.questions)
         asked = {
             item.aspects: read_questions(path, loaded, "choices" if item.paired else "scores", item.aspects)

@@ -6,12 +6,12 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema.server import ServerEngine
-from superficial.inference.finish import EOS, LENGTH, STOP
-from superficial.inference.generate.answer import Greedy
-from superficial.inference.generate.stop import HEADER, cut
+from superficial.inference.finish_reason import EOS, LENGTH, STOP
+from superficial.inference.generate.answer import GreedyDecoding
+from superficial.inference.generate.stop import HEADER, cut_by_rule
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
-from superficial.inference.server.reply import Failure, Reply, Request
+from superficial.inference.server.reply import Failure, Reply, ServerRequest
 
 Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
 
@@ -21,14 +21,16 @@ SPARED = f"```\n\n{HEADER}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Text without end token, and why it ended (superficial.inference.finish)."""
+class ServedAnswer:
+    """Text without end token, and why it ended (superficial.inference.finish_reason)."""
 
     text: str
     finish_reason: str
 
 
-def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, ledger: Ledger) -> dict[str, Answer]:
+def answer_prompts(
+    prompts: Mapping[str, Prompt], greedy: GreedyDecoding, server: ServerEngine, ledger: Ledger
+) -> dict[str, ServedAnswer]:
     """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
 
     A prompt text must not spell out a BOS that the server's tokenizer adds. A server that tells a stop text from an end
@@ -37,7 +39,7 @@ def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, 
     Raises UserError when any answer is missing; the others are stored.
     """
     bodies = {key: _body(prompt, greedy, server) for key, prompt in prompts.items()}
-    requests = [Request(key, body, whole=True) for key, body in bodies.items()]
+    requests = [ServerRequest(key, body, whole=True) for key, body in bodies.items()]
     replies = ask(requests, server, ledger, who="engine openai_server")
     failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
     if failures:
@@ -48,7 +50,7 @@ def answer(prompts: Mapping[str, Prompt], greedy: Greedy, server: ServerEngine, 
     return {key: _finished(reply, greedy) for key, reply in replies.items() if isinstance(reply, Reply)}
 
 
-def _body(prompt: Prompt, greedy: Greedy, server: ServerEngine) -> dict[str, Any]:
+def _body(prompt: Prompt, greedy: GreedyDecoding, server: ServerEngine) -> dict[str, Any]:
     body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens}
     body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
     if spared := _spared(greedy.stop):
@@ -63,7 +65,7 @@ def _spared(stop: str) -> str:
     return {"fence": SPARED, "end_of_turn": ""}.get(stop, f"\n{stop}")
 
 
-def _finished(reply: Reply, greedy: Greedy) -> Answer:
+def _finished(reply: Reply, greedy: GreedyDecoding) -> ServedAnswer:
     """The answer, cut by the method's stop rule."""
     text, found = reply.text, False
     if spared := _spared(greedy.stop):
@@ -73,7 +75,7 @@ def _finished(reply: Reply, greedy: Greedy) -> Answer:
         met = choice.get("stop_reason", choice.get("matched_stop", spared))
         if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and spared not in text:
             text += spared
-        text, found = cut(text, greedy.stop, final=True)
+        text, found = cut_by_rule(text, greedy.stop, final=True)
     if found:
-        return Answer(text, STOP)
-    return Answer(text, LENGTH if reply.finish_reason == "length" else EOS)
+        return ServedAnswer(text, STOP)
+    return ServedAnswer(text, LENGTH if reply.finish_reason == "length" else EOS)

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache
 
-from superficial.inference.generate.cache import check_kept, expand, windows
-from superficial.models.head import decoder
-from superficial.models.load import Loaded
+from superficial.inference.generate.cache import check_kept, copy_prefix, sliding_windows
+from superficial.models.head import model_body
+from superficial.models.load import LoadedModel
 
 WORTH = 16  # tokens: a shorter prefix is not read on its own
 
 
 @dataclass(frozen=True)
-class Prefix:
+class SharedPrefix:
     """Tokens that every row starts with, and the model's keys and values for them; none: every row is read whole."""
 
     ids: list[int]
@@ -23,7 +23,9 @@ class Prefix:
     fed: int = 0  # tokens that the model was given to read it
 
     @classmethod
-    def read(cls, loaded: Loaded, prompts: Sequence[list[int]], known: "Prefix | None" = None) -> "Prefix":
+    def read(
+        cls, loaded: LoadedModel, prompts: Sequence[list[int]], known: "SharedPrefix | None" = None
+    ) -> "SharedPrefix":
         """Read what `prompts` share, one forward pass of one row at most, after what `known` begins with, too."""
         shared = shared_prefix(loaded, prompts)
         if not shared:
@@ -31,7 +33,7 @@ class Prefix:
         cache = DynamicCache()  # without the config: sliding layers would forget what a row's first tokens look at
         start = known._begin(cache, shared) if known else 0
         if start < len(shared):
-            decoder(loaded.model)(
+            model_body(loaded.model)(
                 input_ids=torch.tensor([shared[start:]], device=loaded.device), past_key_values=cache, use_cache=True
             )
             check_kept(cache, len(shared), loaded.manifest["name"])
@@ -54,12 +56,12 @@ class Prefix:
         return {
             "attention_mask": torch.cat([mask.new_ones(rows, first), mask], dim=1),
             "position_ids": torch.arange(first, first + width, device=mask.device)[None].expand(rows, width),
-            "past_key_values": expand(model, self.cache, [first] * rows, width),
+            "past_key_values": copy_prefix(model, self.cache, [first] * rows, width),
             "use_cache": True,
         }
 
 
-def shared_prefix(loaded: Loaded, prompts: Sequence[list[int]]) -> list[int]:
+def shared_prefix(loaded: LoadedModel, prompts: Sequence[list[int]]) -> list[int]:
     """The tokens that all prompts start with, where reading them once is worth it; each prompt keeps one of its own.
 
     Empty too for a model whose cache cannot be copied from row to row.
@@ -67,7 +69,7 @@ def shared_prefix(loaded: Loaded, prompts: Sequence[list[int]]) -> list[int]:
     if len(prompts) < 2:
         return []
     shared = common_prefix(prompts)[: min(map(len, prompts)) - 1]
-    return shared if len(shared) >= WORTH and windows(loaded.model) is not None else []
+    return shared if len(shared) >= WORTH and sliding_windows(loaded.model) is not None else []
 
 
 def common_prefix(prompts: Sequence[list[int]]) -> list[int]:

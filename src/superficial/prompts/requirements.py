@@ -3,7 +3,7 @@
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
-from superficial.models.load import Loaded
+from superficial.models.load import LoadedModel
 
 
 def one_bos(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
@@ -24,7 +24,7 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, model: str) -> Non
         )
 
 
-def check_length(loaded: Loaded, tokens: int, *, example: str, what: str) -> None:
+def check_length(loaded: LoadedModel, tokens: int, *, example: str, what: str) -> None:
     """Refuse an example that does not fit into the model's positions."""
     require_room(loaded.manifest["name"], loaded.max_length, tokens, example=example, what=what)
 

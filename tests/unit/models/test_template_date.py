@@ -16,10 +16,10 @@ from superficial.config.experiment import Experiment
 from superficial.config.schema import ModelConfig, PromptConfig, RuntimeConfig
 from superficial.config.schema.judge import AskedLocal
 from superficial.judging.judges.item import Item
-from superficial.judging.judges.probable import ProbableJudge
-from superficial.models.clock import DAY
+from superficial.judging.judges.probabilities import ProbabilityJudge
 from superficial.models.load import load_model
 from superficial.models.manifest import write_manifest
+from superficial.models.template_date import DAY
 from superficial.pipeline.run import Run
 from superficial.prompts.builder import Prompt, PromptBuilder
 
@@ -115,7 +115,7 @@ def test_a_judge_reads_the_same_on_every_day(clock: bool, today: str, tmp_path: 
 
     def read(day: str) -> Any:
         asked = local_judge().model_copy(update={"date": date.fromisoformat(day)})
-        return ProbableJudge(asked, folder / "manifest.json", runtime, tmp_path / "results").scores([item])
+        return ProbabilityJudge(asked, folder / "manifest.json", runtime, tmp_path / "results").scores([item])
 
     old, new = read("2024-07-26"), read("2025-01-01")
     assert (old != new) == clock

@@ -10,7 +10,7 @@ PAPER = "tables/paper"  # a page of the report alone
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportEntry:
     """A figure or table in the report; `text` says what is drawn, in words that hold for every run."""
 
     category: str
@@ -18,13 +18,13 @@ class Shown:
     text: str
 
 
-def shown(name: str) -> Shown:
+def report_entry(name: str) -> ReportEntry:
     """The entry of `name`, figures/NAME or tables/NAME."""
     if name == PAPER:
         text = "Every number of this run that the paper prints, too."
-        return Shown("Beside the paper", "The paper's values beside ours", text)
+        return ReportEntry("Beside the paper", "The paper's values beside ours", text)
     one = declared()[name]
-    return Shown(one.view.category, one.title, one.view.text)
+    return ReportEntry(one.view.category, one.title, one.view.text)
 
 
 def captioned(made: Iterable[str]) -> list[str]:

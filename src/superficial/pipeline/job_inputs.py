@@ -13,7 +13,7 @@ from superficial.pipeline.slices.judging import comparisons
 Input = Callable[[Any], str]
 
 
-class Inputs:
+class JobInputs:
     """Of the rules of one run; `wildcards` are those of the job."""
 
     def __init__(self, run: Run) -> None:

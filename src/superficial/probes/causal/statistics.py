@@ -22,7 +22,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, causal: Path, judgments
     """Write the means by variant and measure to `out`; without a file of judgments there are none of scores."""
     started = time.monotonic()
     table = read_table(causal)
-    parts, inputs = [means(table, cfg)], {"causal": causal}
+    parts, inputs = [causal_means(table, cfg)], {"causal": causal}
     if isinstance(judgments, Path):
         parts.append(quality(table, read_table(judgments), cfg))
         inputs["judgments"] = judgments
@@ -32,7 +32,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, causal: Path, judgments
     write_sidecar(out, stage="causal_stats", config=config, inputs=inputs, started=started, facts={})
 
 
-def means(table: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
+def causal_means(table: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
     """One row a variant and measure: mean, low, high, examples, unscored (0: nobody was asked).
 
     Units are those of the causal stage, `share` is that of the tokens which are swapped; intervals come from a

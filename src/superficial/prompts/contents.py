@@ -6,12 +6,12 @@ from pathlib import Path
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import PromptConfig
 from superficial.prompts.files import parts_of
-from superficial.prompts.pool import Example, chosen_examples, read_text
+from superficial.prompts.pool import ShownExample, chosen_examples, read_text
 from superficial.prompts.published import published_text
 from superficial.prompts.retrieval.neighbours import neighbours_of
 
 
-class PromptSources:
+class PromptContents:
     """The contents of the files of one prompt."""
 
     def __init__(self, prompt: PromptConfig, files: Sequence[Path] | Path = ()) -> None:
@@ -23,12 +23,12 @@ class PromptSources:
             self.text = read_text(paths["system"], "prompt.system")
         if "published" in paths:
             self.text = published_text(paths["published"])
-        self.examples: list[Example] = []  # those that are the same for every instruction
+        self.examples: list[ShownExample] = []  # those that are the same for every instruction
         if prompt.examples is not None:
             self.examples = chosen_examples(prompt.examples, paths["examples"])
         self._neighbours = read_neighbours(paths["neighbours"]) if "neighbours" in paths else None
 
-    def neighbours(self, example: str) -> list[Example]:
+    def neighbours(self, example: str) -> list[ShownExample]:
         """What was looked up for one instruction, the nearest last; nothing where the prompt has no neighbours."""
         if self._neighbours is None:
             return []
@@ -41,11 +41,11 @@ class PromptSources:
         return self._neighbours[example]
 
 
-def read_neighbours(path: Path) -> dict[str, list[Example]]:
+def read_neighbours(path: Path) -> dict[str, list[ShownExample]]:
     """By id of the instruction, in the order of the prompt: the nearest last."""
     if not path.is_file():
         raise UserError("no neighbours yet", where=str(path), remedy=f"look them up: snakemake --cores 2 {path}")
     return {
-        name: [Example(one.id, one.instruction, one.response) for one in found]
+        name: [ShownExample(one.id, one.instruction, one.response) for one in found]
         for name, found in neighbours_of(path).items()
     }

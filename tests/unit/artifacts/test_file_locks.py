@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.files import whole_file, whole_folder
-from superficial.artifacts.locks import take
 from superficial.artifacts.store import Store
 from superficial.inference.server.claims import Claims
 from superficial.inference.server.ledger import Ledger
-from superficial.pipeline.stale_lock import enter
+from superficial.pipeline.snakemake_lock import release_stale_lock
 
 
 @pytest.fixture(params=[errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
@@ -75,7 +75,7 @@ def test_a_run_starts_and_leaves_the_lock_of_another(tmp_path: Path):
     lock = tmp_path / ".snakemake/locks/0.input.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
-    alive = enter(tmp_path / ".snakemake")
+    alive = release_stale_lock(tmp_path / ".snakemake")
     assert alive is not None
     alive.close()
     assert lock.exists()
@@ -86,7 +86,7 @@ def test_other_errors_are_no_missing_locks(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.EIO, "broken disk")
 
     with open(tmp_path / "a", "ab") as one, open(tmp_path / "a", "ab") as other:
-        assert (take(one), take(other, wait=False)) == (True, False)
+        assert (lock_file(one), lock_file(other, wait=False)) == (True, False)
         monkeypatch.setattr(fcntl, "flock", fail)
         with pytest.raises(OSError, match="broken disk"):
-            take(one)
+            lock_file(one)

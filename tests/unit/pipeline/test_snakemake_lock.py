@@ -12,7 +12,7 @@ import pytest
 from superficial.artifacts import files as artifact
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_file, whole_folder
-from superficial.pipeline.stale_lock import enter
+from superficial.pipeline.snakemake_lock import release_stale_lock
 
 HOLD = "import sys, time; exec(sys.argv[1]); print('held', flush=True); time.sleep(60)"
 
@@ -41,19 +41,17 @@ def test_a_lock_is_released_when_nobody_holds_it(
 ):
     state = tmp_path / ".snakemake"
     lock = state / "locks/0.output.lock"
-    code = (
-        f"from superficial.pipeline.stale_lock import enter; from pathlib import Path; a = enter(Path({str(state)!r}))"
-    )
+    code = f"from superficial.pipeline.snakemake_lock import enter; from pathlib import Path; a = enter(Path({str(state)!r}))"
     alive = holding(code, other)
     lock.parent.mkdir()
     lock.write_text("results/x\n")
-    mine = enter(state)
+    mine = release_stale_lock(state)
     assert lock.is_file()  # it may belong to the one that lives
     assert mine is not None
     mine.close()
     alive.kill()
     alive.wait()
-    mine = enter(state)
+    mine = release_stale_lock(state)
     assert not lock.exists()
     assert "run before was killed" in capsys.readouterr().err
     # While this one lives, so does its lock.

@@ -27,7 +27,7 @@ HEADER = """\
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Lock:
+class RevisionLock:
     """The entries of one lock file; `path` need not exist."""
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class Lock:
         commits, revision = self._commits(source), source.revision or NEWEST
         if revision in commits.values():
             return None
-        where = f"hub {kind_of(source)} {source.repo}"
+        where = f"hub {hub_kind(source)} {source.repo}"
         if not COMMIT.fullmatch(revision):
             return f"{where}: {revision} is not locked and may move on | remedy: make lock, with the same ARGS"
         if not commits:
@@ -67,7 +67,7 @@ class Lock:
         """Lock a revision that is not locked yet, and write the file."""
         assert self.commit(source) is None
         entries = self._file.model_dump()
-        entries[f"{kind_of(source)}s"].setdefault(source.repo, {})[source.revision or NEWEST] = commit
+        entries[f"{hub_kind(source)}s"].setdefault(source.repo, {})[source.revision or NEWEST] = commit
         self._file = validate(LockFile, entries, where=str(self.path))
         with whole_file(self.path) as partial:
             partial.write_text(HEADER + yaml.safe_dump(self._file.model_dump()), encoding="utf-8")
@@ -77,18 +77,18 @@ class Lock:
         return found.get(source.repo, {})
 
 
-def kind_of(source: HubSource | DatasetHub) -> str:
+def hub_kind(source: HubSource | DatasetHub) -> str:
     """What the hub calls it."""
     return "model" if isinstance(source, HubSource) else "dataset"
 
 
-def sources(section: BaseModel) -> Iterator[HubSource | DatasetHub]:
+def hub_sources(section: BaseModel) -> Iterator[HubSource | DatasetHub]:
     """Every source of the hub within `section`."""
     if isinstance(section, HubSource | DatasetHub):
         yield section
     for _, value in section:
         if isinstance(value, BaseModel):
-            yield from sources(value)
+            yield from hub_sources(value)
 
 
 def _read(path: Path) -> object:

@@ -7,24 +7,24 @@ from pathlib import Path
 from superficial.artifacts.files import digest
 from superficial.artifacts.progress import progress
 from superficial.artifacts.store import Store
-from superficial.models.load import Loaded
-from superficial.probes.causal.lockstep import Lockstep, Swapped, Task, Work
+from superficial.models.load import LoadedModel
+from superficial.probes.causal.lockstep import Lockstep, LockstepCounts, SwappedResponse, SwapTask
 from superficial.probes.causal.rule import SIDES, Side
 from superficial.shift.pair.pairing import Pairing
 
 VERSION = 1  # part of the key of every stored response: raise it when a rule decodes otherwise
 
 
-class Answering:
+class StoredSwaps:
     """Both models of a pair, and what they have answered before."""
 
-    def __init__(self, models: Mapping[Side, Loaded], pairing: Pairing, batch: int, results: Path) -> None:
+    def __init__(self, models: Mapping[Side, LoadedModel], pairing: Pairing, batch: int, results: Path) -> None:
         self._models, self._pairing, self._batch = models, pairing, batch
         self._about = [models[side].key for side in SIDES]
         self._store = Store(results / ".causal" / f"{digest(self._about)[:32]}.jsonl")
-        self.work = Work()
+        self.work = LockstepCounts()
 
-    def answer(self, tasks: Sequence[Task]) -> list[Swapped]:
+    def answer(self, tasks: Sequence[SwapTask]) -> list[SwappedResponse]:
         """The response to each task; what the store holds is not decoded again, and each new one is put there.
 
         In half precision whole batches are decoded, of which the stored responses stay as they are: rows of a batch may
@@ -46,4 +46,4 @@ class Answering:
                     bar.update()
         self.work.forward_passes += lockstep.work.forward_passes
         self.work.fed_tokens += lockstep.work.fed_tokens
-        return [Swapped(**self._store[key]) for key in keys]
+        return [SwappedResponse(**self._store[key]) for key in keys]

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from superficial.artifacts.locks import take
+from superficial.artifacts.file_locks import lock_file
 from superficial.pipeline.job_errors import delete_errors
 
 
-def enter(state: Path) -> BinaryIO | None:
+def release_stale_lock(state: Path) -> BinaryIO | None:
     """Announce this process in Snakemake's folder `state`; release a lock that is there while no other process is.
 
     The file that it returns says "alive" as long as it is open, hence keep it: a kill closes it, too. None where
@@ -25,10 +25,10 @@ def enter(state: Path) -> BinaryIO | None:
     locks = state / "locks"
     with suppress(OSError):
         # Others may be alive, and a lock theirs; on a file system without locks nobody knows.
-        if take(alive, wait=False):
+        if lock_file(alive, wait=False):
             delete_errors(state)
             if locks.is_dir() and any(locks.iterdir()):
                 shutil.rmtree(locks)
                 print("The run before was killed: its lock is released, the work goes on.", file=sys.stderr)
-    take(alive, shared=True)
+    lock_file(alive, shared=True)
     return alive

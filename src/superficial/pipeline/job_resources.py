@@ -18,7 +18,7 @@ def has_card() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists() or sys.platform == "darwin"
 
 
-class Needs:
+class JobResources:
     """Functions for `threads:` and `resources:` of the rules of one run."""
 
     def __init__(self, run: Run, cores: int, *, card: bool) -> None:

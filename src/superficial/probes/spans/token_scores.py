@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from superficial.artifacts.progress import progress
-from superficial.models.head import Head
+from superficial.models.head import LMHead
 
 
 @dataclass(frozen=True)
-class View:
+class TokenScores:
     """At N positions, over the model's own whole vocabulary."""
 
     logprob: NDArray[np.float64]  # (N,) nats
@@ -19,7 +19,9 @@ class View:
     foreign: NDArray[np.int64]  # (N,) how many of those the other model does not have
 
 
-def view(head: Head, states: torch.Tensor, tokens: torch.Tensor, shared: torch.Tensor, chunk: int) -> View:
+def token_scores(
+    head: LMHead, states: torch.Tensor, tokens: torch.Tensor, shared: torch.Tensor, chunk: int
+) -> TokenScores:
     """The view of `tokens` (N,) after `states` (N, H), `chunk` positions at a time.
 
     `shared` (V,) is true for tokens that both models have. One buffer of logits (V, chunk) is the large memory.
@@ -39,4 +41,4 @@ def view(head: Head, states: torch.Tensor, tokens: torch.Tensor, shared: torch.T
             parts.append(torch.stack([(gold - high).double() - total.log(), ranks.double(), others.double()]).cpu())
             bar.update(len(here))
     logprob, rank, outside = torch.cat(parts, dim=1).numpy()
-    return View(logprob, rank.astype(np.int64), outside.astype(np.int64))
+    return TokenScores(logprob, rank.astype(np.int64), outside.astype(np.int64))
