@@ -1,6 +1,5 @@
 """Ask a server: many requests at a time, each until it has a usable answer, none that is answered already."""
 
-import sys
 import threading
 import time
 from collections import deque
@@ -8,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from superficial.artifacts.errors import UserError
+from superficial.artifacts.job_log import say
 from superficial.artifacts.progress import progress
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.budget import Budget
@@ -66,7 +66,7 @@ class _Asking:
     def run(self, total: int) -> dict[str, Failure]:
         """Settle every request of the queue; returns the failures by key. `total` counts those stored before, too."""
         stored = total - len(self._waiting)
-        print(self._budget.forecast([request for _, request in self._waiting], stored), file=sys.stderr)
+        say(self._budget.forecast([request for _, request in self._waiting], stored))
         workers = min(self._server.concurrency, len(self._waiting))
         with progress(f"asking ({self._who})", total, "answers") as self._bar:
             self._bar.update(stored)

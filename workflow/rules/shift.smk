@@ -6,6 +6,11 @@ from superficial.shift.kinds.word_lists import FILES as WORD_LISTS
 CONTEXTS = further(RUN)
 
 
+wildcard_constraints:
+    change="two_bos|aligned_context",
+    column=r"\w+",
+
+
 rule pair:
     input:
         base=INPUTS.manifest("base"),
@@ -13,10 +18,13 @@ rule pair:
         code=code_of("pair"),
     output:
         "results/pairs/{pair}.json",
+    log:
+        "results/logs/pairs/{pair}.log",
     params:
         cfg=RUN.slice("pair"),
     shell:
-        "{STAGE} pair --cfg {params.cfg:q} --runtime {RUNTIME:q} base={input.base} aligned={input.aligned} out={output}"
+        "{STAGE} pair --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
+        " base={input.base} aligned={input.aligned} out={output}"
 
 
 rule score:
@@ -30,16 +38,15 @@ rule score:
         code=code_of("score"),
     output:
         "results/scores/{dataset}/{pair}/{side}.{seen}.safetensors",
-    wildcard_constraints:
-        side="base|aligned",
-        seen="|".join(RUN.method_names),
+    log:
+        "results/logs/scores/{dataset}/{pair}/{side}.{seen}.log",
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads} pair={input.pair}"
         " model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
@@ -53,32 +60,31 @@ rule score_shard:
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
     output:
         temp(touch("results/.shards/scores/{dataset}/{pair}/{side}.{seen}/{key}/{shard}")),
-    wildcard_constraints:
-        side="base|aligned",
-        seen="|".join(RUN.method_names),
+    log:
+        "results/logs/shards/scores/{dataset}/{pair}/{side}.{seen}/{key}/{shard}.log",
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --shard {wildcards.shard}"
-        " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
-        " prompt_files={input.prompt_files:q}"
+        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " --shard {wildcards.shard} pair={input.pair} model={input.model} data={input.data}"
+        " responses={input.responses} prompt_files={input.prompt_files:q}"
         " out=results/scores/{wildcards.dataset}/{wildcards.pair}/{wildcards.side}.{wildcards.seen}.safetensors"
 
 
 rule compare:
     input:
-        pair="results/pairs/{pair}.json",
-        base=INPUTS.manifest("base"),
-        aligned=INPUTS.manifest("aligned"),
+        **PAIR,
         responses=INPUTS.responses,
         base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
         aligned_score=INPUTS.aligned_score,
         code=code_of("compare"),
     output:
         "results/shifts/{dataset}/{pair}/{context}.parquet",
+    log:
+        "results/logs/shifts/{dataset}/{pair}/{context}.log",
     wildcard_constraints:
         context="|".join([CONTEXT, RESPONSE, *CONTEXTS]),
     threads: threads_with(INPUTS.both_models)
@@ -87,7 +93,7 @@ rule compare:
     params:
         cfg=RUN.slice("compare"),
     shell:
-        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} pair={input.pair}"
+        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads} pair={input.pair}"
         " base={input.base} aligned={input.aligned} responses={input.responses}"
         " base_score={input.base_score} aligned_score={input.aligned_score} out={output}"
 
@@ -100,11 +106,13 @@ rule kinds:
         words=WORD_LISTS,
     output:
         "results/kinds/{dataset}/{pair}/{context}.parquet",
+    log:
+        "results/logs/kinds/{dataset}/{pair}/{context}.log",
     group:
         "tables"
     shell:
-        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} shifts={input.shifts} responses={input.responses}"
-        " reads={input.words:q} out={output}"
+        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} --log {log} shifts={input.shifts}"
+        " responses={input.responses} reads={input.words:q} out={output}"
 
 
 rule stats:
@@ -119,14 +127,16 @@ rule stats:
             "results/stats/{{dataset}}/{{pair}}/{{context}}/{table}.csv",
             table=["ratios", "positions", "tokens", "kinds", "groups", "clusters", "summary"],
         ),
+    log:
+        "results/logs/stats/{dataset}/{pair}/{context}.log",
     group:
         "tables"
     threads: workflow.cores
     params:
         cfg=RUN.slice("stats"),
     shell:
-        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} shifts={input.shifts}"
-        " token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
+        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " shifts={input.shifts} token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
 
 
 # A further number of every response token: a module of src/superficial/shift/columns/ for each.
@@ -138,51 +148,15 @@ rule token_column:
     output:
         "results/columns/{dataset}/{pair}/{context}/{column}.parquet",
         "results/stats/{dataset}/{pair}/{context}/columns/{column}.csv",
-    wildcard_constraints:
-        column=r"\w+",
+    log:
+        "results/logs/columns/{dataset}/{pair}/{context}/{column}.log",
     group:
         "tables"
     params:
         cfg=RUN.slice("intervals"),
     shell:
-        "{STAGE} token_column --cfg {params.cfg:q} --runtime {RUNTIME:q} shifts={input.shifts}"
+        "{STAGE} token_column --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} shifts={input.shifts}"
         " reads={input.column} out={output}"
-
-
-# The base under further contexts: one more costs a scoring of the responses and a comparison, nothing else.
-rule contexts:
-    input:
-        reference="results/shifts/{dataset}/{pair}/{context}.parquet",
-        others=[f"results/shifts/{{dataset}}/{{pair}}/{name}.parquet" for name in CONTEXTS],
-        kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
-        data="results/data/{dataset}.parquet",
-        code=code_of("contexts"),
-    output:
-        "results/stats/{dataset}/{pair}/{context}/recovery.csv",
-        "results/stats/{dataset}/{pair}/{context}/entropy.csv",
-    group:
-        "tables"
-    params:
-        cfg=RUN.slice("intervals"),
-    shell:
-        "{STAGE} contexts --cfg {params.cfg:q} --runtime {RUNTIME:q} reference={input.reference}"
-        " others={input.others} token_kinds={input.kinds} data={input.data} out={output}"
-
-
-rule safety_depth:
-    input:
-        shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
-        data="results/data/{dataset}.parquet",
-        code=code_of("safety_depth"),
-    output:
-        "results/stats/{dataset}/{pair}/{context}/safety_depth.csv",
-    group:
-        "tables"
-    params:
-        cfg=RUN.slice("intervals"),
-    shell:
-        "{STAGE} safety_depth --cfg {params.cfg:q} --runtime {RUNTIME:q} shifts={input.shifts} data={input.data}"
-        " out={output}"
 
 
 rule kinds_agreement:
@@ -192,6 +166,57 @@ rule kinds_agreement:
         words=WORD_LISTS,
     output:
         "results/stats/kinds_agreement.csv",
+    log:
+        "results/logs/stats/kinds_agreement.log",
     shell:
-        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} labelled={input.labelled}"
+        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} --log {log} labelled={input.labelled}"
         " reads={input.words:q} out={output}"
+
+
+# What `tables/definitions` is made from: two more passes of each base model.
+rule rescore:
+    input:
+        pair="results/pairs/{pair}.json",
+        model=INPUTS.manifest("base"),
+        data="results/data/{dataset}.parquet",
+        responses=INPUTS.responses,
+        prompt_files=RUN.prompt_files(CONTEXT),
+        code=code_of("rescore"),
+    output:
+        "results/scores/{dataset}/{pair}/base.{seen}.{change}.safetensors",
+    log:
+        "results/logs/scores/{dataset}/{pair}/base.{seen}.{change}.log",
+    wildcard_constraints:
+        seen=f"{RESPONSE}|{CONTEXT}",
+    threads: threads_with(INPUTS.base_model)
+    resources:
+        **holding(INPUTS.base_model),
+    params:
+        cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
+    shell:
+        "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads} pair={input.pair}"
+        " model={input.model} data={input.data} responses={input.responses}"
+        " prompt_files={input.prompt_files:q} out={output}"
+
+
+rule definitions:
+    input:
+        **PAIR,
+        responses=INPUTS.responses,
+        base_score="results/scores/{dataset}/{pair}/base.{context}.safetensors",
+        two_bos="results/scores/{dataset}/{pair}/base.{context}.two_bos.safetensors",
+        aligned_context=f"results/scores/{{dataset}}/{{pair}}/base.{RESPONSE}.aligned_context.safetensors",
+        aligned_score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
+        code=code_of("definitions"),
+    output:
+        "results/shifts/{dataset}/{pair}/{context}.definitions.parquet",
+    log:
+        "results/logs/shifts/{dataset}/{pair}/{context}.definitions.log",
+    threads: threads_with(INPUTS.both_models)
+    resources:
+        **holding(INPUTS.both_models),
+    shell:
+        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --log {log} --threads {threads} pair={input.pair}"
+        " base={input.base} aligned={input.aligned} responses={input.responses} base_score={input.base_score}"
+        " two_bos={input.two_bos} aligned_context={input.aligned_context}"
+        " aligned_score={input.aligned_score} out={output}"
