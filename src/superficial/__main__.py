@@ -32,7 +32,7 @@ READS = "reads"  # files that a stage finds by itself: given for the sidecar onl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage, or a command for people; returns the exit code."""
-    # A model folder is all that may be read; the hub is never asked in passing, only by models/hub.py, as the user set.
+    # Only model folders may be read. The hub is asked by models/hub.py alone, if the user allows it.
     os.environ.setdefault("SUPERFICIAL_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ["HF_HUB_OFFLINE"] = "1"
     words = sys.argv[1:] if arguments is None else list(arguments)

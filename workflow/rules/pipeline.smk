@@ -1,4 +1,4 @@
-# How a job is started, what it asks for, where it leaves its errors; shards; and what the results hang on.
+# How a job is started, what it asks for, where it leaves its errors; shards; and what the results depend on.
 import os
 
 from snakemake.io import checkpoint_target

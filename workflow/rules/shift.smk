@@ -1,9 +1,9 @@
 # Token distribution shift: both models score the same response tokens, each under its own context.
-from superficial.pipeline.slices.contexts import further
+from superficial.pipeline.slices.probes import further_contexts
 from superficial.pipeline.stages import source_files
 from superficial.shift.kinds.word_lists import FILES as WORD_LISTS
 
-CONTEXTS = further(RUN)
+CONTEXTS = further_contexts(RUN)
 
 
 wildcard_constraints:

@@ -25,7 +25,7 @@ _TERMINAL: ContextVar[TextIO | None] = ContextVar("terminal", default=None)  # o
 def logged(path: Path | None) -> Iterator[None]:
     """Send all that this process and its children write to stderr to `path`; without one, leave it in the terminal.
 
-    An error that nobody caught is told in the terminal in one line; the log says where it came from.
+    An error that was not caught is one line in the terminal; the log says where it came from.
     """
     if path is None:
         yield

@@ -12,7 +12,7 @@ NEEDED = "pair=custom takes base=ORG/MODEL and aligned=ORG/MODEL"
 
 
 def model_name(repository: str | None) -> str:
-    """A file name for a repository of the hub; no two repositories share one, on a disk without case either.
+    """A file name for a repository of the hub; two repositories never share one, even on a disk that ignores case.
 
     >>> model_name("HuggingFaceTB/SmolLM2-135M")
     'huggingfacetb_smollm2_135m_dfcb82'
@@ -23,7 +23,7 @@ def model_name(repository: str | None) -> str:
 
 
 def pair_name(base: str | None, aligned: str | None) -> str:
-    """A file name for the pair: short, and another one for every two models."""
+    """A short file name for the pair; any other two models have another one."""
     return f"{PREFIX}{digest([model_name(base), model_name(aligned)])[:8]}"
 
 

@@ -79,7 +79,7 @@ def outputs_of(name: str, report: Callable[..., Any]) -> list[Any]:
 
 
 def declared_in(names: Iterable[str]) -> list[str]:
-    """The source files that declare these views; a name that nobody declares is left out."""
+    """The source files that declare these views; a name that is not declared is left out."""
     views: Mapping[str, DeclaredView] = declared()
     return [str(views[name].file) for name in names if name in views]
 

@@ -1,4 +1,4 @@
-"""The guard of the chain: a model that reads its own greedy response must choose every token of it again."""
+"""Are the responses the aligned model's own? When it reads its greedy response, it must choose each token again."""
 
 import json
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from superficial.artifacts.files import sidecar_of
 # The share of tokens that must have rank 1. In half precision a pass over the whole response rounds otherwise than the
 # steps that decoded it, so close calls fall differently.
 BOUNDS = {"torch.float32": 0.99, "torch.float16": 0.97, "torch.bfloat16": 0.95}
-SERVED = 0.8  # of a server's answers: it has numbers of its own, and tells texts and no tokens
-SPARED = 2  # so many tokens are no broken chain, however short the responses are
+SERVED = 0.8  # of a server's answers: it rounds in its own way, and gives texts, not tokens
+SPARED = 2  # up to this many tokens may differ, however short the responses are
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ResponseOrigin:
 
     @classmethod
     def read(cls, responses: Path) -> "ResponseOrigin":
-        """What stands beside the file of responses."""
+        """From the sidecar beside the file of responses."""
         path = sidecar_of(responses)
         if not path.is_file():
             return cls()
@@ -40,7 +40,7 @@ def check_greedy(
 ) -> None:
     """Stop where fewer than `least` tokens of `table` (the token table of `responses`) are the first choice of `model`.
 
-    None is the bound of the dtype; with a repetition penalty there is none then.
+    Without `least`, the bound of the dtype holds; with a repetition penalty there is no bound.
     """
     written, missed = ResponseOrigin.read(responses), table["aligned_rank"] > 1
     if least is None:

@@ -28,8 +28,8 @@ def ask(
     tries, or one that the server refuses, is a Failure; it is not stored, so that the next run asks it again.
 
     Raises UserError when the rest cannot succeed either: nothing listens, key or model are refused, the budget is used
-    up, a rate limit outlasts `server.max_wait_s`, HOPELESS requests failed in a row. Requests under way are then still
-    brought home; what is stored stays.
+    up, a rate limit outlasts `server.max_wait_s`, HOPELESS requests failed in a row. Requests under way are still
+    waited for, and what is stored stays.
     """
     keys = {request.item: request_key(server, request) for request in requests}
     ledger.refresh()

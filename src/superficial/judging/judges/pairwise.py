@@ -15,9 +15,8 @@ from superficial.data.dialogue import answered_queries
 from superficial.judging.judges.canaries import drawn_examples
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.item import Item, Judged
-from superficial.judging.judges.stage import response_texts, results_of
+from superficial.judging.judges.stage import open_judge, response_texts, results_of
 from superficial.judging.judges.votes import vote_rows
-from superficial.judging.judges.who import open_judge
 
 GIVEN, SWAPPED = "given", "swapped"  # whether the response of system a is shown first, or that of b
 COLUMNS = ("id", "category", "aspect", "order", "vote", "p_first", "reason", "unscored", "raw")

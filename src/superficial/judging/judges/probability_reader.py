@@ -46,7 +46,7 @@ class ProbabilityReader:
     """A transformers model that reads one rubric.
 
     Prompts are read one at a time: a few hundred tokens fill the processor, and without padding or neighbours a reading
-    hangs on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
+    depends on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
     together, each in a row of its own, so that no aspect sees the score of another.
     """
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from superficial.config.schema import IntervalsConfig
 from superficial.judging.judges.aspects import ASPECTS
+from superficial.judging.judges.parse import verdict
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
 SIX = tuple(aspect for aspects in ASPECTS.values() for aspect in aspects)
@@ -15,6 +16,19 @@ AVERAGE, WORDS = "average", "words"
 COLUMNS = ("system", "judge", "grouping", "group", "aspect", "mean", "ci_low", "ci_high", "n", "unscored")
 GROUPINGS = {"tasks": "task", "topics": "topic"}  # column of the data, name in the table
 Bools = NDArray[np.bool_]
+
+
+NOT_APPLICABLE = verdict("N/A", "").unscored
+
+
+def count_na(judgments: pd.DataFrame, *, as_five: bool) -> pd.DataFrame:
+    """Judgments (score, unscored) in which N/A is unscored, or 5 as in the published code (just-eval, `report`)."""
+    if not as_five:
+        return judgments
+    applies = judgments["unscored"] != NOT_APPLICABLE
+    return judgments.assign(
+        score=judgments["score"].where(applies, 5.0), unscored=judgments["unscored"].where(applies, "")
+    )
 
 
 def score_table(

@@ -85,7 +85,7 @@ def run(
 
 
 def drawn_instructions(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
-    """So many instructions, in shares as regular and safety have them; a larger draw holds every smaller one."""
+    """Draw instructions, regular and safety in the shares of the data; a larger draw holds all smaller ones."""
     order = data.assign(drawn=[digest([seed, example]) for example in data["id"]]).sort_values("drawn")
     within = order.groupby("category")
     order["place"] = (within.cumcount() + 0.5) / within["id"].transform("size")
@@ -145,7 +145,7 @@ def decode(
 def measure_response(
     loaded: LoadedModel, one: SwappedResponse, reference: list[int], own: list[int], ends: set[int]
 ) -> dict[str, Any]:
-    """The row of one response, held against the aligned one and the base's own."""
+    """The row of one response, compared with the aligned one and the base's own."""
 
     def text(tokens: list[int]) -> str:
         return str(loaded.tokenizer.decode(tokens[:-1] if tokens and tokens[-1] in ends else tokens))

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from superficial.probes.spans.reading import PairedReading
-from superficial.probes.spans.segments import Segment, segments
+from superficial.probes.spans.reading import PairedReading, Segment, segments
 from superficial.probes.spans.token_scores import TokenScores
 
 TEXT, END, LEFT_OUT = "text", "end of turn", "left out"

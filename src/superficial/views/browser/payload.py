@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from superficial.judging.judges.judgment import ShownJudgment
 from superficial.shift.category import CATEGORIES
+from superficial.views.judgment import ShownJudgment
 
 DIGITS = 5  # significant digits of an emitted token's probability, of divergences and entropies
 CANDIDATE_DIGITS = 3  # of a candidate's probability: as many as are shown, because these are most of a page

@@ -12,11 +12,11 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import BrowserStage, ComparedPair
 from superficial.data.dialogue import last_turns
-from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
 from superficial.models.load import load_tokenizer
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
 from superficial.views.browser.payload import BrowserExample, FurtherContext
+from superficial.views.judgment import ShownJudgment, judgments_by_aspect
 
 SAME = ("example_id", "token_id")  # columns in which the token tables of two contexts agree
 BASE = (  # of a further context: the aligned side is that of the base's own context

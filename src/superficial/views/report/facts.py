@@ -64,7 +64,7 @@ def _judges(links: list[Any]) -> list[str]:
     found = []
     for link in links:
         judge = link["config"].get("judge")
-        if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself hangs on no title
+        if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself depends on no title
             found.append(f"{judge['title']}. {judge['caveat']}".strip())
     return list(dict.fromkeys(found))
 

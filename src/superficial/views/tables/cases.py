@@ -15,7 +15,7 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.data.dialogue import answered_queries
-from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
+from superficial.views.judgment import ShownJudgment, judgments_by_aspect
 from superficial.views.view import View
 
 VIEW = View(

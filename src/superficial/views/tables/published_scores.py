@@ -10,8 +10,7 @@ from superficial.artifacts.markup import markdown_text
 from superficial.artifacts.printed import markdown_table, write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import PublishedTable, RuntimeConfig
-from superficial.judging.scores.applicable import count_na
-from superficial.judging.scores.statistics import AVERAGE, WORDS, score_table
+from superficial.judging.scores.statistics import AVERAGE, WORDS, count_na, score_table
 from superficial.views.view import View
 
 VIEW = View(
