@@ -223,7 +223,7 @@ def test_chat_and_completions_and_a_null_content(ledger: Ledger) -> None:
 
 
 def test_interrupting_a_run_keeps_what_was_answered(tmp_path: Path) -> None:
-    """Ctrl-C: the requests under way are brought home, the rest is not asked."""
+    """Ctrl-C: the requests under way are waited for, the rest is not asked."""
     path = tmp_path / "ledger.jsonl"
     with Faulty(delay_s=0.05) as server:
         script = (
@@ -232,9 +232,9 @@ def test_interrupting_a_run_keeps_what_was_answered(tmp_path: Path) -> None:
             "from superficial.config.schema.server import ServerConfig\n"
             "from superficial.inference.server.client import ask\n"
             "from superficial.inference.server.ledger import Ledger\n"
-            "from superficial.inference.server.reply import Request\n"
+            "from superficial.inference.server.reply import ServerRequest\n"
             "body = lambda n: {'model': 'm', 'prompt': f'question {n}', 'max_tokens': 8}\n"
-            "ask([Request(f'i{n}', body(n)) for n in range(400)],"
+            "ask([ServerRequest(f'i{n}', body(n)) for n in range(400)],"
             " ServerConfig(base_url=sys.argv[2], model='m', concurrency=4), Ledger(Path(sys.argv[3])), who='j')\n"
         )
         process = subprocess.Popen(
