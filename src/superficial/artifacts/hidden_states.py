@@ -15,7 +15,7 @@ VERSION = 1  # part of what states are kept under: raise it when scoring changes
 
 
 class HiddenStates:
-    """The states (T, H) of sequences under one model, in `results/.states`: a file a batch, each whole or not there.
+    """The states (T, H) of sequences under one model, in `results/.states`: a file for each batch, whole or not there.
 
     A sequence is a `TokenSequence`; the digest of its ids is its name in the file. Deleting the folder costs work and
     no more. `key` identifies the model.

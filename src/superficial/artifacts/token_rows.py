@@ -16,7 +16,7 @@ CONTENT = "content"  # column that says whose rows these are
 
 
 class TokenRows:
-    """The rows of responses, in `results/.shifts`: a file a job, each whole or not there.
+    """The rows of responses, in `results/.shifts`: a file for each job, each whole or not there.
 
     `key` identifies everything but a response's own states and tokens. Deleting the folder costs work and no more.
     """

@@ -62,7 +62,7 @@ class LMHead:
         return self.fill(states, logits, slice(0, self.vocabulary)).T
 
     def logit(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """float32 logits (N,) of one token a position: `tokens` (N,) after states (N, H)."""
+        """float32 logits (N,) of one token for each position: `tokens` (N,) after states (N, H)."""
         products = torch.bmm(states[:, None, :].float(), self.weight[tokens][:, :, None].float())[:, 0, 0]
         return self._finish(products, None if self.bias is None else self.bias[tokens])
 

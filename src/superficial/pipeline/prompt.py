@@ -80,7 +80,7 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 def prompts(
     run: Run, method: MethodConfig, model: str, instructions: Sequence[Instruction]
 ) -> Iterator[dict[str, Any]]:
-    """One row an instruction: id, text, and token_ids where the tokenizer is at hand."""
+    """One row for each instruction: id, text, and token_ids where the tokenizer is at hand."""
     tokenizer, positions = _tokenizer(model)
     if method.prompt.published:
         _fetch_published(run, method.prompt.published)

@@ -33,7 +33,7 @@ def run(
     votes: Path | list[Path],
     out: Path,
 ) -> None:
-    """Write one row an instruction, aspect and order, with the COLUMNS.
+    """Write one row for each instruction, aspect and order, with the COLUMNS.
 
     `vote` is the system preferred (a, b, tie), empty where `unscored` says why; `p_first` the probability that the
     response shown first is preferred, where the judge gives one. People vote once, on the whole, in the order `given`.

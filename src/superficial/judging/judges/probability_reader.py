@@ -70,7 +70,7 @@ class ProbabilityReader:
     def readings(
         self, name: str, values: Mapping[str, str], questions: Sequence[Question]
     ) -> list[AnswerProbabilities]:
-        """One reading a question, of the prompt with `values` in its slots. A UserError if item `name` is too long."""
+        """What the judge would answer to each question about `values`; a UserError if item `name` is too long."""
         ids = self._ids(values)
         longest = max(len(question.lead) for question in questions)
         tokens, most = len(ids) + longest, self._loaded.max_length

@@ -33,7 +33,7 @@ NO_RESPONSE = "there is no response"
 
 
 def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model: Path | list[Path], out: Path) -> None:
-    """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
+    """Write one row for each instruction and aspect: id, category, aspect, score, reason, unscored, raw.
 
     `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
     Instructions without a response stand last; those of a category without any are left out.
@@ -112,7 +112,7 @@ def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
 
 
 def score_rows(items: Sequence[Item], found: Mapping[tuple[str, str], Judged[Verdict]]) -> pd.DataFrame:
-    """The table of judgments: one row an item and aspect."""
+    """The table of judgments: one row for each item and aspect."""
     rows = []
     for item in items:
         for aspect in item.aspects:

@@ -34,7 +34,7 @@ def count_na(judgments: pd.DataFrame, *, as_five: bool) -> pd.DataFrame:
 def score_table(
     judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: IntervalsConfig
 ) -> pd.DataFrame:
-    """One row a system, judge, group and aspect: mean, interval, n scored and how many were unscored.
+    """One row for each system, judge, group and aspect: mean, interval, n scored and how many were unscored.
 
     `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text; `data` may
     lack tags. Groupings: "all", "task" and "topic"; an instruction counts for every tag it has. `average` is the plain

@@ -39,7 +39,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an example and variant; ids of tokens are the aligned model's.
+    """Write one row for each example and variant; ids of tokens are the aligned model's.
 
     `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response.
     `swapped`, `changed`: tokens taken from the other model, and those of them that the driver would not have said.

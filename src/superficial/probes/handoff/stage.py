@@ -53,7 +53,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an example and k: the continuation's token_ids and how far it follows the response.
+    """Write one row for each example and k: the continuation's token_ids and how far it follows the response.
 
     `agreeing`: tokens of the longest agreeing run from the handoff on. `agreeing_share`: the same as a share of the
     response tokens in the window. `rouge_l`: F1 over words, 0 to 1. `unshifted_rest`: share of unshifted tokens among

@@ -140,7 +140,7 @@ def cost(trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def by_response(
     name: str, responses: Half, data: pd.DataFrame, measured: Mapping[tuple[str, str], MeasuredPrompt]
 ) -> list[dict[str, Any]]:
-    """A row a response of a half: its category, its tokens, and the sums under each prompt."""
+    """A row for each response of a half: its category, its tokens, and the sums under each prompt."""
     category = data.set_index("id")["category"]
     return [
         {"id": example, "half": name, "category": category[example], "tokens": count}

@@ -45,7 +45,7 @@ class ExampleSource(Protocol):
 
     @property
     def ids(self) -> Sequence[str]:
-        """Of all examples, none twice."""
+        """Of all examples, each once."""
 
     def __iter__(self) -> Iterator[BrowserExample]: ...
 
@@ -157,7 +157,7 @@ def shortened(values: Iterable[float], digits: int = DIGITS) -> list[float | Non
 
 
 def short(value: float, digits: int = DIGITS) -> float | None:
-    """`value` to so many significant digits; None, which JSON can hold, if it is not finite.
+    """`value` with this many significant digits; None, which JSON can hold, if it is not finite.
 
     >>> short(0.017432836815714836), short(0.017432836815714836, 3)
     (0.017433, 0.0174)

@@ -97,7 +97,7 @@ def _same_tokens(reference: pa.Table, path: Path) -> pa.Table:
 
 
 def _judgments(cfg: BrowserStage, pair: ComparedPair, results: Path) -> dict[str, dict[str, ShownJudgment]]:
-    """What the judge said of each response, by its id and aspect; nothing where nobody judged."""
+    """What the judge said of each response, by its id and aspect; nothing where no judge was asked."""
     if cfg.judge is None:
         return {}
     table = read_table(answers_of(cfg, pair, results / "judgments" / cfg.dataset / cfg.judge.name))

@@ -11,7 +11,7 @@ OURS = ("measured", "this run", "published judgments")
 
 
 def facts(name: str, manifest: Mapping[str, Any], table: pd.DataFrame | None) -> dict[str, list[str]]:
-    """Statements by what they are about; a result that nobody judged has no judge."""
+    """Statements by what they are about; a result that was not judged has no judge."""
     entry = manifest["results"][name]
     links = [manifest["artifacts"][link] for link in entry["chain"]]
     configs = [link["config"] for link in links]

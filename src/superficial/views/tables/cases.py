@@ -97,7 +97,7 @@ def largest_gaps(a: pd.DataFrame, b: pd.DataFrame, count: int) -> dict[str, floa
 
 
 def markdown(cfg: CasesTable, found: Sequence[tuple[Comparison, Sequence[Case]]]) -> str:
-    """A section a comparison, and one below it for each case."""
+    """A section for each comparison, and one below it for each case."""
     lines = ["# Where two systems differ most", "", f"Judge: {markdown_text(cfg.judge.title)}."]
     lines += [markdown_text(cfg.judge.caveat), ""] if cfg.judge.caveat else [""]
     for comparison, cases in found:

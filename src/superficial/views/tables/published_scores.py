@@ -49,7 +49,7 @@ def run(
 def published_scores(
     judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: PublishedTable
 ) -> pd.DataFrame:
-    """One row a system, judge and aspect; words have no judge."""
+    """One row for each system, judge and aspect; words have no judge."""
     # Without tags: they do not matter here, and every group costs a bootstrap.
     table = score_table(judgments, responses, data[["id", "category"]], cfg)
     chosen = table[(table["grouping"] == "all") & (table["aspect"] != AVERAGE)]
