@@ -46,6 +46,10 @@ JUDGING = {
     "model": lambda wildcards: judging.judge_model(RUN.judge(wildcards.judge)),
     "files": lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge)),
 }
+COMPARING = JUDGING | {
+    "votes": lambda wildcards: judging.vote_files(RUN.judge(wildcards.judge)),
+    "files": lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge), paired=True),
+}
 
 
 # What each method's answers look like.
@@ -220,9 +224,7 @@ rule pairwise:
         data="results/data/{dataset}.parquet",
         a=INPUTS.answers_of("a"),
         b=INPUTS.answers_of("b"),
-        model=JUDGING["model"],
-        votes=lambda wildcards: judging.vote_files(RUN.judge(wildcards.judge)),
-        files=lambda wildcards: judging.judge_files(RUN.judge(wildcards.judge), paired=True),
+        **COMPARING,
         code=code_of("pairwise"),
     output:
         "results/pairwise/{dataset}/{judge}/{comparison}.parquet",

@@ -38,7 +38,7 @@ wildcard_constraints:
 # Shards: jobs that do parts of a stage's work beforehand, into its store; the stage then finds it there.
 rule shards:
     input:
-        # So flagged, Snakemake does not compare them with those of the last run: another number of shards reruns nothing.
+        # With this flag Snakemake does not compare them with those of the last run: another number reruns nothing.
         lambda wildcards: list(map(checkpoint_target, INPUTS.shards(wildcards) or [workflow.main_snakefile])),
     output:
         temp(touch("results/.shards/{artifact}/{key}/all")),

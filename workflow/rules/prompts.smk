@@ -30,7 +30,8 @@ rule embedding_model:
     params:
         cfg=lambda wildcards: RUN.slice("embedding_model", wildcards.embedding),
     shell:
-        "{STAGE} embedding_model --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads} out={output}"
+        "{STAGE} embedding_model --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " out={output}"
 
 
 rule index:

@@ -1,5 +1,5 @@
 # Figures, tables, pages and the report: each is a target of its own and reads tidy tables, so a colour reruns no model.
-# What most of them read stands in their modules (src/superficial/views/). Who reads anything else has a rule of its own.
+# What most of them read stands in their modules (src/superficial/views/). The others have rules of their own.
 from superficial.pipeline.slices.judging import beside_responses
 from superficial.pipeline.stages import PACKAGE
 from superficial.pipeline.targets import declared_in, drawn_views, files_of, in_report, outputs_of, stage_arguments
