@@ -221,10 +221,10 @@ rule canaries:
 
 rule pairwise:
     input:
+        **COMPARING,
         data="results/data/{dataset}.parquet",
         a=INPUTS.answers_of("a"),
         b=INPUTS.answers_of("b"),
-        **COMPARING,
         code=code_of("pairwise"),
     output:
         "results/pairwise/{dataset}/{judge}/{comparison}.parquet",
