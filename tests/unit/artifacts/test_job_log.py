@@ -163,3 +163,26 @@ def test_a_stage_that_is_called_by_hand_leaves_everything_in_the_terminal(capfd:
     told = capfd.readouterr().err
     assert "a line\n" in told
     assert "1/1" in told
+
+
+CHILD = """
+import subprocess, sys
+from pathlib import Path
+from superficial.artifacts.job_log import logged, terminal_for_child
+with logged(Path("parent.log")), terminal_for_child() as screen:
+    subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('bar of a child')"], stderr=screen)
+"""
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_child_draws_in_the_terminal_while_no_other_job_does(tmp_path: Path, terminal: tuple[int, int], free: bool):
+    screen, jobs = terminal
+    other = None if free else Job("other", tmp_path, jobs)
+    if other:
+        other.seen()
+    subprocess.run([sys.executable, "-c", CHILD], cwd=tmp_path, stderr=jobs, check=True)
+    if other:
+        other.rest()
+    os.close(jobs)
+    assert ("bar of a child" in read(screen)) == free
+    assert ("bar of a child" in (tmp_path / "parent.log").read_text()) != free
