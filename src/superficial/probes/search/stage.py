@@ -20,7 +20,7 @@ from superficial.config.schema import RuntimeConfig, SearchStage
 from superficial.models.load import load_model
 from superficial.probes.search.distance import Half, MeasuredPrompt, PromptDistance, half_of
 from superficial.probes.search.found_method import write_method
-from superficial.probes.search.greedy import SearchStep, Shown, greedy_search
+from superficial.probes.search.greedy import ExampleIds, SearchStep, greedy_search
 from superficial.probes.search.halves import HALVES, split
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool
@@ -59,11 +59,11 @@ def run(
     ids, (states, _) = halves_of(table, cfg), read_states(aligned_score)
     limits = {"search": cfg.max_positions, "test": None}
     halves = {name: half_of(ids[name], answers, states, limits[name]) for name in HALVES}
-    tried: dict[Shown, MeasuredPrompt] = {}
+    tried: dict[ExampleIds, MeasuredPrompt] = {}
     total = sum(len(pool) - step for step in range(cfg.k))
     with progress("searching for examples", total, "candidates") as bar:
 
-        def mean(shown: Shown) -> float:
+        def mean(shown: ExampleIds) -> float:
             tried[shown] = measure.kl(shown, halves["search"], grown=True)
             bar.update()
             return sum(tried[shown].kl) / sum(halves["search"].lengths)
@@ -71,7 +71,7 @@ def run(
         steps = greedy_search(pool, cfg.k, mean)
     assert cfg.method.prompt.examples is not None
     found = (*steps[-1].before, steps[-1].chosen)
-    prompts: dict[str, Shown] = {"none": (), "default": tuple(cfg.method.prompt.examples.ids), "found": found}
+    prompts: dict[str, ExampleIds] = {"none": (), "default": tuple(cfg.method.prompt.examples.ids), "found": found}
     measured = {
         (name, prompt): tried[shown] if (name, prompt) == ("search", "found") else measure.kl(shown, halves[name])
         for name in HALVES
@@ -115,7 +115,7 @@ def halves_of(data: pd.DataFrame, cfg: SearchStage) -> dict[str, list[str]]:
     return found
 
 
-def traced(step: SearchStep, tried: Mapping[Shown, MeasuredPrompt]) -> dict[str, Any]:
+def traced(step: SearchStep, tried: Mapping[ExampleIds, MeasuredPrompt]) -> dict[str, Any]:
     """One step: the examples before it, and its candidates with what they took."""
     candidates = []
     for name, value in step.values.items():
