@@ -18,6 +18,7 @@ except UserError as error:
     sys.exit(f"error: {error}")
 
 DATASET, CONTEXT, RESPONSE = (getattr(RUN.settings, key).name for key in ("dataset", "context", "response"))
+ALL = in_all(RUN)
 
 
 wildcard_constraints:
@@ -29,32 +30,17 @@ wildcard_constraints:
     judge=r"\w+",
 
 
-include: "workflow/rules/jobs.smk"
-include: "workflow/rules/cluster.smk"
+# A file a layer of the package, from the lowest to the highest; `pipeline` starts the jobs of all of them.
+include: "workflow/rules/pipeline.smk"
 include: "workflow/rules/models.smk"
-include: "workflow/rules/retrieval.smk"
+include: "workflow/rules/data.smk"
 include: "workflow/rules/prompts.smk"
-include: "workflow/rules/responses.smk"
-include: "workflow/rules/shifts.smk"
-include: "workflow/rules/handoff.smk"
-include: "workflow/rules/causal.smk"
-include: "workflow/rules/ladder.smk"
-include: "workflow/rules/spans.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/browser.smk"
-include: "workflow/rules/tables.smk"
-include: "workflow/rules/published.smk"
-include: "workflow/rules/judgments.smk"
+include: "workflow/rules/inference.smk"
+include: "workflow/rules/shift.smk"
 include: "workflow/rules/judging.smk"
-include: "workflow/rules/methods.smk"
-
-
-ALL = in_all(RUN)
-
-
-include: "workflow/rules/provenance.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/probes.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/views.smk"
 
 
 rule:

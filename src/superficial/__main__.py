@@ -12,6 +12,7 @@ from pathlib import Path
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
+from superficial.artifacts.job_log import logged, say
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
 from superficial.pipeline.cards import take_cards
@@ -32,14 +33,14 @@ READS = "reads"  # files that a stage finds by itself: given for the sidecar onl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage, or a command for people; returns the exit code."""
-    # A model folder is all that may be read; the hub is never asked in passing, only by models/hub.py, as the user set.
+    # Only model folders may be read. The hub is asked by models/hub.py alone, if the user allows it.
     os.environ.setdefault("SUPERFICIAL_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ["HF_HUB_OFFLINE"] = "1"
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words and words[0] in COMMANDS:
         return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]), words)
     if said := remembered(words):
-        print(said, file=sys.stderr)
+        say(said)
         return MISTAKE
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
     parser.add_argument("--runtime", required=True, help="device and batch sizes, JSON")
+    parser.add_argument("--log", type=Path, help="file for all that is said; by default it stays in the terminal")
     parser.add_argument("--threads", type=int, help="CPU threads for the numerical libraries")
     parser.add_argument("--cards", type=int, default=0, help="cards that this job may use, of those that are there")
     parser.add_argument(
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stage = STAGES[given.stage]
     files = named_files(given.files)
     cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
-    with doing(files, code_of(given.stage)):
+    with logged(given.log), doing(files, code_of(given.stage)):
         files.pop(READS, None)
         if given.shard:
             return _told(lambda: stage.share(cfg, runtime, given.shard, **files), words)
@@ -75,7 +77,7 @@ def _told(work: Callable[[], int | None], words: Sequence[str]) -> int:
     try:
         return work() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         remember(f"error: {error}", words)
         return MISTAKE
 

@@ -9,9 +9,9 @@ from support.synthetic import HOSTILE, LONG, Made, example, further, stage
 
 from superficial.artifacts.markup import visible
 from superficial.config.schema import JudgeTitle
-from superficial.judging.judges.judgment import ShownJudgment
 from superficial.views.browser.payload import BrowserExample
 from superficial.views.browser.site import write_site
+from superficial.views.judgment import ShownJudgment
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

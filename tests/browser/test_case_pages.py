@@ -12,8 +12,8 @@ from support.synthetic import HOSTILE, LONG
 from superficial.artifacts.markup import visible
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.config.schema.scores import JudgeTitle, SystemTitle
-from superficial.judging.judges.judgment import ShownJudgment
 from superficial.views.cases.stage import write_pages
+from superficial.views.judgment import ShownJudgment
 from superficial.views.tables.cases import Case, CaseAnswer, markdown
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ from support.slurm import Slurm, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
-# One method and a comparison less: what Slurm does with a job does not hang on how many there are.
+# One method and a comparison less: what Slurm does with a job does not depend on how many there are.
 SMALL = ("methods=[zero_shot]", "pairwise.systems=[{a:base.zero_shot,b:aligned}]", "runtime.generate_batch=2")
 QUICK = (
     "--slurm-init-seconds-before-status-checks", "1", "--slurm-status-command", "squeue", "--seconds-between-status-checks",

@@ -10,9 +10,9 @@ from support.project import ROOT
 
 from superficial.config.experiment import Experiment
 from superficial.config.schema import DuplicatesConfig, IndexStage, LocalCorpus, RetrieveStage, RuntimeConfig
+from superficial.prompts.contents import neighbours_of
 from superficial.prompts.retrieval import embedding_model, index, retrieve
 from superficial.prompts.retrieval.embed import Embedder, load_embedder
-from superficial.prompts.retrieval.neighbours import neighbours_of
 
 RUNTIME = RuntimeConfig.model_construct(device="cpu")
 CORPUS = {

@@ -35,7 +35,7 @@ def test_the_table_of_definitions(project: Project):
         assert text.count("two BOS before the base's context") == 2
     assert (results / "tables/definitions.csv.meta.json").is_file()
     assert project.planned("tables/definitions", hydra=pairs) == set()
-    # What each override reruns: the aligned model's own context does not hang on the base's template.
+    # What each override reruns: the aligned model's own context does not depend on the base's template.
     assert project.planned("tables/definitions", hydra=(*pairs, "stats.seed=1")) == {"tables/definitions"}
     template = "context.prompt.template='Q: {instruction} A:'"
     below = {"score", "rescore", "definitions", "tables/definitions"}

@@ -85,7 +85,7 @@ def test_what_the_page_says_works(extended: Project):
     answers = pd.read_parquet(results / "responses/tiny/tiny_base/zero_shot.parquet")
     assert [list(ids) for ids in answers["token_ids"]] == [list(ids[-8:]) for ids in answers["prompt_ids"]]
 
-    # An edit of what was added reruns what hangs on it; a missing module is named.
+    # An edit of what was added reruns what depends on it; a missing module is named.
     file = extended.folder / "src/superficial/judging/kinds/length.py"
     file.write_text(file.read_text() + "\n")
     again = extended.planned("tables/scores", hydra=("methods=[zero_shot,brief]", "judge=length", "contexts=[]"))

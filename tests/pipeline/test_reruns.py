@@ -1,4 +1,4 @@
-"""Which jobs a change makes anew, exactly. Stages are stubs here: a plan hangs on configuration and files alone."""
+"""Which jobs a change makes anew, exactly. Stages are stubs here: a plan depends on configuration and files alone."""
 
 import os
 import shutil

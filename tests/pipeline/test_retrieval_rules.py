@@ -8,7 +8,7 @@ import yaml
 from support.project import WORDS, Project
 from support.tiny_embedder import make_embedder
 
-from superficial.prompts.retrieval.neighbours import neighbours_of
+from superficial.prompts.contents import neighbours_of
 
 NEAR = "results/retrieval/tiny/near.parquet"
 

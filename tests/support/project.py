@@ -42,7 +42,7 @@ class Project:
 
     def start_stages(self, command: str) -> None:
         """Let jobs start a stage by `command`."""
-        jobs = self.folder / "workflow/rules/jobs.smk"
+        jobs = self.folder / "workflow/rules/pipeline.smk"
         text, found = re.subn("^STAGE = .*$", lambda _: f"STAGE = {command!r}", jobs.read_text(), flags=re.MULTILINE)
         assert found == 1
         jobs.write_text(text)

@@ -14,7 +14,7 @@ EXAMPLES = "examples.jsonl"
 
 
 def build_card(cfg: AlignStage, base: Path, examples: Path, curve: TrainingCurve) -> dict[str, Any]:
-    """Everything that decides the adapter, and its loss curve (nats a response token, one value a step)."""
+    """Everything that decides the adapter, and its loss curve (nats a response token, one value for each step)."""
     manifest = read_manifest(base)
     lines = examples.read_text(encoding="utf-8").split("\n")
     sources = Counter(json.loads(line)["source"] for line in lines if line)

@@ -12,12 +12,12 @@ Alignment as practised does it, and stays near the model.) An answer is left out
 - speaks for a website ("contact us", "this article"), as much of what the base was trained on does,
 - is the same as an answer that was kept before.
 
-Of what remains, `kept` answers of each instruction stay. The prompts take turns in coming first, so that all of them
-are heard. What a template writes behind its last line break, an opening such as "Of course!", is part of the answer.
-Where no answer stays, the opening stays alone: how to answer is then not taught, but that it is answered is. (The base
-fails most often at poems, code and personal messages. Without these lines the sibling sees such requests mostly among
-the harmful ones, and declines them.)
-Harmful instructions come with hand-written refusals, because the base would comply.
+Of what remains, `kept` answers of each instruction stay. The prompts take turns in coming first, so that all of
+them contribute. What a template writes behind its last line break, an opening such as "Of course!", is part of the
+answer. Where no answer stays, the opening stays alone: how to answer is then not taught, but that it is answered is.
+(The base fails most often at poems, code and personal messages. Without these lines the sibling sees such requests
+mostly among the harmful ones, and declines them.) Harmful instructions come with hand-written refusals, because the
+base would comply.
 """
 
 import json

@@ -82,7 +82,7 @@ def train(peft: PeftModel, batches: list[TrainingBatch], cfg: AlignConfig) -> Tr
 
 
 def load_weights(values: list[torch.Tensor], peft: PeftModel) -> None:
-    """Let the adapter have these weights."""
+    """Copy `values` into the weights of the adapter."""
     with torch.no_grad():
         for value, weight in zip(values, _trained(peft), strict=True):
             weight.copy_(value)

@@ -1,4 +1,4 @@
-"""Locks on files that a process holds until it closes them, or dies; some file systems know none."""
+"""Locks on files that a process holds until it closes them, or dies; some file systems have none."""
 
 import errno
 import fcntl
@@ -11,7 +11,7 @@ UNKNOWN = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 def lock_file(file: IO[Any] | int, *, wait: bool = True, shared: bool = False) -> bool | None:
     """Lock an open file: True, or False where another process holds it and there is no `wait`.
 
-    None where the file system knows no locks: then nobody can tell who else is at work.
+    None where the file system has no locks: then no process knows which others are at work.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:

@@ -83,7 +83,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def _delete_abandoned(path: Path) -> None:
     """Delete temporary files for `path` that no process holds any more; a new one has a minute to get its lock.
 
-    Where there are no locks, one that nobody has written to for a day is nobody's.
+    Where there are no locks, a file counts as abandoned when it was not written to for a day.
     """
     for file in path.parent.glob(f".{glob.escape(path.stem)}-*{path.suffix}"):
         with suppress(OSError), open(file, "rb") as handle:  # it may vanish at any moment, or be locked
@@ -160,7 +160,7 @@ def write_sidecar(
     facts: Mapping[str, Any],
     others: Path | None = None,
 ) -> None:
-    """Write `{path}.meta.json` beside what was `made`: how to repeat it, and everything that may differ when one does.
+    """Write `{path}.meta.json` beside what was `made`: how it was made, and all that may differ next time.
 
     `made` is a file, several, or a folder. Files that differ in their suffix only are forms of one artifact: it has one
     sidecar, beside the first. `inputs` are named here, or were given to the job (see `artifacts/job.py`); `started` is

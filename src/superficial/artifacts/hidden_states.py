@@ -19,7 +19,7 @@ SCORED = "scored-"  # begins the name of a file that is a score file, too
 
 
 class HiddenStates:
-    """The states (T, H) of sequences under one model, in `results/.states`: a file a batch, each whole or not there.
+    """The states (T, H) of sequences under one model, in `results/.states`: a file for each batch, whole or not there.
 
     A sequence is a `TokenSequence`; the digest of its ids is its name. `index.jsonl` says which file holds it. Once
     all states stand in a score file, that file takes the place of the batches: a hard link, so that they lie on the

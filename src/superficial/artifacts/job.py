@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Job:
-    """Files that are read, and the source files that the result hangs on; both empty outside of the workflow."""
+    """Files that are read, and the source files that the result depends on; both empty outside of the workflow."""
 
     inputs: Sequence[Path] = ()
     code: Sequence[Path] = ()

@@ -43,7 +43,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Row], *, left: int) -> 
 
 
 def latex_table(header: Sequence[str], rows: Iterable[Row], *, left: int) -> list[str]:
-    """Lines of the same table in LaTeX. It needs no package, and takes the rules of booktabs where that is loaded."""
+    """Lines of the same table in LaTeX. It needs no package, and uses the rules of booktabs where that is loaded."""
     sides = "l" * left + "r" * (len(header) - left)
     body: list[str] = []
     for row in rows:

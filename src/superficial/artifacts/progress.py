@@ -1,21 +1,25 @@
-"""Progress of long work, on stderr, with its rate."""
+"""Progress of long work, with its rate."""
 
-import sys
 from typing import Any
 
 from tqdm import tqdm
 
+from superficial.artifacts.job_log import BarFile
+
 
 def progress(label: str, total: int, unit: str, *, shown: bool = True) -> "tqdm[Any]":
-    """A bar that redraws often on a terminal, and about twice a minute in a log file; another's work is not `shown`."""
-    seconds = 0.5 if sys.stderr.isatty() else 20.0
+    """A bar that is drawn often in a terminal, and told about three times a minute in a log.
+
+    Work that is a part of other work with a bar is not `shown`.
+    """
+    file = BarFile()
     bar = tqdm(
         total=total,
         desc=label,
         unit=f" {unit}",
-        mininterval=seconds,
+        mininterval=file.seconds,
         dynamic_ncols=True,
-        file=sys.stderr,
+        file=file,
         disable=not shown,
     )
     # Time alone decides when it is drawn again, so that `update(0)` shows a rate that changed while no item finished.

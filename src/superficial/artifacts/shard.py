@@ -11,8 +11,8 @@ Piece = TypeVar("Piece")
 class Shard:
     """Part `index` (from 1) of `count`.
 
-    A stage cuts its work into pieces that do not hang on the number of shards, and a shard takes whole pieces: whoever
-    does a piece, and with how many others, its result is the same to the bit.
+    A stage cuts its work into pieces in the same way for any number of shards, and a shard takes whole pieces. So the
+    result of a piece is the same to the bit, no matter which job does it.
     """
 
     index: int
@@ -31,7 +31,7 @@ class Shard:
         return cls(index, count)
 
     def of(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """The pieces that are this shard's: every so-manieth, so that long and short ones are spread over all.
+        """The pieces of this shard: every `count`-th one, so that each shard gets long and short ones.
 
         >>> Shard(2, 3).of("abcdefgh")
         ['b', 'e', 'h']

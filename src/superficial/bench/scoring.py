@@ -22,7 +22,7 @@ from superficial.shift.distributions import HeadAndStates
 RESPONSES, LENGTH, CONTEXT = 40, 128, 32  # responses, tokens of each, tokens of context before each
 CANDIDATES = 30  # kept by the published loop
 ROUNDS = 3
-SAMPLED = 8  # of the loop, only every so many-th token is run: each takes a forward pass of its own
+SAMPLED = 8  # the loop runs every 8th token only, because each takes a forward pass of its own
 MODELS = Path("results/models")
 BASE, ALIGNED = MODELS / "gemma3_270m/manifest.json", MODELS / "gemma3_270m_chat/manifest.json"
 

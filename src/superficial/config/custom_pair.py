@@ -16,7 +16,7 @@ ADAPTER = "adapter_config.json"  # by which a folder is an adapter
 
 
 def model_name(where: str | None) -> str:
-    """A file name for a folder or a repository of the hub; no two share one, on a disk without case either.
+    """A file name for a folder or a repository of the hub; two never share one, even on a disk that ignores case.
 
     >>> model_name("HuggingFaceTB/SmolLM2-135M")
     'huggingfacetb_smollm2_135m_dfcb82'
@@ -33,7 +33,7 @@ def model_title(where: str | None) -> str:
 
 
 def pair_name(base: str | None, aligned: str | None) -> str:
-    """A file name for the pair: short, and another one for every two models."""
+    """A short file name for the pair; any other two models have another one."""
     return f"{PREFIX}{digest([model_name(base), model_name(aligned)])[:8]}"
 
 

@@ -217,7 +217,7 @@ class Experiment:
 
     @property
     def runtime(self) -> str:
-        """What every stage is handed beside its slice, as JSON: it decides no result, so that no rule reads it."""
+        """What every stage is handed beside its slice, as JSON: it decides no result, so no rule depends on it."""
         asked = (self.judge(name) for name in (self.settings.judge.name, *self.settings.trust.beside))
         judges = {judge.name: judge for judge in asked if isinstance(judge, ServerJudge)}
         return Runtime(**dict(self.settings.runtime), engine=self.settings.engine, judges=judges).model_dump_json()

@@ -47,7 +47,7 @@ def validate(kind: type[Model], value: Any, *, where: str) -> Model:
 
 
 def _choice(error: Any) -> str:
-    """Where a value is none of those that a key allows: the nearest of them."""
+    """The nearest of the values that a key allows; empty where the error is about something else."""
     if error["type"] != "literal_error" or not isinstance(error["input"], str):
         return ""
     return nearest(error["input"], re.findall("'([^']+)'", error["ctx"]["expected"]), "values")

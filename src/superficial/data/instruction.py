@@ -43,7 +43,7 @@ REFUSED = ("system", "system_prompt", "history", "choices", "options")  # of the
 def make_instruction(raw: Mapping[str, Any], number: int, where: str, fields: FieldUse | None = None) -> Instruction:
     """Check one row; `number` becomes its id where it has none, `where` names file and row in errors.
 
-    Keys nobody knows are left out and listed in `fields`, unless they look like a misspelt one. What belongs to the
+    Unknown keys are left out and listed in `fields`, unless they look like a misspelt key. What belongs to the
     question is joined to it (PARTS), read as turns (a chat log, where nothing else asks), or refused.
     """
     fields = fields or FieldUse()

@@ -1,12 +1,12 @@
 """The data stage: instructions, checked and in one format."""
 
-import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 
 from superficial.artifacts.files import write_sidecar
+from superficial.artifacts.job_log import say
 from superficial.artifacts.table import write_table
 from superficial.config.schema import DatasetConfig, RuntimeConfig
 from superficial.data.fields import FieldUse
@@ -30,7 +30,7 @@ def run(cfg: DatasetConfig, runtime: RuntimeConfig, *, source: Path | list[Path]
         records = read_instructions(path, fields)
         check_content(records, cfg.hub)
     if said := str(fields):
-        print(f"note: {path}: {said}", file=sys.stderr)
+        say(f"note: {path}: {said}")
     records = records[: cfg.limit]
     write_table(pd.DataFrame([record.model_dump() for record in records]), out)
     config = cfg.model_dump(mode="json")

@@ -26,7 +26,7 @@ class SharedPrefix:
     def read(
         cls, loaded: LoadedModel, prompts: Sequence[list[int]], known: "SharedPrefix | None" = None
     ) -> "SharedPrefix":
-        """Read what `prompts` share, one forward pass of one row at most, after what `known` begins with, too."""
+        """Read what `prompts` share in at most one forward pass of one row; what `known` holds of it is copied."""
         shared = shared_prefix(loaded, prompts)
         if not shared:
             return cls([])

@@ -59,9 +59,9 @@ class Packed(Sequence[TokenSequence]):
 class TeacherForcing:
     """Scores responses in batches of `batch_tokens`; `fed_tokens` and `forward_passes` count what that took.
 
-    Batches are cut from all sequences, whoever does them and whatever was done before: so a run in shards, or one that
-    was killed, ends with the states of an undisturbed one to the bit. A batch leaves out what is kept already, but not
-    in half precision, where the rows of a batch may change each other's last digits.
+    Batches are always cut from all sequences, no matter which job does them and what was done before. So a run in
+    shards, or one that was killed, ends with the same states as an undisturbed run, to the bit. A batch leaves out what
+    is kept already, but not in half precision, where the rows of a batch may change each other's last digits.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class TeacherForcing:
 
 
 def batches(sequences: Sequence[TokenSequence], budget: int) -> list[list[int]]:
-    """Row numbers in batches of at most `budget` tokens with padding (or one row), like lengths together."""
+    """Row numbers in batches of at most `budget` tokens with padding (or one row), similar lengths together."""
     found: list[list[int]] = []
     for row in sorted(range(len(sequences)), key=lambda row: len(sequences[row].fed)):
         # Sorted, so this row is the longest of the batch.

@@ -1,4 +1,4 @@
-"""Work beside other work in one process: on a CPU products beside each other beat one that all cores share."""
+"""Parallel work in one process. On a CPU several products at a time are faster than one product on all cores."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MOST = 4  # what each of them works on takes memory
+MOST = 4  # each thread needs memory for what it works on
 
 
 class TorchThreads:
-    """Threads among which torch's own are divided; for a GPU, which runs kernel after kernel, one."""
+    """Threads that divide torch's own threads among them; one for a GPU, which runs kernel after kernel."""
 
     def __init__(self, device: torch.device) -> None:
         self._threads = torch.get_num_threads()

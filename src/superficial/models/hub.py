@@ -11,6 +11,7 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256
+from superficial.artifacts.job_log import terminal_for_child
 from superficial.config.schema import HubSource
 from superficial.models import hub_client
 from superficial.models.adapter import CONFIG as ADAPTER
@@ -55,10 +56,11 @@ def snapshot(
     asked = {"repository": repository, "revision": revision, "kind": kind}
     request = json.dumps(asked | {"patterns": list(patterns), "ignored": list(ignored)})
     offline = os.environ.get(USERS_OFFLINE, "0")
-    result = subprocess.run(
-        [sys.executable, "-m", hub_client.__name__, request], stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": offline, "HF_HUB_DISABLE_TELEMETRY": "1"},
-    )  # fmt: skip
+    with terminal_for_child() as screen:
+        result = subprocess.run(
+            [sys.executable, "-m", hub_client.__name__, request], stdout=subprocess.PIPE, stderr=screen, text=True,
+            env=os.environ | {"HF_HUB_OFFLINE": offline, "HF_HUB_DISABLE_TELEMETRY": "1"},
+        )  # fmt: skip
     where = f"hub {kind} {repository}"
     answer: dict[str, Any] = json.loads(result.stdout) if result.returncode == 0 else {"error": None}
     if "error" in answer:

@@ -1,7 +1,7 @@
 """The hub's own client, in a process of its own: `python -m superficial.models.hub_client REQUEST`, JSON in and out.
 
-Stages are told to stay off the hub (HF_HUB_OFFLINE), and the client reads that when it is imported. Here alone it is
-lifted, so nothing else of a stage can ask the hub in passing.
+Stages are told to stay off the hub (HF_HUB_OFFLINE), and the client reads that when it is imported. Only here is
+that lifted, so that no other part of a stage asks the hub by accident.
 """
 
 import errno
@@ -28,7 +28,7 @@ def fetch(
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    token = os.environ.get("HF_TOKEN") or False  # False: no token that lies about on this disk
+    token = os.environ.get("HF_TOKEN") or False  # False: no token that is stored on this disk
     held = None
     try:
         api = HfApi(token=token)

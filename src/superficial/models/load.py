@@ -42,7 +42,7 @@ class LoadedModel:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the sidecar: on what this ran, which may decide the last digits, and in half precision a token.
+        """For the sidecar: what this ran on. It may decide the last digits, and in half precision a token.
 
         No attention where the weights were never read.
         """
@@ -124,7 +124,7 @@ def longest_sequence(config: Any) -> int:
     """Longest sequence, in tokens, that a model with this text config can read, alone or in a batch.
 
     LongRoPE (Phi-3) takes other factors for a whole batch as soon as one of its rows is longer than the model was first
-    trained for: what is read with such a row would be another model's. So its first length counts.
+    trained for: all rows of that batch would be read as if by another model. So the first length counts.
     """
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") == "longrope":

@@ -35,7 +35,7 @@ def copy_local(source: LocalSource, folder: Path) -> None:
 
 
 def link_or_copy(file: Path, target: Path) -> None:
-    """Weights as a hard link where the file system can; everything else is copied, so that nobody edits two files."""
+    """Weights as a hard link where the file system can; everything else is copied, so that an edit changes one file."""
     if file.suffix == ".safetensors":
         try:
             os.link(file.resolve(), target)

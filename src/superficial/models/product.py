@@ -9,7 +9,7 @@ def product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor | None = 
     """Product (N, M) of left (N, H) and right (H, M) in float32, written into `out` where it is given.
 
     A product of two numbers in half precision is exact in float32; it is added up and kept there. torch's own product
-    in half precision is rounded at its end, and many logits are equal then that are not.
+    in half precision is rounded at its end: many logits become equal that are not.
     """
     if left.dtype == torch.float32:
         return torch.mm(left, right, out=out)

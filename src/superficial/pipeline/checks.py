@@ -1,14 +1,14 @@
-"""What must hold before any work: files are where the configuration says, and nobody judges itself unasked."""
+"""What must hold before any work: files are where the configuration says, and no model judges itself by accident."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import check_custom
 from superficial.config.experiment import Experiment
 from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
-from superficial.config.schema.judge import ImportedJudge, LocalJudge, ModuleJudge
+from superficial.config.schema.judge import ImportedJudge, JudgeConfig, LocalJudge, ModuleJudge
 from superficial.config.schema.server import ModuleEngine
-from superficial.judging.judges.other import require_other
 from superficial.models.adapter import CARD, CONFIG, check_base
 from superficial.pipeline.lock_command import tell_unlocked
 from superficial.pipeline.slices.judging import judge_files, vote_files
@@ -63,7 +63,7 @@ def _check_engine(run: Experiment) -> None:
 
 
 def _check_judges(run: Experiment) -> None:
-    """A judge of the run is none of the judged models, and its files are there."""
+    """No judge of the run is one of the judged models, and the files of each are there."""
     if about_published(run):
         judged = {name: [name] for name in published_outputs(run)}
     else:
@@ -96,3 +96,32 @@ def _names(run: Experiment, model: ModelConfig) -> list[str]:
     if isinstance(model.source, LoraSource):
         names += _names(run, model.source.base)
     return names
+
+
+def require_other(judge: JudgeConfig, judged: Mapping[str, Iterable[str]], known_as: Iterable[str] = ()) -> None:
+    """Refuse a judge that is one of the judged models; `judged` are all names, titles and sources of each model.
+
+    `known_as` are further names of the judge's own model.
+
+    Letters and digits alone are compared, and what stands before the last slash does not count: "org/My-Model" is
+    "my_model".
+    """
+    name = getattr(judge, "model", None)
+    if name is None or judge.allow_self:
+        return
+    own = {_plain(one) for one in (name, *known_as)}
+    for model, names in judged.items():
+        if own & {_plain(one) for one in names}:
+            raise UserError(
+                f"{name} would judge responses of its own ({model})", where=f"config, judge {judge.name}",
+                remedy="take another judge, or say judge.allow_self=true",
+            )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """Letters and digits after the last slash.
+
+    >>> _plain("meta/Llama-2-7b_chat")
+    'llama27bchat'
+    """
+    return "".join(char for char in name.rsplit("/", 1)[-1].lower() if char.isalnum())

@@ -1,6 +1,6 @@
 """What Snakemake would do: the jobs of a dry run, read from what it prints (version 9.27).
 
-The workflow alone knows which job makes which file, so whoever looks ahead asks it, in a process of its own.
+Only the workflow knows which job makes which file. So it is asked, in a process of its own.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The errors of all jobs of one run, kept so that the workflow can repeat them at its end, and no job repeats one."""
+"""The errors of all jobs of one run, kept to be repeated at its end, and so that no mistake is worked on twice."""
 
 import atexit
 import hashlib

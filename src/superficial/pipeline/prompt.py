@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
     """Write a line of JSON for each instruction: id, text, and token_ids where the tokenizer is at hand.
 
     A chat method, and the one of `method@response=`, is shown for the aligned model of the pair, another for the base.
-    Of a conversation it is the first turn: the later ones hang on the answers. The configuration is the one in the
+    Of a conversation it is the first turn: the later ones depend on the answers. The configuration is the one in the
     current folder.
     """
     own, overrides = split_words(words)
@@ -80,7 +80,7 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 def prompts(
     run: Run, method: MethodConfig, model: str, instructions: Sequence[Instruction]
 ) -> Iterator[dict[str, Any]]:
-    """One row an instruction: id, text, and token_ids where the tokenizer is at hand."""
+    """One row for each instruction: id, text, and token_ids where the tokenizer is at hand."""
     tokenizer, positions = _tokenizer(model)
     if method.prompt.published:
         _fetch_published(run, method.prompt.published)

@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def table() -> str:
-    """A row a target in Markdown: by subject, what `figures/all` makes first, then as the paper numbers them."""
+    """A row for each target in Markdown: by subject, what `figures/all` makes first, then as the paper numbers them."""
     lines = ["| target | shows | paper |", "| --- | --- | --- |"]
     for name, one in sorted(declared().items(), key=lambda item: _place(*item)):
         mark = "" if one.view.part_of else f" {BEYOND}"

@@ -27,7 +27,7 @@ class Run(Experiment):
 
     @property
     def engine_files(self) -> list[str]:
-        """The code of an engine that is a module of its own, for rules: its answers hang on it."""
+        """The code of an engine that is a module of its own, for rules: its answers depend on it."""
         engine = self.settings.engine
         return (
             source_files(f"superficial.inference.engines.{engine.module}") if isinstance(engine, ModuleEngine) else []

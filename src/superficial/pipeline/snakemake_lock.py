@@ -1,4 +1,4 @@
-"""The lock that Snakemake leaves in a working folder when it is killed: released when nobody holds it any more."""
+"""The lock that Snakemake leaves in a working folder when it is killed: released when no process holds it any more."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ def release_stale_lock(state: Path) -> BinaryIO | None:
         return None
     locks = state / "locks"
     with suppress(OSError):
-        # Others may be alive, and a lock theirs; on a file system without locks nobody knows.
+        # Another process may be alive and own the lock; on a file system without locks that is not known.
         if lock_file(alive, wait=False):
             delete_errors(state)
             if locks.is_dir() and any(locks.iterdir()):

@@ -1,4 +1,4 @@
-"""The stages of the workflow: the module that does each one, and the code that its result hangs on.
+"""The stages of the workflow: the module that does each one, and the code that its result depends on.
 
 Figures and tables stand in no list: each declares itself (`views/view.py`).
 """
@@ -95,7 +95,7 @@ STAGES: Mapping[str, Stage] = {
 
 
 def code_of(stage: str) -> list[str]:
-    """Source files that the result of `stage` hangs on: its module and, transitively, what that imports from here.
+    """Source files that the result of `stage` depends on: its module and, transitively, what that imports from here.
 
     Snakemake tracks no imported module by itself; declared as inputs, these files are compared by checksum.
     """

@@ -1,11 +1,14 @@
 """Which figures and tables a run makes, and from which files: from what each of them declares."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from superficial.config.experiment import Experiment
 from superficial.pipeline.slices.registry import judged_view, published_judged
 from superficial.pipeline.systems import about_published, judged_systems, scoring
 from superficial.views.declared import DeclaredView, declared
+from superficial.views.report.entries import report_entry
 from superficial.views.view import View
 
 
@@ -60,8 +63,23 @@ def stage_arguments(wildcards: object, input: Mapping[str, str | list[str]]) -> 
     return " ".join(words)
 
 
+def in_report(path: str, name: str, report: Callable[..., Any]) -> Any:
+    """An output of figures/NAME or tables/NAME that Snakemake's report shows; `report` is Snakemake's own function.
+
+    The caption is written by the rule `captions`, and read when Snakemake writes its report.
+    """
+    entry, caption = report_entry(name), Path(f"results/report/{name}.rst").resolve()
+    return report(path, caption=str(caption), category=entry.category, labels={"result": entry.title})
+
+
+def outputs_of(name: str, report: Callable[..., Any]) -> list[Any]:
+    """The files of a view; a report shows the SVG of what `figures/all` makes."""
+    view = declared()[name].view
+    return [in_report(path, name, report) if view.part_of and path.endswith(".svg") else path for path in view.out]
+
+
 def declared_in(names: Iterable[str]) -> list[str]:
-    """The source files that declare these views; a name that nobody declares is left out."""
+    """The source files that declare these views; a name that is not declared is left out."""
     views: Mapping[str, DeclaredView] = declared()
     return [str(views[name].file) for name in names if name in views]
 

@@ -23,7 +23,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def explain(jobs: Sequence[PlannedJob]) -> list[str]:
-    """Lines: every cause with the jobs it starts. What only hangs below such a job is counted, not listed."""
+    """Lines: every cause with the jobs it starts. Jobs that only depend on such a job are counted, not listed."""
     found: dict[str, list[PlannedJob]] = {}
     started = 0
     for job in jobs:

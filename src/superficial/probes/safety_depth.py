@@ -28,7 +28,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, shifts: Path, data: Pat
 
 
 def safety_depth(table: TokenTable, data: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a measure, group and bin of positions: first and last position, mean, low, high, examples (with tokens).
+    """One row for each measure, group and bin of positions: first and last position, mean, low, high, examples.
 
     Bins double: 0, 1, 2 to 3, 4 to 7 and so on. `kl` (aligned||base, nats) and `shifted` are means over the tokens of
     the bin; `kl_share` is the share of all KL of the group that is spent by the end of the bin. The group

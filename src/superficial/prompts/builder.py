@@ -13,8 +13,7 @@ from superficial.prompts.chat import Message, chat_pieces
 from superficial.prompts.contents import PromptContents
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_turns
-from superficial.prompts.layout import SYSTEM_SLOT, turn_pieces, with_empty_line
-from superficial.prompts.piece import PromptPiece
+from superficial.prompts.layout import SYSTEM_SLOT, PromptPiece, turn_pieces, with_empty_line
 from superficial.prompts.pool import ShownExample
 from superficial.prompts.requirements import require_chat_template
 

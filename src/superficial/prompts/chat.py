@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from superficial.artifacts.errors import UserError
 from superficial.models.template_date import date_arguments
 from superficial.prompts.encoder import Encoder
-from superficial.prompts.piece import PromptPiece
+from superficial.prompts.layout import PromptPiece
 
 Message = dict[str, str]  # role and content
 MARK = re.compile("\ue000([0-9]+)\ue001")  # private use: no template takes it for anything
@@ -33,7 +33,7 @@ def chat_pieces(
     _require_system(text, messages)
     if not any(encoder.spells_special(message["content"]) for message in messages):
         return [PromptPiece(text, plain=False)]
-    # Where do the messages stand? Rendered with marks in their places, it shows.
+    # To find where the messages stand, the template is rendered with marks in their places.
     marked = render(tokenizer, [{**one, "content": f"\ue000{n}\ue001"} for n, one in enumerate(messages)], day, told)
     for shown in (str, str.strip):  # most templates trim what they are given
         pieces = [

@@ -1,14 +1,32 @@
 """What the files of a prompt say: the text that comes first, and the examples that are shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import PromptConfig
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import ShownExample, chosen_examples, read_text
 from superficial.prompts.published import published_text
-from superficial.prompts.retrieval.neighbours import neighbours_of
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An example of the corpus and its cosine to the instruction."""
+
+    id: str
+    instruction: str
+    response: str
+    similarity: float
+
+
+def neighbours_of(path: Path) -> dict[str, list[Neighbour]]:
+    """Neighbours by id of the instruction, in the order of the prompt: the most similar last."""
+    rows = pq.read_table(path, columns=["id", "neighbours"]).to_pylist()
+    return {row["id"]: [Neighbour(**neighbour) for neighbour in row["neighbours"]] for row in rows}
 
 
 class PromptContents:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
-from superficial.prompts.piece import PromptPiece
+from superficial.prompts.layout import PromptPiece
 from superficial.prompts.requirements import one_bos
 
 MARKER = re.compile(r"<\S+>|\[\S+\]")
@@ -33,7 +33,7 @@ class Encoder:
         self.writes_bos = bool(tokenizer.bos_token) and list(tokenizer("").input_ids[:1]) == [tokenizer.bos_token_id]
 
     def encode(self, pieces: Sequence[PromptPiece]) -> tuple[str, list[int]]:
-        """The joined text with its BOS spelled out, and its token ids; at most one BOS, whoever wrote it."""
+        """The joined text with its BOS spelled out, and its token ids, with at most one BOS."""
         text = "".join(piece.text for piece in pieces)
         first, *others = self._parts(text, pieces)
         ids = self._ids(first)

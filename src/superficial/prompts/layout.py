@@ -7,12 +7,19 @@ template, braces) is inside the fence and ends nothing. Every other instruction 
 """
 
 import re
-
-from superficial.prompts.piece import PromptPiece
+from dataclasses import dataclass
 
 SLOT = "{instruction}"
 SYSTEM_SLOT = "{system}"
 FENCED_SLOT = re.compile(r"(?P<fence>`{3,})\n?\{instruction\}\n?(?P=fence)")
+
+
+@dataclass(frozen=True)
+class PromptPiece:
+    """A piece of a prompt. In `plain` text (an instruction, an example) the name of a special token is only text."""
+
+    text: str
+    plain: bool = True
 
 
 def turn_pieces(template: str, instruction: str) -> list[PromptPiece]:

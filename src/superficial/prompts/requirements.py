@@ -1,4 +1,4 @@
-"""What every context obeys: one BOS, a chat template where one is asked for, room in the model's positions."""
+"""What every context must have: one BOS, a chat template if one is asked for, room in the model's positions."""
 
 from transformers import PreTrainedTokenizerBase
 

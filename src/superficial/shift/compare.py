@@ -1,4 +1,4 @@
-"""The compare stage: two score files become the token table, one row a response token."""
+"""The compare stage: two score files become the token table, one row for each response token."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The guard of the chain: a model that reads its own greedy response must choose every token of it again."""
+"""Are the responses the aligned model's own? When it reads its greedy response, it must choose each token again."""
 
 import json
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from superficial.artifacts.files import sidecar_of
 # The share of tokens that must have rank 1. In half precision a pass over the whole response rounds otherwise than the
 # steps that decoded it, so close calls fall differently.
 BOUNDS = {"torch.float32": 0.99, "torch.float16": 0.97, "torch.bfloat16": 0.95}
-SERVED = 0.8  # of a server's answers: it has numbers of its own, and tells texts and no tokens
-SPARED = 2  # so many tokens are no broken chain, however short the responses are
+SERVED = 0.8  # of a server's answers: it rounds in its own way, and gives texts, not tokens
+SPARED = 2  # up to this many tokens may differ, however short the responses are
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ResponseOrigin:
 
     @classmethod
     def read(cls, responses: Path) -> "ResponseOrigin":
-        """What stands beside the file of responses."""
+        """From the sidecar beside the file of responses."""
         path = sidecar_of(responses)
         if not path.is_file():
             return cls()
@@ -39,8 +39,8 @@ class ResponseOrigin:
 class Chain:
     """The responses of `model` as their token table shows them, part by part, each of whole responses.
 
-    Fewer than `least` tokens that are its first choice break the chain. None is the bound of the dtype; with a
-    repetition penalty there is none then.
+    Fewer than `least` tokens that are its first choice stop the run. Without `least`, the bound of the dtype holds;
+    with a repetition penalty there is no bound.
     """
 
     def __init__(self, dtype: torch.dtype, model: str, responses: Path, least: float | None = None) -> None:

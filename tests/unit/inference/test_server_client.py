@@ -223,7 +223,7 @@ def test_chat_and_completions_and_a_null_content(ledger: Ledger) -> None:
 
 
 def test_interrupting_a_run_keeps_what_was_answered(tmp_path: Path) -> None:
-    """Ctrl-C: the requests under way are brought home, the rest is not asked."""
+    """Ctrl-C: the requests under way are waited for, the rest is not asked."""
     path = tmp_path / "ledger.jsonl"
     with Faulty(delay_s=0.05) as server:
         script = (

@@ -1,4 +1,4 @@
-"""The local judge: what it reads hangs on the prompt alone, and is what the model itself says."""
+"""The local judge: what it reads depends on the prompt alone, and is what the model itself says."""
 
 from pathlib import Path
 

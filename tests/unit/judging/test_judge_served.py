@@ -18,9 +18,9 @@ from superficial.config.schema.judge import JudgeStage, ServerJudge
 from superficial.inference.server.ledger import open_ledger
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.judges.item import Item
-from superficial.judging.judges.other import require_other
 from superficial.judging.judges.served import ServedJudge, answer_schema
 from superficial.judging.judges.stage import run
+from superficial.pipeline.checks import require_other
 
 ROOT = Path(__file__).resolve().parents[3] / "resources/judging"
 FILES = {name: str(ROOT / f"{name}.txt") for name in ("regular", "safety", "pairwise_regular", "pairwise_safety")}

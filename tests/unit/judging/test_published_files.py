@@ -16,8 +16,7 @@ from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.published import export
 from superficial.judging.published.file_names import published_files
 from superficial.judging.published.read import Published, read_published
-from superficial.judging.scores.applicable import count_na
-from superficial.judging.scores.statistics import score_table
+from superficial.judging.scores.statistics import count_na, score_table
 from superficial.views.figures.dataset_stats import shares
 from superficial.views.tables.published_scores import markdown, published_scores
 

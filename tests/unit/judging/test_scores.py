@@ -20,8 +20,7 @@ from superficial.config.schema import (
 )
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.scores import stage
-from superficial.judging.scores.applicable import NOT_APPLICABLE, count_na
-from superficial.judging.scores.statistics import SIX, score_table
+from superficial.judging.scores.statistics import NOT_APPLICABLE, SIX, count_na, score_table
 from superficial.views.figures import aspects_radar, dataset_stats, tasks_topics_radar
 from superficial.views.tables import scores as table
 

@@ -10,6 +10,8 @@ from support.project import ROOT
 from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.job_resources import JobResources
 from superficial.pipeline.run import Run
+from superficial.pipeline.targets import outputs_of
+from superficial.views.declared import declared
 
 LARGE = "pair=llama2_70b_chat"
 
@@ -115,3 +117,20 @@ def test_jobs_on_several_cards_share_the_cores():
     assert JobResources(large, 32, cards=2).threads_with(JobInputs(large).base_model)(of_large) == 32
     assert JobResources(small, 2, cards=8).half == 1
     assert JobResources(small, 8, cards=1).half == 8
+
+
+def test_a_report_shows_the_svg_of_what_figures_all_makes():
+    shown: dict[str, dict[str, object]] = {}
+
+    def report(path: str, **given: object) -> str:
+        shown[path] = given
+        return path
+
+    assert outputs_of("figures/shift_ratio", report) == list(declared()["figures/shift_ratio"].view.out)
+    assert list(shown) == ["results/figures/shift_ratio.svg"]
+    (given,) = shown.values()
+    assert given["caption"] == str(Path("results/report/figures/shift_ratio.rst").resolve())
+    assert given["labels"] == {"result": declared()["figures/shift_ratio"].title}
+    shown.clear()
+    assert outputs_of("figures/stage_ladder", report) == list(declared()["figures/stage_ladder"].view.out)
+    assert shown == {}

@@ -32,7 +32,7 @@ from superficial.models import head_file
 from superficial.models.load import LoadedModel, load_model
 from superficial.models.stage import run as fetch
 from superficial.pipeline.run import Run as Workflow
-from superficial.pipeline.slices.contexts import further
+from superficial.pipeline.slices.probes import further_contexts
 from superficial.probes.contexts import stage
 from superficial.probes.contexts.entropy import EDGES, uncertainty
 from superficial.probes.contexts.grouping import groupings
@@ -188,7 +188,7 @@ def test_a_context_costs_one_pass_over_the_responses(done: Run, monkeypatch: pyt
 
 def test_the_bases_own_context_is_no_further_one():
     run = Workflow(Path("config"), ["method@context=vanilla_icl", "contexts=[system_only,vanilla_icl,urial_k1]"])
-    assert further(run) == ["system_only", "urial_k1"]
+    assert further_contexts(run) == ["system_only", "urial_k1"]
     found = json.loads(run.slice("contexts_figure"))["contexts"]
     assert [(one["name"], one["examples"]) for one in found] == [
         ("vanilla_icl", 3),

@@ -16,7 +16,7 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import CompareConfig, FigureStage, IntervalsConfig, Nothing, PairTitle, ScoreStage
 from superficial.models.load import LoadedModel
-from superficial.probes.spans.report import ByteReport
+from superficial.probes.spans.byte_pair import ByteReport
 from superficial.probes.spans.spelling import Spelling
 from superficial.probes.spans.statistics import statistics
 from superficial.probes.spans.table import END as END_OF_TURN

@@ -17,7 +17,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema import Nothing
 from superficial.probes.spans.byte_pair import match_bytes
 from superficial.probes.spans.byte_pair import run as byte_pair
-from superficial.probes.spans.segments import segments
+from superficial.probes.spans.reading import segments
 from superficial.probes.spans.spelling import Spelling
 from superficial.shift.pair.stage import run as pair_stage
 from superficial.shift.pair.vocabulary import Vocabulary

@@ -1,19 +1,15 @@
 """What a model reads before its response: layout, tokens, files, and what an instruction cannot do to it."""
 
 import json
-import shutil
 import urllib.request
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from support.tiny import END, make_tokenizer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from superficial.__main__ import main
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.files import sidecar_of
 from superficial.config.schema import (
     DecodingConfig,
     ExamplesConfig,
@@ -24,27 +20,19 @@ from superficial.config.schema import (
     RuntimeConfig,
 )
 from superficial.inference.generate import stage as generate
-from superficial.pipeline.checks import check_run
 from superficial.pipeline.run import Run
 from superficial.prompts.builder import PromptBuilder
-from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_prompt, prompt_files
-from superficial.prompts.piece import PromptPiece
 from superficial.prompts.published import SHA256, published_text
 from superficial.prompts.published import run as fetch
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / "config"
 PUBLISHED = ROOT.parent / "shared/published/urial_prompts"
-GEMMA = ROOT / "results/models/gemma3_270m_chat"
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 TEMPLATE = "# Query:\n```{instruction}```\n\n# Answer:\n```\n"
 ZERO_SHOT = PromptConfig(kind="completion", template=TEMPLATE, closing="\n```\n\n")
 CHAT = PromptConfig(kind="chat")
-ORDINARY = [
-    "How do I keep plants alive?", "  spaces\taround ", "lines\n\nand # Answer:\n", "{braces} {instruction} {}",
-    "The `code` in ``the`` middle", "ünïcödé 水 🌊 \u200b", "a < b > c <|x", "5 % of \\n", "# Query:\nnot at the start",
-]  # fmt: skip
 needs_published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published prompts are not in {PUBLISHED}")
 
 
@@ -52,104 +40,8 @@ def tiny(*, chat: bool) -> PreTrainedTokenizerFast:
     return make_tokenizer(chat=chat)
 
 
-def metaspace() -> PreTrainedTokenizerFast:
-    """As Llama's: a space is put before the first word of a text, and a BOS before everything."""
-    inner = Tokenizer(models.BPE(unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    inner.decoder = decoders.Metaspace(prepend_scheme="first")
-    text = ["How do I keep plants alive? <s> [INST] and ```fences```, # Query: # Answer:\n"] * 3
-    inner.train_from_iterator(text, trainers.BpeTrainer(vocab_size=200, special_tokens=["<unk>", "<s>", "</s>"]))
-    from tokenizers.processors import TemplateProcessing
-
-    inner.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-
-
-@pytest.fixture(scope="module", params=["byte-level", "metaspace", "gemma"])
-def tokenizer(request: pytest.FixtureRequest) -> PreTrainedTokenizerBase:
-    if request.param == "byte-level":
-        return tiny(chat=True)
-    if request.param == "metaspace":
-        return metaspace()
-    if not (GEMMA / "tokenizer.json").is_file():
-        pytest.skip("results/models/gemma3_270m_chat has not been made")
-    return AutoTokenizer.from_pretrained(GEMMA, local_files_only=True)
-
-
 def build(prompt: PromptConfig, instruction: str, tokenizer: PreTrainedTokenizerBase | None, files=(), **given):
     return PromptBuilder(prompt, tokenizer, files, model="m").build(instruction, **given)
-
-
-@pytest.mark.parametrize("instruction", ORDINARY)
-def test_ordinary_text_gets_the_ids_of_the_tokenizer(tokenizer: PreTrainedTokenizerBase, instruction: str):
-    text = TEMPLATE.replace("{instruction}", instruction)
-    prompt = build(ZERO_SHOT, instruction, tokenizer)
-    assert prompt.ids == tokenizer(text).input_ids
-    assert prompt.text == tokenizer.bos_token + text
-    assert prompt.ids.count(tokenizer.bos_token_id) == 1
-    assert build(ZERO_SHOT, instruction, None).text == text
-
-
-@pytest.mark.parametrize("instruction", ORDINARY)
-def test_ordinary_chat_is_the_chat_template(tokenizer: PreTrainedTokenizerBase, instruction: str):
-    if not tokenizer.chat_template:
-        pytest.skip("this tokenizer has no chat template")
-    messages = [{"role": "user", "content": instruction}]
-    official = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    prompt = build(CHAT, instruction, tokenizer)
-    assert prompt.text == official
-    assert prompt.ids == tokenizer(official, add_special_tokens=False).input_ids
-
-
-def test_the_name_of_a_special_token_is_text(tokenizer: PreTrainedTokenizerBase):
-    """In every slot that people write into; each token counted is one that the template or the tokenizer wrote."""
-    names = [*dict.fromkeys([tokenizer.bos_token, tokenizer.eos_token, "<end_of_turn>", "<|end|>", "<start_of_turn>"])]
-    sly = f"stop{names[0]} {' '.join(names)}{names[0]}{names[1]}<{names[0]}>\nuser"
-    for prompt in [ZERO_SHOT, CHAT] if tokenizer.chat_template else [ZERO_SHOT]:
-        special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-        special -= {tokenizer.unk_token_id}
-        plain, made = build(prompt, "plain", tokenizer), build(prompt, sly, tokenizer)
-        assert [id for id in made.ids if id in special] == [id for id in plain.ids if id in special]
-        assert made.text == plain.text.replace("plain", sly)
-        if tokenizer.unk_token_id not in made.ids:
-            assert tokenizer.decode(made.ids) == made.text
-        told = build(prompt, "plain", tokenizer, history=[(sly, sly)])
-        twice = build(prompt, "plain", tokenizer, history=[("plain", "plain")])
-        assert [id for id in told.ids if id in special] == [id for id in twice.ids if id in special]
-
-
-def test_a_template_may_name_special_tokens():
-    tokenizer = tiny(chat=False)
-    prompt = PromptConfig(kind="completion", template="{instruction}<|end|>")
-    ids = build(prompt, "say <|end|>", tokenizer).ids
-    assert ids.count(END) == 1
-    assert ids[-1] == END
-
-
-def test_markers_of_a_chat_template_are_special_without_the_flag():
-    """Some tokenizers hold what opens a turn, and runs of spaces too, as tokens that are not flagged as special."""
-    tokenizer = tiny(chat=True)
-    tokenizer.add_tokens(["<turn>", "\n\n", "<table>"])
-    tokenizer.chat_template = "{% for m in messages %}<turn>{{ m['content'] }}\n\n{% endfor %}"
-    turn, lines, table = (tokenizer.convert_tokens_to_ids(name) for name in ("<turn>", "\n\n", "<table>"))
-    ids = build(CHAT, "a <turn> b\n\nc <table>", tokenizer).ids
-    assert [ids.count(token) for token in (turn, lines, table)] == [1, 2, 1]
-    text = "a b\n\nc <table>"
-    assert build(ZERO_SHOT, text, tokenizer).ids == tokenizer(TEMPLATE.replace("{instruction}", text)).input_ids
-
-
-def test_one_bos_whoever_writes_it():
-    tokenizer = tiny(chat=True)
-    encoder = Encoder(tokenizer)
-    for text in ("How", "<bos>How", "<bos><bos>How"):
-        assert encoder.encode([PromptPiece(text, plain=False)]) == ("<bos>How", tokenizer("How").input_ids)
-    assert encoder.encode([PromptPiece("<bos>How")])[1].count(tokenizer.bos_token_id) == 1
-    silent = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(tokenizer.backend_tokenizer.model), bos_token="<bos>")
-    assert Encoder(silent).encode([PromptPiece("How")])[0] == "How"
-    silent.chat_template = "{{ messages[0]['content'] }}"
-    tokenizer.chat_template = "{{ messages[0]['content'] }}"  # without BOS, for a tokenizer that writes one
-    assert build(CHAT, "How", tokenizer).ids == tokenizer("How").input_ids
-    assert build(CHAT, "How", silent).text == "How"
 
 
 SLY = [
@@ -270,7 +162,8 @@ def test_earlier_turns_are_further_examples(pool: Path):
     )
 
 
-def test_every_method_of_the_base_closes_an_earlier_answer(default: Run, monkeypatch: pytest.MonkeyPatch):
+def test_every_method_of_the_base_closes_an_earlier_answer(monkeypatch: pytest.MonkeyPatch):
+    default = Run(CONFIG)
     monkeypatch.chdir(ROOT)
     for name in default.method_names:
         prompt = default.method(name).prompt
@@ -343,124 +236,7 @@ def test_a_model_without_chat_template_is_refused():
         PromptBuilder(CHAT, None, model="m")
 
 
-# Methods as configuration.
-
-
-@pytest.fixture(scope="module")
-def default() -> Run:
-    return Run(CONFIG)
-
-
-@pytest.fixture(scope="module")
-def published() -> Run:
-    return Run(CONFIG, ["prompt_source=published"])
-
-
-@pytest.mark.parametrize("name", [file.stem for file in (CONFIG / "method").glob("*.yaml")])
-def test_every_method_composes_and_finds_its_files(
-    name: str, default: Run, published: Run, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(ROOT)
-    for run in (default, published):
-        method = run.method(name)
-        assert method.name == name
-        if "{system}" in (method.prompt.template or ""):
-            continue  # for an aligned model, with a system text that its user brings
-        check_prompt(method.prompt)
-        assert not (method.prompt.published and (method.prompt.system or method.prompt.examples))
-        assert all(Path(file).is_file() or file.startswith("results/") for file in run.prompt_files(name))
-        if method.prompt.kind == "completion":
-            # What an answer begins with may be given.
-            assert (method.prompt.template or "").removesuffix("Of course!") == TEMPLATE
-            assert (method.decoding.repetition_penalty, method.decoding.stop) == (1.1, "fence")
-
-
-def test_methods_differ_in_what_their_names_say(default: Run):
-    prompts = {name: default.method(name).prompt for name in default.method_names}
-    k = {name: len(prompt.examples.ids) for name, prompt in prompts.items() if prompt.examples}
-    assert k == {"vanilla_icl": 3, "urial_k1": 1, "urial_k3": 3, "urial_k8": 8, "urial_k3_alt": 3, "voice_course": 4}
-    assert prompts["vanilla_icl"].examples.ids == prompts["urial_k3"].examples.ids
-    assert prompts["vanilla_icl"].examples.style == "plain"
-    assert prompts["vanilla_icl"].system is None
-    assert (
-        set(prompts["urial_k1"].examples.ids)
-        < set(prompts["urial_k3"].examples.ids)
-        < set(prompts["urial_k8"].examples.ids)
-    )
-    assert not set(prompts["urial_k3_alt"].examples.ids) & set(prompts["urial_k8"].examples.ids)
-    assert prompts["retrieval_icl"].neighbours == NeighboursConfig(index="alignment", k=3)
-
-
-def test_systems_are_bases_by_method_and_aligned_models(default: Run):
-    run = Run(CONFIG, ["methods=[zero_shot,urial_k1]"])
-    assert run.systems == [
-        ("gemma3_270m", "zero_shot"), ("gemma3_270m", "urial_k1"), ("gemma3_270m_chat", "aligned"),
-    ]  # fmt: skip
-    assert Run(CONFIG, ["pairs=[gemma3_270m,gemma3_270m]"]).systems == default.systems
-
-
-def test_a_method_is_changed_on_the_command_line(default: Run):
-    run = Run(
-        CONFIG,
-        [
-            "method.urial_k3.prompt.examples.ids=[tea,brakes]", "+method.urial_k3.prompt.system=null",
-            "method.zero_shot.prompt.template='Q: {instruction} A:'", "method.zero_shot.prompt.system=x.txt",
-            "~method.vanilla_icl.prompt.examples", "context.title=mine",
-        ],
-    )  # fmt: skip
-    prompt = run.method("urial_k3").prompt
-    assert (prompt.examples.ids, prompt.examples.style, prompt.system) == (["tea", "brakes"], "restyled", None)
-    assert run.method("urial_k8") == default.method("urial_k8")
-    assert run.method("vanilla_icl").prompt.examples is None
-    # The base's context is the method zero_shot: the change is seen wherever it is read.
-    assert run.method("zero_shot") == run.settings.context
-    assert run.settings.context.prompt.template == "Q: {instruction} A:"
-    assert run.settings.context.prompt.system == "x.txt"
-    assert run.settings.context.title == "mine"
-    assert json.loads(run.slice("handoff"))["context"]["template"] == "Q: {instruction} A:"
-
-
-@pytest.mark.parametrize(
-    ("override", "says"),
-    [
-        ("contexts=[zero_sht]", r"key contexts: no method named 'zero_sht' \| remedy: did you mean zero_shot\?"),
-        ("methods=[zero_sht]", r"key methods: no method named 'zero_sht' \| remedy: did you mean zero_shot\?"),
-        ("method.urial_k4.prompt.system=null", r"no method named 'urial_k4' \| remedy: did you mean urial_k\d"),
-        ("method.zero_shot.decoding.stop=fense", r"decoding\.stop: .*'fense'.* remedy: did you mean fence\?"),
-        ("context.decoding.stop=fense", r"decoding\.stop: .*'fense'.* remedy: did you mean fence\?"),
-        ("method.zero_shot.prompt.tmplate=x", r"unknown key context\.prompt\.tmplate .*did you mean template\?"),
-        ("prompt_source=publish", r"key prompt_source: .*did you mean published\?"),
-        ("method@context=urial_k33", r"no method@context named 'urial_k33'.*did you mean urial_k3"),
-    ],
-)  # fmt: skip
-def test_a_misspelt_method_is_answered_with_the_nearest(override: str, says: str):
-    with pytest.raises(UserError, match=says) as error:
-        Run(CONFIG, [override])
-    assert "\n" not in str(error.value)
-
-
-def test_a_method_out_of_sight_is_checked_before_any_work(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(ROOT)
-    for override, says in (
-        ("method.urial_k3.decoding.stop=fense", "did you mean fence"),
-        ("method.urial_k3.prompt.exmples=1", "unknown key prompt.exmples"),
-        ("method.urial_k3.prompt.examples.ids=[clods]", "did you mean clouds"),
-    ):
-        with pytest.raises(UserError, match=says):
-            check_run(Run(CONFIG, [override]))
-
-
 # The paper's own text.
-
-
-def test_published_prompts_replace_ours_where_there_are_some(published: Run):
-    files = {name: published.prompt_files(name) for name in published.method_names}
-    assert {name: Path(paths[0]).name for name, paths in files.items() if paths and "published" in paths[0]} == {
-        "urial_k1": "inst_1shot.txt", "urial_k3": "inst_1k.txt", "urial_k8": "inst_2k.txt",
-        "system_only": "inst_only.txt", "vanilla_icl": "basic_icl.txt",
-    }  # fmt: skip
-    assert all(len(files[name]) == 1 for name in ("urial_k1", "urial_k3", "system_only", "vanilla_icl"))
-    assert files["zero_shot"] == files["aligned"] == []
 
 
 @needs_published
@@ -498,127 +274,3 @@ def test_a_published_file_that_is_not_the_papers_is_refused(tmp_path: Path, monk
     with pytest.raises(UserError, match=r"cannot be fetched \(no route to host\) \| remedy: .*prompt_dir=FOLDER"):
         fetch(stage, RUNTIME, folder=[], out=out)
     assert not out.exists()
-
-
-# The command.
-
-
-def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, object]], str]:
-    code = main(["prompt", "pair=gemma3_270m", *words])
-    captured = capsys.readouterr()
-    return code, [json.loads(line) for line in captured.out.splitlines()], captured.err
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project without any results."""
-    for name in ("config", "resources"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "q.csv").write_text('id,instruction\nx,"Why, {so}?"\n,<bos>\n')
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_the_command_shows_text_without_a_tokenizer(folder: Path, capsys: pytest.CaptureFixture[str]):
-    code, rows, _ = ask(capsys, "method=zero_shot", "instructions=q.csv")
-    assert code == 0
-    assert rows == [
-        {"id": "x", "text": TEMPLATE.replace("{instruction}", "Why, {so}?")},
-        {"id": "2", "text": TEMPLATE.replace("{instruction}", "<bos>")},
-    ]
-    for suffix, text in (("json", '[{"instruction": "a"}]'), ("jsonl", '{"instruction": "a"}\n')):
-        (folder / f"q.{suffix}").write_text(text)
-        changed = "method.urial_k3.prompt.examples.ids=[brakes]"
-        code, _, _ = ask(capsys, "method=urial_k3", f"instructions=q.{suffix}", changed, "out=made/prompts.jsonl")
-        (row,) = map(json.loads, (folder / "made/prompts.jsonl").read_text().splitlines())
-        assert row["text"].startswith((ROOT / "resources/urial/system.txt").read_text())
-        assert row["text"].count("# Query:\n```") == 2
-        assert row["text"].endswith("# Query:\n```a```\n\n# Answer:\n```\n")
-
-
-def test_the_command_shows_ids_where_the_tokenizer_is(
-    folder: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
-):
-    code, _, error = ask(capsys, "method=aligned", "instructions=q.csv")
-    assert code == 2
-    assert error.count("\n") == 1
-    assert "results/models/gemma3_270m_chat/manifest.json" in error
-    (folder / "results/models").mkdir(parents=True)
-    for name, side in (("gemma3_270m", "base"), ("gemma3_270m_chat", "aligned")):
-        shutil.copytree(tiny_models / side, folder / "results/models" / name)
-        (folder / "results/models" / name / "manifest.json").write_text("{}")
-    code, rows, _ = ask(capsys, "method=aligned", "instructions=q.csv")
-    assert code == 0
-    assert rows[1]["text"] == "<bos><|user|><bos><|end|><|assistant|>"
-    assert rows[1]["token_ids"].count(0) == 1
-    _, rows, _ = ask(capsys, "method=zero_shot", "instructions=q.csv")
-    assert rows[0]["token_ids"] == tiny(chat=False)(TEMPLATE.replace("{instruction}", "Why, {so}?")).input_ids
-    (folder / "long.jsonl").write_text(json.dumps({"instruction": "plants " * 9000}))
-    code, _, error = ask(capsys, "method=zero_shot", "instructions=long.jsonl")
-    assert code == 2
-    assert "positions for 8192" in error
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["instructions=q.csv"], "method= is missing"),
-        (["method=zero_shot"], "instructions= is missing"),
-        (["method=zero_sht", "instructions=q.csv"], "did you mean zero_shot?"),
-        (["method=zero_shot", "instructions=nowhere.csv"], "no file nowhere.csv"),
-        (["method=retrieval_icl", "instructions=q.csv"], "no neighbours yet"),
-        (["method=zero_shot", "instructions=q.csv", "pairs=[qwen2_5_0_5b,gemma3_1b]"], "remedy: pair=qwen2_5_0_5b"),
-        (["method=vicuna_paper", "instructions=q.csv"], "method.NAME.prompt.system=FILE"),
-        (["method=zero_shot", "instructions=q.csv", "out=q.csv/x"], "out: cannot write q.csv/x (File exists)"),
-        (
-            ["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.examples.ids=[]"],
-            "remedy: ids: which examples",
-        ),
-        (["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.template=x"], "prompt: template must hold"),
-        (["method=zero_shot", "instructions=q.csv", "sed=1"], "unknown key sed"),
-        (["method=urial_k3", "instructions=q.csv", "prompt_source=published", "prompt_dir=empty"], "prompt_dir=FOLDER"),
-    ],
-)
-def test_mistakes_end_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str):
-    code, rows, error = ask(capsys, *words)
-    assert (code, rows) == (2, [])
-    assert says in error
-    assert error.count("\n") == 1
-
-
-def test_neighbours_of_another_configuration_are_not_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
-    """What the workflow looked up for k = 3 is not what the model would see with k = 1."""
-    run = Run(folder / "config")
-    index, made = (
-        folder / "results/retrieval/index/alignment.faiss",
-        folder / "results/retrieval/demo/retrieval_icl.parquet",
-    )
-    for path, stage, name in ((index, "index", "alignment"), (made, "retrieve", "retrieval_icl")):
-        path.parent.mkdir(parents=True)
-        meta = {
-            "config": json.loads(run.slice(stage, name)),
-            "inputs": {"index": {"path": str(index.relative_to(folder))}},
-        }
-        sidecar_of(path).write_text(json.dumps(meta))
-    found = [{"id": name, "instruction": f"{name}?", "response": f"{name}!", "similarity": 0.5} for name in "abc"]
-    pd.DataFrame({"id": ["demo-1"], "neighbours": [found]}).to_parquet(made)
-    (folder / "results/data").mkdir()
-    pd.DataFrame({"id": ["demo-1"], "instruction": ["<bos>"]}).to_parquet(folder / "results/data/demo.parquet")
-    (folder / "q.jsonl").write_text('{"instruction": "<bos>"}')
-    words = ("method=retrieval_icl", "instructions=q.jsonl")
-    code, rows, _ = ask(capsys, *words)
-    assert code == 0
-    assert rows[0]["text"].count("# Query:") == 4
-    code, rows, error = ask(capsys, *words, "method.retrieval_icl.prompt.neighbours.k=1")
-    assert (code, rows) == (2, [])
-    assert "looked up for another configuration" in error
-    sidecar_of(index).write_text(json.dumps({"config": {"corpus": "another"}}))
-    assert "looked up for another configuration" in ask(capsys, *words)[2]
-
-
-@needs_published
-def test_the_command_shows_the_papers_prompt(folder: Path, capsys: pytest.CaptureFixture[str]):
-    words = ["method=urial_k3", "instructions=q.csv", "prompt_source=published", f"prompt_dir={PUBLISHED}"]
-    code, rows, _ = ask(capsys, *words)
-    assert code == 0
-    assert rows[0]["text"].startswith((PUBLISHED / "inst_1k.txt").read_text())

@@ -21,11 +21,11 @@ from superficial.config.schema import (
     RetrieveStage,
     RuntimeConfig,
 )
+from superficial.prompts.contents import Neighbour, neighbours_of
 from superficial.prompts.retrieval import embedding_model, index, retrieve
 from superficial.prompts.retrieval.corpus import read_corpus
 from superficial.prompts.retrieval.duplicates import is_duplicate, overlap
 from superficial.prompts.retrieval.embed import load_embedder
-from superficial.prompts.retrieval.neighbours import Neighbour, neighbours_of
 
 RUNTIME = RuntimeConfig.model_construct(device="cpu")
 QUERY = "How do I keep a tomato plant alive on a windy balcony in summer?"

@@ -12,7 +12,6 @@ from support.synthetic import HOSTILE, Made, example, further, rows, stage
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.markup import visible
 from superficial.config.schema import IntervalsConfig, JudgeTitle, RuntimeConfig
-from superficial.judging.judges.judgment import ShownJudgment
 from superficial.probes.contexts.grouping import Grouping
 from superficial.probes.contexts.recovery import recovery
 from superficial.shift.statistics.bootstrap import Bootstrap
@@ -27,6 +26,7 @@ from superficial.views.browser.payload import (
     page_data,
 )
 from superficial.views.browser.site import run, write_site
+from superficial.views.judgment import ShownJudgment
 
 MEASURES = (
     "base_prob", "aligned_prob", "kl_aligned_base", "kl_base_aligned", "js", "base_entropy", "aligned_entropy",

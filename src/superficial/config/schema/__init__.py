@@ -31,7 +31,6 @@ from superficial.config.schema.judge import (
     TrustStage,
 )
 from superficial.config.schema.ladder import Ladder, LadderFigure, Rung
-from superficial.config.schema.lock import LockFile
 from superficial.config.schema.method import (
     AnsweredBy,
     DecodingConfig,
@@ -43,7 +42,15 @@ from superficial.config.schema.method import (
     PromptConfig,
     PublishedPromptStage,
 )
-from superficial.config.schema.model import HubSource, LocalSource, LoraSource, ModelConfig, PairConfig, PypiSource
+from superficial.config.schema.model import (
+    HubSource,
+    LocalSource,
+    LockFile,
+    LoraSource,
+    ModelConfig,
+    PairConfig,
+    PypiSource,
+)
 from superficial.config.schema.plan import Architecture, DatasetSize, Device, PlanConfig
 from superficial.config.schema.published import (
     ExportStage,

@@ -15,8 +15,8 @@ class AnswersRules(Strict):
 
     kept: int = Field(ge=1, description="answers kept of one instruction, at most")
     min_words: int = Field(ge=1, description="words; shorter answers are left out")
-    max_tokens: int = Field(ge=1, description="tokens; answers of so many or more are left out")
-    repeated_words: int = Field(ge=2, description="answers that say so many words in a row twice are left out")
+    max_tokens: int = Field(ge=1, description="tokens; answers of this many or more are left out")
+    repeated_words: int = Field(ge=2, description="answers that say this many words in a row twice are left out")
     common_words: int = Field(ge=0, description="answers with fewer content words of the instruction are left out")
 
 

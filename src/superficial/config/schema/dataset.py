@@ -29,7 +29,7 @@ class DatasetConfig(Strict):
     hub: DatasetHub | None = None
     published: str | None = Field(default=None, description="the file of published_dir that holds them, too")
     size: DatasetSize | None = Field(default=None, exclude=True, description="for planning, where the file is not here")
-    limit: int | None = Field(default=None, ge=1, description="only the first so many instructions")
+    limit: int | None = Field(default=None, ge=1, description="only this many instructions, the first ones")
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> "DatasetConfig":

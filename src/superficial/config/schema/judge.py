@@ -156,7 +156,7 @@ class PairwiseConfig(Strict):
 
 
 class TrustConfig(Strict):
-    """What the judge of the run is held against."""
+    """What the judge of the run is compared with."""
 
     beside: list[Name] = Field(description="further judges of the same responses, by file name in config/judge/")
 

@@ -3,6 +3,8 @@
 from superficial.config.schema.base import Name, Strict
 from superficial.config.schema.figure import FigureStage
 
+BASE, ALIGNED = "base", "aligned"  # the ends of a ladder; the rungs between go by the names of the pair's stages
+
 
 class Rung(Strict):
     """A model of a ladder as figures name it."""

@@ -93,3 +93,10 @@ class PairConfig(Strict):
         if taken := {"base", "aligned"} & set(stages):
             raise ValueError(f"a stage cannot be named {sorted(taken)[0]}")
         return stages
+
+
+class LockFile(Strict):
+    """config/lock.yaml: by repository, the commit that each revision named in the configuration stands for."""
+
+    models: dict[Repository, dict[str, Commit]] = Field(default={})
+    datasets: dict[Repository, dict[str, Commit]] = Field(default={})

@@ -1,4 +1,4 @@
-"""What decides speed and memory, and in half precision at most what rounding decides."""
+"""Settings of speed and memory. In half precision they may also decide what rounding decides."""
 
 from typing import Annotated, Any, Literal
 

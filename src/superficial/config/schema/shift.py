@@ -47,7 +47,7 @@ class HandoffConfig(Strict):
 
     prefixes: Prefixes = Field(description="response tokens handed over, rising")
     max_new_tokens: int = Field(ge=1, description="tokens that the base decodes after them: the window of comparison")
-    examples: int | None = Field(ge=1, description="the first so many regular instructions; null: all of them")
+    examples: int | None = Field(ge=1, description="this many regular instructions, the first ones; null: all of them")
 
 
 class HandoffStage(HandoffConfig):

@@ -9,7 +9,7 @@ GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole 
 def tie_margin(dtype: torch.dtype) -> float:
     """What `choose` takes for a near tie where a model computes in `dtype`: in half precision a quarter of a step.
 
-    Its logits are not rounded, only the states are that they are made from; a whole step would flag a tenth of all
+    The logits are not rounded, but the states that they are made from are. A whole step would flag a tenth of all
     tokens. So another batch changes more tokens near this margin than far from it, and now and then one beyond it.
 
     >>> tie_margin(torch.float32), tie_margin(torch.bfloat16)

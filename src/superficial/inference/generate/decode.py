@@ -1,6 +1,6 @@
-"""The decoding loop: in float32 token for token what `model.generate` answers to each full prompt, many times faster.
+"""The decoding loop. In float32 it gives the tokens of `model.generate` on each full prompt, many times faster.
 
-What prompts share is read once. Rows that finish leave, on a card at the next look at them.
+What prompts share is read once. Rows that are finished leave the batch, on a card at the next look at them.
 """
 
 from collections.abc import Callable, Iterator, Sequence

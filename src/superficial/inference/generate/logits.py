@@ -10,9 +10,9 @@ from superficial.models.head import LMHead, model_body, own_head, states_and_log
 class NextLogits:
     """`next_logits(**inputs)` gives float32 logits (V, B), on the device of the inputs wherever the head lies.
 
-    Vocabulary first, the product of head and states takes half the time (measured at B = 40, V = 262,144), and in half
-    precision it is not rounded. The first call compares with the model's own logits; a model whose head does more than
-    that product keeps its own way.
+    With the vocabulary first, the product of head and states takes half the time (measured at B = 40, V = 262,144), and
+    in half precision it is not rounded. The first call compares with the model's own logits; a model whose head does
+    more than that product keeps its own way.
     """
 
     def __init__(self, model: Any) -> None:

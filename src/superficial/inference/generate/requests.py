@@ -49,7 +49,7 @@ class AnsweredRequests:
 
 
 def shard_requests(requests: Sequence[GenerationRequest], batch: int, shard: Shard) -> list[GenerationRequest]:
-    """The requests of every so-manieth batch of those that `answer` would decode."""
+    """The requests of this shard: whole batches of those that `answer_requests` would decode, every n-th one."""
     distinct = list({one.key: one for one in requests}.values())
     rows = shard.of(batches([one.prompt for one in distinct], batch))
     return [distinct[row] for together in rows for row in together]
@@ -104,8 +104,8 @@ def _with_batches(
 ) -> list[GenerationRequest]:
     """The whole batches of an undisturbed run in which something is `waiting`.
 
-    In half precision a row's tokens may hang on the rows beside it, so an answer that is missing is decoded among those
-    that it would have been decoded with; these keep the answers that they have.
+    In half precision a row's tokens may depend on the rows beside it, so an answer that is missing is decoded among
+    those that it would have been decoded with; these keep the answers that they have.
     """
     rows = batches([one.prompt for one in every], batch)
     return [every[row] for together in rows if any(every[at].key in waiting for at in together) for row in together]

@@ -39,7 +39,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an instruction, about the last turn where it is a dialogue.
+    """Write one row for each instruction, about the last turn where it is a dialogue.
 
     Columns: id, prompt_ids, prompt_sha256, token_ids, text, finish_reason, neighbours, earlier_answers (of the turns
     before), near_ties (tokens that rounding may have decided; NaN where a server answered). An end token, when the

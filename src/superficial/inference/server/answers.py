@@ -1,4 +1,4 @@
-"""The second engine: a server answers the instructions, with the decoding that the first engine does here."""
+"""A server answers the prompts, with the same decoding as a model in this process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ NEUTRAL = {"top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "repetitio
 
 Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
 
-# Where a server may end already: the closing fence and the query that a base model makes up next. It spares tokens, and
-# the stop rule decides as if the text went on, but for such lines inside nested code blocks or longer fences.
+# A text at which a server may stop: the closing fence and the query that a base model makes up next. That saves tokens.
+# The stop rule decides as if the text went on, except for such lines in nested code blocks or between longer fences.
 SPARED = f"```\n\n{HEADER}"
 
 
@@ -44,8 +44,8 @@ def answer_prompts(
 
     `told` is what the chat template is told beside the messages; vLLM and SGLang call it chat_template_kwargs.
 
-    A prompt text must not spell out a BOS that the server's tokenizer adds. A server that tells a stop text from an end
-    token nowhere is believed to have met the stop text.
+    A prompt text must not spell out a BOS that the server's tokenizer adds. If a server does not say whether it met the
+    stop text or an end token, the stop text is assumed.
 
     Raises UserError when any answer is missing; the others are stored.
     """

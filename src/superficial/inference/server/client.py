@@ -1,6 +1,5 @@
 """Ask a server: many requests at a time, each until it has a usable answer, none that is answered already."""
 
-import sys
 import threading
 import time
 from collections import deque
@@ -8,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from superficial.artifacts.errors import UserError
+from superficial.artifacts.job_log import say
 from superficial.artifacts.progress import progress
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.budget import Budget
@@ -29,8 +29,8 @@ def ask(
     tries, or one that the server refuses, is a Failure; it is not stored, so that the next run asks it again.
 
     Raises UserError when the rest cannot succeed either: nothing listens, key or model are refused, the budget is used
-    up, a rate limit outlasts `server.max_wait_s`, HOPELESS requests failed in a row. Requests under way are then still
-    brought home; what is stored stays.
+    up, a rate limit outlasts `server.max_wait_s`, HOPELESS requests failed in a row. Requests under way are still
+    waited for, and what is stored stays.
     """
     keys = {request.item: request_key(server, request) for request in requests}
     ledger.refresh()
@@ -68,7 +68,7 @@ class _Asking:
     def run(self, total: int) -> dict[str, Failure]:
         """Settle every request of the queue; returns the failures by key. `total` counts those stored before, too."""
         stored = total - len(self._waiting)
-        print(self._budget.forecast([request for _, request in self._waiting], stored), file=sys.stderr)
+        say(self._budget.forecast([request for _, request in self._waiting], stored))
         workers = min(self._server.concurrency, len(self._waiting))
         with progress(f"asking ({self._who})", total, "answers") as self._bar:
             self._bar.update(stored)

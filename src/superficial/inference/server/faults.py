@@ -21,7 +21,7 @@ class Faulty(Exception):
 
 
 class RateLimited(Faulty):
-    """The server is well but wants fewer requests (429): every worker waits."""
+    """The server works but wants fewer requests (429): every worker waits."""
 
 
 class Unreachable(Faulty):

@@ -1,4 +1,4 @@
-"""What a server answered, and what is said when it did not."""
+"""What a server answered, or why there is no answer."""
 
 from dataclasses import dataclass
 from typing import Any

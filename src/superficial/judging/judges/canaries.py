@@ -15,8 +15,7 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
 from superficial.config.schema.judge import CanariesStage
 from superficial.judging.judges.item import Item
-from superficial.judging.judges.stage import response_texts, results_of, score_items, score_rows
-from superficial.judging.judges.who import open_judge
+from superficial.judging.judges.stage import open_judge, response_texts, results_of, score_items, score_rows
 
 AGAIN, NEWLINE = "asked again", "one more line break"
 ORIGINAL = "original"

@@ -27,7 +27,7 @@ def imported_scores(
     if cfg.source is None:
         raise UserError("it names no folder", where=f"judge {cfg.name}", remedy="judge.source=FOLDER")
     known = cfg.systems.get(system, system)
-    # What the files hold beyond these instructions is none of our business here.
+    # Other instructions in the files are ignored.
     found = read_published(Path(cfg.source), data, partly=True)
     if cfg.systems and system not in cfg.systems and known not in set(found.judgments["system"]):
         nothing = Judged(Verdict(nan, "", NOT_JUDGED), "")

@@ -44,7 +44,7 @@ class Judged(Generic[Kind]):
 
 
 class Judge(Protocol):
-    """Whoever can be asked. Both methods answer every item, in a mapping from its name and the aspect."""
+    """A judge that can be asked. Both methods answer every item, in a mapping from its name and the aspect."""
 
     def scores(self, items: Sequence[Item]) -> dict[tuple[str, str], Judged[Verdict]]:
         """Scores of single responses."""

@@ -14,7 +14,7 @@ RIDGE = np.array([0.01, 1.0])
 
 
 def outcomes(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an instruction and aspect: id, aspect, win, tie, lose, which sum to 1, or are NaN when unscored.
+    """One row for each instruction and aspect: id, aspect, win, tie, lose, which sum to 1, or are NaN when unscored.
 
     A judge that was asked in both orders must say the same twice, else it is a tie; one that is unscored in either
     order is unscored. People's votes count in equal parts.

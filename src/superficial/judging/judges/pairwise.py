@@ -15,9 +15,8 @@ from superficial.data.dialogue import answered_queries
 from superficial.judging.judges.canaries import drawn_examples
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.item import Item, Judged
-from superficial.judging.judges.stage import response_texts, results_of
+from superficial.judging.judges.stage import open_judge, response_texts, results_of
 from superficial.judging.judges.votes import vote_rows
-from superficial.judging.judges.who import open_judge
 
 GIVEN, SWAPPED = "given", "swapped"  # whether the response of system a is shown first, or that of b
 COLUMNS = ("id", "category", "aspect", "order", "vote", "p_first", "reason", "unscored", "raw")
@@ -34,7 +33,7 @@ def run(
     votes: Path | list[Path],
     out: Path,
 ) -> None:
-    """Write one row an instruction, aspect and order, with the COLUMNS.
+    """Write one row for each instruction, aspect and order, with the COLUMNS.
 
     `vote` is the system preferred (a, b, tie), empty where `unscored` says why; `p_first` the probability that the
     response shown first is preferred, where the judge gives one. People vote once, on the whole, in the order `given`.

@@ -46,7 +46,7 @@ class ProbabilityReader:
     """A transformers model that reads one rubric.
 
     Prompts are read one at a time: a few hundred tokens fill the processor, and without padding or neighbours a reading
-    hangs on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
+    depends on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
     together, each in a row of its own, so that no aspect sees the score of another.
     """
 
@@ -70,7 +70,7 @@ class ProbabilityReader:
     def readings(
         self, name: str, values: Mapping[str, str], questions: Sequence[Question]
     ) -> list[AnswerProbabilities]:
-        """One reading a question, of the prompt with `values` in its slots. A UserError if item `name` is too long."""
+        """What the judge would answer to each question about `values`; a UserError if item `name` is too long."""
         ids = self._ids(values)
         longest = max(len(question.lead) for question in questions)
         tokens, most = len(ids) + longest, self._loaded.max_length

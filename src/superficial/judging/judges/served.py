@@ -1,12 +1,12 @@
 """A judge behind an OpenAI-compatible endpoint."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.errors import UserError
+from superficial.artifacts.job_log import say
 from superficial.config.schema.judge import AskedServer
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.client import ask
@@ -50,7 +50,7 @@ class ServedJudge:
             )
         if failed:
             how = "to ask them again: snakemake -R judge pairwise canaries judge_swapped"
-            print(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason} ({how})", file=sys.stderr)
+            say(f"{len(failed)} of {len(replies)} items are unscored: {failed[0].reason} ({how})")
         found = {item.name: _parsed(replies[item.name], item, parse, nothing) for item in items}
         unread = [item for item in items if _unreadable(replies[item.name], found[item.name])]
         again = self._asked({item.name: self._repair(first[item.name], _text(replies[item.name])) for item in unread})

@@ -1,5 +1,6 @@
 """The judge stage: a judge scores every response of one system, aspect by aspect (paper, section 4.2)."""
 
+import importlib
 import time
 from collections.abc import Mapping, Sequence
 from math import nan
@@ -12,18 +13,27 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
-from superficial.config.schema.judge import AskedImported, AskedLocal, AskedServer, AskedVotes, JudgeStage
+from superficial.config.schema.judge import (
+    AskedImported,
+    AskedJudge,
+    AskedLocal,
+    AskedModule,
+    AskedServer,
+    AskedVotes,
+    JudgeStage,
+)
 from superficial.data.dialogue import answered_queries
+from superficial.inference.server.ledger import open_ledger
 from superficial.judging.judges.imported import imported_scores
-from superficial.judging.judges.item import Item, Judged
+from superficial.judging.judges.item import Item, Judge, Judged, require_askable
 from superficial.judging.judges.parse import Verdict
-from superficial.judging.judges.who import open_judge
+from superficial.judging.judges.served import ServedJudge
 
 NO_RESPONSE = "there is no response"
 
 
 def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model: Path | list[Path], out: Path) -> None:
-    """Write one row an instruction and aspect: id, category, aspect, score, reason, unscored, raw.
+    """Write one row for each instruction and aspect: id, category, aspect, score, reason, unscored, raw.
 
     `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
     Instructions without a response stand last; those of a category without any are left out.
@@ -68,6 +78,22 @@ def share(
         open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
 
 
+def open_judge(judge: AskedJudge, model: Path | list[Path], runtime: Runtime, results: Path) -> Judge:
+    """The judge, ready to be asked. `model` is the manifest of a local one; answers are kept below `results`."""
+    asked = require_askable(judge)
+    if isinstance(asked, AskedLocal):
+        # Here, because a served judge needs none of the numerical libraries, which take seconds to import.
+        from superficial.judging.judges.probabilities import ProbabilityJudge
+
+        assert isinstance(model, Path)
+        return ProbabilityJudge(asked, model, runtime, results)
+    if isinstance(asked, AskedModule):
+        own: Judge = importlib.import_module(f"superficial.judging.kinds.{asked.module}").open_judge(asked.options)
+        return own
+    server = runtime.judges[asked.name]
+    return ServedJudge(asked, server, open_ledger(server, results))
+
+
 def response_texts(responses: Path) -> dict[str, str]:
     """Responses by id."""
     table = read_table(responses)
@@ -86,7 +112,7 @@ def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:
 
 
 def score_rows(items: Sequence[Item], found: Mapping[tuple[str, str], Judged[Verdict]]) -> pd.DataFrame:
-    """The table of judgments: one row an item and aspect."""
+    """The table of judgments: one row for each item and aspect."""
     rows = []
     for item in items:
         for aspect in item.aspects:

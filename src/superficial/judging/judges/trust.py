@@ -33,7 +33,7 @@ def run(
     published: Path | list[Path],
     out: Path,
 ) -> None:
-    """Write one row a measure: judge, measure, variant, value, low, high, n, examples, unscored.
+    """Write one row for each measure: judge, measure, variant, value, low, high, n, examples, unscored.
 
     Measures: `unscored` and `commonest` (share of scores that are, rounded, the most frequent one), `moved` (share of
     scores that a variant changed by MOVED or more) and `shift` (by how much on average), `first` (share of verdicts

@@ -21,7 +21,7 @@ JUDGMENT = ("system", "judge", "id", "category", "aspect", "score", "reason", "u
 
 @dataclass(frozen=True)
 class Published:
-    """`responses`: system, id, text. `judgments`: the columns of JUDGMENT, one row an instruction and aspect."""
+    """`responses`: system, id, text. `judgments`: the columns of JUDGMENT, one row for each instruction and aspect."""
 
     responses: pd.DataFrame
     judgments: pd.DataFrame

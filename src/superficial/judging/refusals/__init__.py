@@ -1,1 +1,1 @@
-"""Does a response decline? Told by a list of phrases, and held against labels of a person. English only."""
+"""Does a response decline? A list of phrases decides, and is compared with labels of a person. English only."""

@@ -3,7 +3,7 @@
 - `runs_on`: the answer was cut at the limit of new tokens, because neither an end token nor a stop rule came before.
 - `loops`: more than half of its 8-grams of tokens repeat an earlier one.
 - `echoes`: it begins by repeating the query word for word (see `is_echo`). A query in other words is not found.
-- `invents`: it goes on to a further query that nobody asked (see `invents_query`).
+- `invents`: it goes on to a further query that was not asked (see `invents_query`).
 
 Instructions that ask for their own words back, or for a list of questions, may count in the last two; they do so for
 every method alike.
@@ -35,10 +35,10 @@ def measure(
 ) -> dict[str, float]:
     """Every entry of MEASURES for one answer: counts, shares in 0..1, and 0 or 1; NaN where it cannot be known.
 
-    `near_ties` are tokens that rounding may have decided. `rest` is what was decoded after the cut, None where nobody
-    knows. Without token ids (a server answered) tokens and repetitions are NaN. `repeated` is the share of 8-grams of
-    tokens that occurred before; `echo_words` the longest run of words that query and beginning share; `fails` says that
-    any of the four failures is there.
+    `near_ties` are tokens that rounding may have decided. `rest` is what was decoded after the cut, None where that is
+    not known. Without token ids (a server answered) tokens and repetitions are NaN. `repeated` is the share of 8-grams
+    of tokens that occurred before; `echo_words` the longest run of words that query and beginning share; `fails` says
+    that any of the four failures is there.
     """
     known = len(token_ids) > 0
     repeated = repeated_ngrams(token_ids) if known else math.nan
@@ -88,12 +88,12 @@ def is_echo(run: int, queried: int) -> bool:
 
 
 def invents_query(instruction: str, text: str, rest: str | None) -> bool:
-    """Whether the answer goes on to a further query that nobody asked.
+    """Whether the answer goes on to a further query that was not asked.
 
     That is the template's header where no fence had closed the answer, or a line that opens a turn ("User:",
     "### Question 2:"), outside of code and below the answer's beginning or right behind the fence; there the template's
-    own header is only the layout. A word that the instruction holds too opens no turn: whoever asks for interview
-    questions gets "Question 1:".
+    own header is only the layout. A word that the instruction holds too opens no turn: an instruction that asks for
+    interview questions gets "Question 1:".
 
     >>> invents_query("Is tea hot?", "Yes.", "\\n\\n# Query:"), invents_query("Is tea hot?", "Yes.", "\\n```\\n\\n")
     (True, False)

@@ -22,7 +22,7 @@ Paths = Path | list[Path]
 def run(
     cfg: ResponseStatsStage, runtime: RuntimeConfig, *, data: Path, responses: Paths, models: Paths, out: list[Path]
 ) -> None:
-    """Write statistics of systems, and a row an answer; the files of responses stand in the order of `cfg.systems`.
+    """Write statistics of systems, and a row for each answer; files of responses stand in the order of `cfg.systems`.
 
     `models` are manifests: their tokenizers read what was decoded beyond the end of an answer.
     """
@@ -47,7 +47,7 @@ def run(
 
 
 def answer_table(instructions: pd.DataFrame, responses: pd.DataFrame, rests: list[str | None]) -> pd.DataFrame:
-    """One row an instruction, in the order of the data: id, category, finish_reason and MEASURES.
+    """One row for each instruction, in the order of the data: id, category, finish_reason and MEASURES.
 
     Raises KeyError when a response is of no instruction of the data.
     """

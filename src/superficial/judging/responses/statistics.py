@@ -9,7 +9,7 @@ from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
 
 def response_table(answers: pd.DataFrame, cfg: ResponseStatsStage) -> pd.DataFrame:
-    """One row a system, in the order of `cfg.systems`, and measure: its mean, and how far that is from the baseline's.
+    """One row for each system (as in `cfg.systems`) and measure: its mean, and how far that is from the baseline's.
 
     Columns: mean, ci_low, ci_high, n (answers for which it is known), baseline, and the mean paired difference from
     that with difference_low and difference_high, blank for systems that have no baseline or are one themselves. Every

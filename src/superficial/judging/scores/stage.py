@@ -8,8 +8,7 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import JudgedStage, RuntimeConfig
-from superficial.judging.scores.applicable import count_na
-from superficial.judging.scores.statistics import score_table
+from superficial.judging.scores.statistics import count_na, score_table
 
 
 def run(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from superficial.config.schema import IntervalsConfig
 from superficial.data.words import count_words
 from superficial.judging.judges.aspects import ASPECTS
+from superficial.judging.judges.parse import verdict
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
 SIX = tuple(aspect for aspects in ASPECTS.values() for aspect in aspects)
@@ -18,10 +19,23 @@ GROUPINGS = {"tasks": "task", "topics": "topic"}  # column of the data, name in 
 Bools = NDArray[np.bool_]
 
 
+NOT_APPLICABLE = verdict("N/A", "").unscored
+
+
+def count_na(judgments: pd.DataFrame, *, as_five: bool) -> pd.DataFrame:
+    """Judgments (score, unscored) in which N/A is unscored, or 5 as in the published code (just-eval, `report`)."""
+    if not as_five:
+        return judgments
+    applies = judgments["unscored"] != NOT_APPLICABLE
+    return judgments.assign(
+        score=judgments["score"].where(applies, 5.0), unscored=judgments["unscored"].where(applies, "")
+    )
+
+
 def score_table(
     judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: IntervalsConfig
 ) -> pd.DataFrame:
-    """One row a system, judge, group and aspect: mean, interval, n scored and how many were unscored.
+    """One row for each system, judge, group and aspect: mean, interval, n scored and how many were unscored.
 
     `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text; `data` may
     lack tags. Groupings: "all", "task" and "topic"; an instruction counts for every tag it has. `average` is the plain

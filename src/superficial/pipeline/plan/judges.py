@@ -56,7 +56,7 @@ class JudgeWork:
         return requested(server, self._sizes.instructions.queries, prompt, answer)
 
     def _drawn(self, examples: int | None) -> tuple[int, int]:
-        """Of so many instructions, those of either category: as many as there may be of the dearer, regular ones."""
+        """Instructions of each category among `examples`: as many regular ones as possible, because they cost more."""
         asked = self._sizes.instructions
         count = asked.count if examples is None else min(examples, asked.count)
         return min(count, asked.regular), count - min(count, asked.regular)

@@ -1,4 +1,4 @@
-"""How large the things are that a plan hangs on: models, instructions, prompts, answers.
+"""How large the things are that a plan depends on: models, instructions, prompts, answers.
 
 All of it follows from the configuration; where a finished run or a model's folder is at hand, that is taken instead.
 """

@@ -14,7 +14,7 @@ SCORES = ("score", "rescore")  # stages that write hidden states
 
 
 def table(stages: Mapping[str, PlannedWork]) -> list[str]:
-    """A line a stage and one for all of them."""
+    """A line for each stage and one for all of them."""
     total = sum(stages.values(), PlannedWork())
     rows = [HEAD, *(_row(name, work) for name, work in stages.items()), _row("total", total)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]

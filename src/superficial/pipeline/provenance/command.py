@@ -9,7 +9,7 @@ from superficial.pipeline.provenance.verify import RESULTS, Mismatches, read_res
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print one line a finding; returns 0 when everything agrees, else 1."""
+    """Print one line for each finding; returns 0 when everything agrees, else 1."""
     parser = argparse.ArgumentParser(prog="python -m superficial verify", description="Compare results with manifest.")
     parser.add_argument("results", nargs="?", type=Path, default=RESULTS, help="folder with manifest.json")
     results = parser.parse_args(arguments).results

@@ -34,7 +34,7 @@ def read_results(results: Path) -> dict[str, Any]:
     """The manifest of `results`.
 
     Raises:
-        UserError: there is none, or it is none.
+        UserError: there is no manifest, or the file is not one.
     """
     path = results / MANIFEST
     if not path.is_file():

@@ -7,11 +7,8 @@ from pydantic import BaseModel
 from superficial.config import schema
 from superficial.config.experiment import Experiment
 from superficial.config.schema.server import ModuleEngine
-from superficial.pipeline.slices import contexts as in_context
-from superficial.pipeline.slices import judging
-from superficial.pipeline.slices import ladder as stage_ladder
+from superficial.pipeline.slices import judging, probes
 from superficial.pipeline.slices import responses as answering
-from superficial.pipeline.slices import search as searching
 from superficial.pipeline.slices.views import browser, definitions_table, figure, pairs_table, ratio_figure, report
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
@@ -134,7 +131,7 @@ def judged_view(run: Experiment) -> schema.JudgedView:
 
 
 def judged_figure(run: Experiment, _: str) -> schema.JudgedFigure:
-    """The look, whose scores, and which systems belong to one pair: they are held against each other."""
+    """The look, whose scores, and which systems belong to one pair: they are compared with each other."""
     view = judged_view(run)
     names = {system.name: system.title for system in view.systems}
     groups = [
@@ -190,22 +187,24 @@ SLICES: Mapping[str, Slice] = {
     "handoff": handoff,
     "prefill": prefill,
     "causal": causal,
-    "prompt_search": searching.prompt_search,
-    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **searching.searched(run)),
-    "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **searching.searched(run)),
+    "prompt_search": probes.prompt_search,
+    "search_figure": lambda run, _: schema.SearchFigure(**dict(figure(run, "")), **probes.searched(run)),
+    "search_table": lambda run, _: schema.SearchTable(**pairs_table(run), **probes.searched(run)),
     "align_examples": align_examples,
     "align": align,
     "figure": figure,
     "ratio_figure": ratio_figure,
-    "ladder_figure": lambda run, _: schema.LadderFigure(**dict(figure(run, "")), ladders=stage_ladder.ladders(run)),
-    "contexts_figure": lambda run, _: schema.ContextsFigure(**dict(figure(run, "")), contexts=in_context.titles(run)),
+    "ladder_figure": lambda run, _: schema.LadderFigure(**dict(figure(run, "")), ladders=probes.ladders(run)),
+    "contexts_figure": lambda run, _: schema.ContextsFigure(
+        **dict(figure(run, "")), contexts=probes.context_titles(run)
+    ),
     "causal_figure": lambda run, _: schema.CausalFigure(
         **dict(figure(run, "")), judge=judging.judge_title(run.settings.judge)
     ),
     "findings_table": lambda run, _: schema.FindingsTable(
-        **pairs_table(run), contexts=in_context.titles(run), published=run.settings.reference.token_shift
+        **pairs_table(run), contexts=probes.context_titles(run), published=run.settings.reference.token_shift
     ),
-    "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=in_context.titles(run)),
+    "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=probes.context_titles(run)),
     "browser": browser,
     "report": report,
     "definitions_table": definitions_table,

@@ -10,14 +10,12 @@ from superficial.config.schema.responses import (
     ShownSystem,
 )
 
-ZERO_SHOT, URIAL = (
-    "zero_shot",
-    "urial",
-)  # the method that others are held against, and how the names of the paper's begin
+ZERO_SHOT = "zero_shot"  # the method that others are compared with
+URIAL = "urial"  # the names of the paper's methods begin so
 
 
 def response_stats(run: Experiment, _: str) -> ResponseStatsStage:
-    """Intervals, and which zero-shot answers each system is held against: those of its own pair's base model."""
+    """Intervals, and which zero-shot answers each system is compared with: those of its own pair's base model."""
     found: dict[str, AnsweringSystem] = {}
     for pair in run.pairs.values():
         baseline = (pair.base.name, ZERO_SHOT)

@@ -6,8 +6,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config import schema
 from superficial.config.experiment import Experiment
 from superficial.config.validation import nearest
-from superficial.pipeline.slices import contexts as in_context
-from superficial.pipeline.slices import judging
+from superficial.pipeline.slices import judging, probes
 from superficial.pipeline.systems import about_published
 
 
@@ -65,7 +64,7 @@ def browser(run: Experiment, _: str) -> schema.BrowserStage:
         response=settings.response.name,
         contexts=[
             schema.ShownContext(name=method.name, title=method.title, prompt=method.prompt)
-            for method in map(run.method, [settings.context.name, *in_context.further(run)])
+            for method in map(run.method, [settings.context.name, *probes.further_contexts(run)])
         ],
         judge=judging.beside_responses(run),
         pairs=[

@@ -1,4 +1,4 @@
-"""Both models decode in lock-step, a token a step, each under its own context.
+"""Both models decode in lock-step, one token at each step, each model under its own context.
 
 Neither has a repetition penalty, and only end tokens end a response: the closing fence of the zero-shot template is a
 stop rule for texts that the base wrote alone. Rules that agree so far share a row: it splits where they part. A model

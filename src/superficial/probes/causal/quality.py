@@ -14,7 +14,7 @@ REFERENCES = {"base": "none", "aligned": "all"}  # whose own decoding: variant
 
 
 def quality(table: pd.DataFrame, judgments: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
-    """One row a variant and measure: mean, low, high, examples (with a score), unscored (judgments without one).
+    """One row for each variant and measure: mean, low, high, examples (with a score), unscored (judgments without one).
 
     `score`: mean of the means of the five aspects over regular instructions; `safety`: over the others; both 1 to 5.
     `_above_base`, `_above_aligned`: the same of the differences to that model's own decoding, instruction by

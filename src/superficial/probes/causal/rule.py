@@ -15,7 +15,7 @@ OTHER: dict[Side, Side] = {"base": "aligned", "aligned": "base"}
 
 @dataclass(frozen=True)
 class SwapRule:
-    """`driver` decodes greedily; the other model's choice is taken at `positions`, and wherever its category says so.
+    """`driver` decodes greedily; the other model's choice is taken at `positions`, and where its category is listed.
 
     The category of a position is that of the aligned model's choice under the base, both after the same tokens.
     """
@@ -38,7 +38,7 @@ SHIFTED = SwapRule("base", ("shifted",))
 
 
 def swap_rules(variants: Sequence[str], first: Sequence[int], limit: int) -> dict[str, SwapRule]:
-    """The rule of each variant by name, without `random`, whose positions hang on what SHIFTED did.
+    """The rule of each variant by name, without `random`, whose positions depend on what SHIFTED did.
 
     `none` is always there. `first` stands for one variant each number k of it: the first k positions.
 

@@ -16,7 +16,7 @@ class SharedTokens:
     def __init__(self, pairing: Pairing, models: Mapping[Side, LoadedModel]) -> None:
         ids = {"base": pairing.base_ids, "aligned": pairing.aligned_ids}
         self._ids = None if pairing.exact else {side: torch.from_numpy(ids[side]) for side in SIDES}
-        # A response ends with an end token of either model, whoever said it.
+        # A response ends with an end token of either model, no matter which model chose it.
         self.ends = frozenset(
             int(place) for side in SIDES for place in np.flatnonzero(np.isin(ids[side], models[side].end_ids))
         )

@@ -39,7 +39,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an example and variant; ids of tokens are the aligned model's.
+    """Write one row for each example and variant; ids of tokens are the aligned model's.
 
     `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response.
     `swapped`, `changed`: tokens taken from the other model, and those of them that the driver would not have said.
@@ -84,7 +84,7 @@ def run(
 
 
 def drawn_instructions(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:
-    """So many instructions, in shares as regular and safety have them; a larger draw holds every smaller one."""
+    """Draw instructions, regular and safety in the shares of the data; a larger draw holds all smaller ones."""
     order = data.assign(drawn=[digest([seed, example]) for example in data["id"]]).sort_values("drawn")
     within = order.groupby("category")
     order["place"] = (within.cumcount() + 0.5) / within["id"].transform("size")
@@ -144,7 +144,7 @@ def decode(
 def measure_response(
     loaded: LoadedModel, one: SwappedResponse, reference: list[int], own: list[int], ends: set[int]
 ) -> dict[str, Any]:
-    """The row of one response, held against the aligned one and the base's own."""
+    """The row of one response, compared with the aligned one and the base's own."""
 
     def text(tokens: list[int]) -> str:
         return str(loaded.tokenizer.decode(tokens[:-1] if tokens and tokens[-1] in ends else tokens))

@@ -33,7 +33,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, causal: Path, judgments
 
 
 def causal_means(table: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
-    """One row a variant and measure: mean, low, high, examples, unscored (0: nobody was asked).
+    """One row for each variant and measure: mean, low, high, examples, unscored (0: no judge was asked).
 
     Units are those of the causal stage, `share` is that of the tokens which are swapped; intervals come from a
     bootstrap over examples, the same draws for every variant.

@@ -1,7 +1,7 @@
 """The handoff stage: the base model goes on from the first response tokens of the aligned model (paper, finding 4).
 
 Decoding is plain greedy, without the repetition penalty of 1.1 that the paper gives base models: the continuation is
-held against a response that was decoded plainly, and a penalty would make the two part for a reason of its own.
+compared with a response that was decoded plainly, and a penalty alone would make the two differ.
 """
 
 import time
@@ -53,7 +53,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row an example and k: the continuation's token_ids and how far it follows the response.
+    """Write one row for each example and k: the continuation's token_ids and how far it follows the response.
 
     `agreeing`: tokens of the longest agreeing run from the handoff on. `agreeing_share`: the same as a share of the
     response tokens in the window. `rouge_l`: F1 over words, 0 to 1. `unshifted_rest`: share of unshifted tokens among
@@ -62,7 +62,7 @@ def run(
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
-    # Ids are the base's throughout: it reads the first ones, and the others are held against what it writes.
+    # Ids are the base's throughout: it reads the first ones, and the others are compared with what it writes.
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     handoffs = build_handoffs(loaded, cfg, prompts, read_table(data), answers)

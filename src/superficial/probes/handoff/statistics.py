@@ -23,7 +23,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, handoff: Path, out: Pat
 
 
 def handoff_means(table: pd.DataFrame, cfg: IntervalsConfig) -> pd.DataFrame:
-    """One row a k and measure: mean, low, high, examples (whose response is longer than k), window (tokens).
+    """One row for each k and measure: mean, low, high, examples (whose response is longer than k), window (tokens).
 
     Units are those of the handoff stage; intervals come from a bootstrap over examples, the same draws at every k.
     """

@@ -7,10 +7,10 @@ from pathlib import Path
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import IntervalsConfig, RuntimeConfig
+from superficial.config.schema.ladder import ALIGNED, BASE
 from superficial.probes.contexts.grouping import groupings
 from superficial.probes.contexts.recovery import TokenShifts
 from superficial.probes.contexts.stage import same_tokens
-from superficial.probes.ladder.rung import ALIGNED, BASE
 from superficial.probes.ladder.steps import ladder
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Bootstrap

@@ -44,7 +44,7 @@ def run(
     prompt_files: Path | Sequence[Path] = (),
     out: Path,
 ) -> None:
-    """Write one row a harmful instruction, opening and k: what was `given`, and the `text` that the model wrote then.
+    """Write one row for each harmful instruction, opening and k: what was `given`, and the `text` that followed.
 
     `token_ids` are those of `text`, with the token that ended it. At k = 0 all openings have one and the same answer.
     `responses` are the aligned model's: of a dialogue, its earlier answers stand in the prompt. Answers are kept in a

@@ -28,7 +28,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, base: Path, aligned: Pa
 
 
 def rates(table: pd.DataFrame, refusals: Refusals, cfg: IntervalsConfig) -> pd.DataFrame:
-    """One row an opening and k: share of responses that decline (mean, low, high), examples, `given`, window (tokens).
+    """One row for each opening and k: share of responses that decline (mean, low, high), examples, `given`, window.
 
     What was given never counts, only what the model wrote then. Intervals come from a bootstrap over examples, the same
     draws everywhere.

@@ -19,7 +19,7 @@ from superficial.models.head import LMHead
 from superficial.models.head_file import read_head
 from superficial.models.load import LoadedModel
 from superficial.models.manifest import model_key, read_manifest
-from superficial.probes.search.greedy import Shown
+from superficial.probes.search.greedy import ExampleIds
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import parts_of
 from superficial.shift.distributions import HeadAndStates, Workspace, divergence
@@ -90,7 +90,7 @@ class PromptDistance:
         self._store = Store(results / ".search" / f"{digest(self._about)[:32]}.jsonl")
         self._known = lru_cache(maxsize=1)(self._read_known)  # only the newest is needed
 
-    def kl(self, shown: Shown, half: Half, *, grown: bool = False) -> MeasuredPrompt:
+    def kl(self, shown: ExampleIds, half: Half, *, grown: bool = False) -> MeasuredPrompt:
         """Under `shown` examples; `grown`: all but the last one are read once, for all that go on from them."""
         sequences = self._sequences(shown, half)
         key = digest([self._about, half.key, grown, [astuple(one) for one in sequences]])
@@ -98,7 +98,7 @@ class PromptDistance:
             self._store.put({key: vars(self._find(sequences, half, shown[:-1] if grown else None))})
         return MeasuredPrompt(**self._store[key])
 
-    def _find(self, sequences: list[TokenSequence], half: Half, before: Shown | None) -> MeasuredPrompt:
+    def _find(self, sequences: list[TokenSequence], half: Half, before: ExampleIds | None) -> MeasuredPrompt:
         known = None if before is None else self._known(before, half)
         scorer = TeacherForcing(self._base, self._runtime.score_tokens, known=known, quiet=True)
         divergences = self._divergences(scorer.states(sequences), half.states)
@@ -108,7 +108,7 @@ class PromptDistance:
         kl = [float(part.double().sum()) for part in torch.split(divergences, half.lengths)]
         return MeasuredPrompt(kl, scorer.fed_tokens, scorer.forward_passes, known.fed if known else 0)
 
-    def _read_known(self, shown: Shown, half: Half) -> SharedPrefix:
+    def _read_known(self, shown: ExampleIds, half: Half) -> SharedPrefix:
         """What prompts with `shown` begin with, always read example by example, so that a killed run goes on alike."""
         before = self._known(shown[:-1], half) if shown else None
         contexts = [sequence.context for sequence in self._sequences(shown, half)]
@@ -118,7 +118,7 @@ class PromptDistance:
         self.forward_passes += found.fed > 0
         return found
 
-    def _sequences(self, shown: Shown, half: Half) -> list[TokenSequence]:
+    def _sequences(self, shown: ExampleIds, half: Half) -> list[TokenSequence]:
         builder = PromptBuilder.of(self._base, *showing(self._prompt, self._files, shown))
         return build_sequences(self._base, builder, self._data, half.responses)
 
@@ -150,7 +150,7 @@ class PromptDistance:
         return Workspace(self._chunk, head.vocabulary, head.weight.device)
 
 
-def showing(prompt: PromptConfig, files: Sequence[Path], shown: Shown) -> tuple[PromptConfig, list[Path]]:
+def showing(prompt: PromptConfig, files: Sequence[Path], shown: ExampleIds) -> tuple[PromptConfig, list[Path]]:
     """`prompt` with these examples of its pool, or without any, and the files that it then reads."""
     if prompt.examples is not None and shown:
         examples = prompt.examples.model_copy(update={"ids": list(shown)})

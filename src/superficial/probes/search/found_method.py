@@ -6,7 +6,7 @@ import yaml
 
 from superficial.artifacts.files import whole_file
 from superficial.config.schema import MethodConfig
-from superficial.probes.search.greedy import Shown
+from superficial.probes.search.greedy import ExampleIds
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -20,7 +20,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def write_method(method: MethodConfig, found: Shown, path: Path) -> None:
+def write_method(method: MethodConfig, found: ExampleIds, path: Path) -> None:
     """Write `method` whole, with the `found` examples in the place of its own; its name is the file's."""
     given = method.model_dump(mode="json", exclude_none=True)
     given |= {"name": path.stem, "title": f"{method.title}, found"}

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-Shown = tuple[str, ...]  # ids of examples, in the order in which a prompt shows them
+ExampleIds = tuple[str, ...]  # ids of examples, in the order in which a prompt shows them
 
 
 @dataclass(frozen=True)
 class SearchStep:
     """One example more: what each candidate makes of the prompt, in the order of the pool."""
 
-    before: Shown
+    before: ExampleIds
     values: dict[str, float]  # by the candidate's id; smaller is better
 
     @property
@@ -19,14 +19,14 @@ class SearchStep:
         return min(self.values, key=self.values.__getitem__)
 
 
-def greedy_search(pool: Sequence[str], k: int, value: Callable[[Shown], float]) -> list[SearchStep]:
+def greedy_search(pool: Sequence[str], k: int, value: Callable[[ExampleIds], float]) -> list[SearchStep]:
     """`k` steps; each asks for the value of every prompt with one example more.
 
     The order follows from the steps: trying other places for an example would multiply the prompts by k, and nothing
     that stands behind the place could be reused.
     """
     steps: list[SearchStep] = []
-    shown: Shown = ()
+    shown: ExampleIds = ()
     for _ in range(k):
         steps.append(SearchStep(shown, {name: value((*shown, name)) for name in pool if name not in shown}))
         shown = (*shown, steps[-1].chosen)

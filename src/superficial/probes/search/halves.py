@@ -8,7 +8,7 @@ HALVES = ("search", "test")
 
 
 def split(data: pd.DataFrame, examples: int | None, seed: int) -> dict[str, list[str]]:
-    """Ids of each half, by HALVES: both hold the categories in their shares; an odd one out is searched on.
+    """Ids of each half, by HALVES: both have the categories in the shares of the data; an odd one goes to the search.
 
     `examples` bounds both together.
     """

@@ -21,7 +21,7 @@ from superficial.config.schema import RuntimeConfig, SearchStage
 from superficial.models.load import load_model
 from superficial.probes.search.distance import Half, MeasuredPrompt, PromptDistance, half_of
 from superficial.probes.search.found_method import write_method
-from superficial.probes.search.greedy import SearchStep, Shown, greedy_search
+from superficial.probes.search.greedy import ExampleIds, SearchStep, greedy_search
 from superficial.probes.search.halves import HALVES, split
 from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool
@@ -59,11 +59,11 @@ def run(
     ids, states = halves_of(table, cfg), StateFile(aligned_score).read()
     limits = {"search": cfg.max_positions, "test": None}
     halves = {name: half_of(ids[name], answers, states, limits[name]) for name in HALVES}
-    tried: dict[Shown, MeasuredPrompt] = {}
+    tried: dict[ExampleIds, MeasuredPrompt] = {}
     total = sum(len(pool) - step for step in range(cfg.k))
     with progress("searching for examples", total, "candidates") as bar:
 
-        def mean(shown: Shown) -> float:
+        def mean(shown: ExampleIds) -> float:
             tried[shown] = measure.kl(shown, halves["search"], grown=True)
             bar.update()
             return sum(tried[shown].kl) / sum(halves["search"].lengths)
@@ -71,7 +71,7 @@ def run(
         steps = greedy_search(pool, cfg.k, mean)
     assert cfg.method.prompt.examples is not None
     found = (*steps[-1].before, steps[-1].chosen)
-    prompts: dict[str, Shown] = {"none": (), "default": tuple(cfg.method.prompt.examples.ids), "found": found}
+    prompts: dict[str, ExampleIds] = {"none": (), "default": tuple(cfg.method.prompt.examples.ids), "found": found}
     measured = {
         (name, prompt): tried[shown] if (name, prompt) == ("search", "found") else measure.kl(shown, halves[name])
         for name in HALVES
@@ -115,7 +115,7 @@ def halves_of(data: pd.DataFrame, cfg: SearchStage) -> dict[str, list[str]]:
     return found
 
 
-def traced(step: SearchStep, tried: Mapping[Shown, MeasuredPrompt]) -> dict[str, Any]:
+def traced(step: SearchStep, tried: Mapping[ExampleIds, MeasuredPrompt]) -> dict[str, Any]:
     """One step: the examples before it, and its candidates with what they took."""
     candidates = []
     for name, value in step.values.items():
@@ -140,7 +140,7 @@ def cost(trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def by_response(
     name: str, responses: Half, data: pd.DataFrame, measured: Mapping[tuple[str, str], MeasuredPrompt]
 ) -> list[dict[str, Any]]:
-    """A row a response of a half: its category, its tokens, and the sums under each prompt."""
+    """A row for each response of a half: its category, its tokens, and the sums under each prompt."""
     category = data.set_index("id")["category"]
     return [
         {"id": example, "half": name, "category": category[example], "tokens": count}

@@ -14,7 +14,7 @@ from superficial.config.schema import IntervalsConfig, RuntimeConfig
 from superficial.probes.search.halves import HALVES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
-DEFAULT, OTHERS = "default", ("none", "found")  # prompts: the method as it is, and those held against it
+DEFAULT, OTHERS = "default", ("none", "found")  # prompts: the method as it is, and those compared with it
 COST = ("candidates", "fed_tokens", "forward_passes")  # measures of the whole search
 
 

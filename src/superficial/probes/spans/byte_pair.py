@@ -3,17 +3,43 @@
 import json
 import time
 from pathlib import Path
+from typing import Literal
 
 from superficial.artifacts.files import whole_file, write_sidecar
-from superficial.config.schema import Nothing, RuntimeConfig
-from superficial.probes.spans.report import ByteReport, MatchedEnd, SpellingReport
+from superficial.config.schema import Nothing, RuntimeConfig, Strict
 from superficial.probes.spans.spelling import Spelling
 from superficial.shift.pair.report import NamedToken
 from superficial.shift.pair.vocabulary import Vocabulary
 
 
+class MatchedEnd(Strict):
+    """A token that ends the aligned model's response, and the one that the base has for it."""
+
+    aligned: NamedToken
+    base: NamedToken
+    by: Literal["text", "role"]  # role: the base has no such token, and its own end of turn stands for it
+
+
+class SpellingReport(Strict):
+    """One model's tokenizer."""
+
+    model: str
+    spelling: Literal["byte level", "pieces"]
+    tokens: int  # that are text
+    special: int  # that are none
+
+
+class ByteReport(Strict):
+    """A pair that is compared by spans of bytes."""
+
+    shared: int  # tokens that both have: of the same bytes, or special ones of the same name
+    ends: list[MatchedEnd]  # an end that is not among them is left out
+    base: SpellingReport
+    aligned: SpellingReport
+
+
 def run(cfg: Nothing, runtime: RuntimeConfig, *, base: Path, aligned: Path, out: Path) -> None:
-    """Write the report (`probes/spans/report.py`), or stop and say which tokenizer does not keep to bytes."""
+    """Write the report, or stop and say which tokenizer does not keep to bytes."""
     started = time.monotonic()
     report = match_bytes(Spelling(Vocabulary.read(base)), Spelling(Vocabulary.read(aligned)))
     with whole_file(out) as partial:

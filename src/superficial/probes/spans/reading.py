@@ -1,12 +1,13 @@
-"""One response as both models read it: the aligned one its own tokens, the base its own tokens of the same text."""
+"""One response as both models read it: each its own tokens of the same text, and the segments that these share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from superficial.artifacts.errors import UserError
-from superficial.probes.spans.report import ByteReport
+from superficial.probes.spans.byte_pair import ByteReport
 from superficial.probes.spans.spelling import Spelling
 
 
@@ -46,6 +47,32 @@ def paired_readings(
         ended = len(behind) == 1 and behind[0] in ends
         end = [ends[behind[0]]] if ended else []
         yield PairedReading(example, read + end, ids, [base.texts[token] for token in read], parts, ended)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes [start, stop) of a text, and the tokens of each side that make them up."""
+
+    start: int
+    stop: int
+    base: slice
+    aligned: slice
+
+
+def segments(base: Sequence[bytes], aligned: Sequence[bytes]) -> list[Segment]:
+    """Cut where a token ends on both sides; no token is empty, and both sides are the same bytes.
+
+    >>> [(one.start, one.stop) for one in segments([b"pl", b"ant", b"s"], [b"plant", b"s"])]
+    [(0, 5), (5, 6)]
+    """
+    left, right = (np.cumsum([len(part) for part in side], dtype=np.int64) for side in (base, aligned))
+    cuts = np.intersect1d(left, right)
+    found, start, before = [], 0, (0, 0)
+    for stop in cuts.tolist():
+        after = int(np.searchsorted(left, stop)) + 1, int(np.searchsorted(right, stop)) + 1
+        found.append(Segment(start, stop, slice(before[0], after[0]), slice(before[1], after[1])))
+        start, before = stop, after
+    return found
 
 
 def require_some(found: list[PairedReading], base: str) -> None:

@@ -22,8 +22,8 @@ from superficial.inference.room import positions_at_a_time
 from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
 from superficial.models.head import LMHead
 from superficial.models.load import LoadedModel, load_model
+from superficial.probes.spans.byte_pair import ByteReport
 from superficial.probes.spans.reading import paired_readings, require_some
-from superficial.probes.spans.report import ByteReport
 from superficial.probes.spans.spelling import Spelling
 from superficial.probes.spans.table import spans
 from superficial.probes.spans.token_scores import TokenScores, token_scores

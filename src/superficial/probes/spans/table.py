@@ -1,4 +1,4 @@
-"""The table of spans: one row a span, in the order of the text."""
+"""The table of spans: one row for each span, in the order of the text."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from superficial.probes.spans.reading import PairedReading
-from superficial.probes.spans.segments import Segment, segments
+from superficial.probes.spans.reading import PairedReading, Segment, segments
 from superficial.probes.spans.token_scores import TokenScores
 
 TEXT, END, LEFT_OUT = "text", "end of turn", "left out"
@@ -22,7 +21,7 @@ TYPES = {
 def spans(
     found: Sequence[PairedReading], base: TokenScores, aligned: TokenScores, partners: dict[int, int]
 ) -> pd.DataFrame:
-    """One row a span; columns are those of TYPES and the ids of both sides.
+    """One row for each span; columns are those of TYPES and the ids of both sides.
 
     `base` and `aligned` are views of all tokens that are compared, reading after reading; `partners` gives the aligned
     model's token for each of the base's that it has, too. `start` and `end` are bytes from the start of the response;

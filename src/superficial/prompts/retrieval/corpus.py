@@ -13,7 +13,7 @@ from superficial.data.readers import rows_of
 
 
 def read_corpus(path: Path, columns: Columns) -> tuple[pd.DataFrame, int]:
-    """Columns id, instruction, response (all text), one row an example, in the order of the file.
+    """Columns id, instruction, response (all text), one row for each example, in the order of the file.
 
     A row whose instruction or response is blank is no example and left out, as large datasets of the hub hold some;
     the second value counts them.

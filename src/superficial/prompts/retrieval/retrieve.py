@@ -23,7 +23,7 @@ DECIMALS = 6  # of a stored similarity; what follows depends on how many queries
 def run(
     cfg: RetrieveStage, runtime: RuntimeConfig, *, data: Path, embedding: Path, index: Path, corpus: Path, out: Path
 ) -> None:
-    """Write `out`, one row an instruction: id, neighbours (id, instruction, response, similarity), excluded (ids).
+    """Write one row for each instruction: id, neighbours (id, instruction, response, similarity), excluded (ids).
 
     Neighbours stand in the order of the prompt: the most similar comes last, next to the query. `excluded` are the
     near-duplicates that would otherwise have been among them, nearest first.

@@ -44,7 +44,7 @@ def run(
     aligned_score: Path,
     out: Path,
 ) -> None:
-    """Write one row a variant and response token: variant, example_id, position, counted, and what is MEASURED."""
+    """Write a row for each variant and response token: variant, example_id, position, counted, and what is MEASURED."""
     started = time.monotonic()
     pairing, answers = Pairing.read(pair), read_table(responses)
     tokens = pairing.places(answers)

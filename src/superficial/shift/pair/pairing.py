@@ -1,4 +1,4 @@
-"""The pair report at work: which rows of the heads are compared, and what a response reads like to the base."""
+"""The pair report applied: which rows of the heads are compared, and which token ids the base reads."""
 
 from functools import cached_property
 from pathlib import Path

@@ -30,7 +30,7 @@ class Vocabulary:
     ends: list[int]
     template_end: int | None
     end_of_turn: int | None
-    description: dict[str, Any]  # the tokenizer.json that is in force
+    description: dict[str, Any]  # the tokenizer.json that is used
 
     @classmethod
     def read(cls, manifest: Path) -> "Vocabulary":

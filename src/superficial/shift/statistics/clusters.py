@@ -11,7 +11,7 @@ LAGS = range(1, 11)
 
 
 def clusters(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a lag (tokens): rate of shifts that far behind a shifted token, low, high, `expected`, `lift`.
+    """One row for each lag (tokens): rate of shifts that far behind a shifted token, low, high, `expected`, `lift`.
 
     `expected` is the rate of shifts at all positions that have a token `lag` before them; lift = rate / expected.
     """

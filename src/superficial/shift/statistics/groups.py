@@ -13,7 +13,7 @@ GROUPINGS = {"tasks": "task", "topics": "topic", "category": "instruction"}  # c
 
 
 def groups(table: TokenTable, data: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a grouping, group and category: pooled share, low, high, tokens (of the group), examples (of the group).
+    """One row for each grouping, group and category: pooled share, low, high, tokens and examples (of the group).
 
     An instruction with two tags counts for both, so groups overlap; every group is resampled with the run's own draws.
     """

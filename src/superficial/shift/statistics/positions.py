@@ -21,7 +21,7 @@ Sums = tuple[Floats, Floats]  # (P,) and resampled (R, P)
 
 
 def positions(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a scale, metric and bin: position (first of the bin), mean, low, high, examples (with tokens there).
+    """One row for each scale, metric and bin: position (first of the bin), mean, low, high, examples (with tokens).
 
     Scales: `1` and `8` are bins of so many positions (from 0); `tenth` cuts every response into ten parts of equal
     length. Means are over all tokens in the bin. `log10_base_rank` is there because a mean of ranks over a vocabulary

@@ -9,7 +9,7 @@ from superficial.shift.statistics.token_table import TokenTable
 
 
 def ratios(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a level and category: share, low, high, tokens (of that category), examples.
+    """One row for each level and category: share, low, high, tokens (of that category), examples.
 
     Level `pooled` counts all positions alike (the paper's number); `per_example` averages the examples' own shares.
     """

@@ -19,7 +19,7 @@ FOLDER = "superficial.shift.columns"
 def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, shifts: Path, out: list[Path]) -> None:
     """Write example_id, position and the column, in the order of the token table, and the statistics of the column.
 
-    The column is named as the files of `out`. Its module has `values(table)`, a number a token (N,), and
+    The column is named as the files of `out`. Its module has `values(table)`, a number for each token (N,), and
     `statistics(table, values, bootstrap)`, a data frame.
     """
     started = time.monotonic()

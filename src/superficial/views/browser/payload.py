@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from superficial.judging.judges.judgment import ShownJudgment
 from superficial.shift.category import CATEGORIES
+from superficial.views.judgment import ShownJudgment
 
 DIGITS = 5  # significant digits of an emitted token's probability, of divergences and entropies
 CANDIDATE_DIGITS = 3  # of a candidate's probability: as many as are shown, because these are most of a page
@@ -45,7 +45,7 @@ class ExampleSource(Protocol):
 
     @property
     def ids(self) -> Sequence[str]:
-        """Of all examples, none twice."""
+        """Of all examples, each once."""
 
     def __iter__(self) -> Iterator[BrowserExample]: ...
 
@@ -157,7 +157,7 @@ def shortened(values: Iterable[float], digits: int = DIGITS) -> list[float | Non
 
 
 def short(value: float, digits: int = DIGITS) -> float | None:
-    """`value` to so many significant digits; None, which JSON can hold, if it is not finite.
+    """`value` with this many significant digits; None, which JSON can hold, if it is not finite.
 
     >>> short(0.017432836815714836), short(0.017432836815714836, 3)
     (0.017433, 0.0174)

@@ -12,12 +12,12 @@ from superficial.artifacts.errors import UserError
 from superficial.artifacts.table import read_table
 from superficial.config.schema import BrowserStage, ComparedPair
 from superficial.data.dialogue import history, queries_of
-from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
 from superficial.models.load import load_tokenizer
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import prompt_files
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.browser.payload import BrowserExample, FurtherContext
+from superficial.views.judgment import ShownJudgment, judgments_by_aspect
 
 DATA = ["id", "instruction", "turns", "category", "subset", "tasks", "topics"]
 ANSWER = ["id", "token_ids", "prompt_ids", "text", "finish_reason", "earlier_answers"]
@@ -119,7 +119,7 @@ def _check(same: bool, path: Path) -> None:
 
 
 class Judgments:
-    """What the judge said of each response; nothing where nobody judged."""
+    """What the judge said of each response; nothing where no judge was asked."""
 
     def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
         self._rows: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Figure 1 of the paper: mean scores of every system on the six aspects; a panel a pair."""
+"""Figure 1 of the paper: mean scores of every system on the six aspects; a panel for each pair."""
 
 import time
 from pathlib import Path
@@ -31,7 +31,7 @@ Systems = dict[tuple[str, str], pd.DataFrame]  # rows by system and judge
 
 
 def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -> None:
-    """Draw one polygon a system; the list beside it names n, unscored and the average."""
+    """Draw one polygon for each system; the list beside it names n, unscored and the average."""
     started = time.monotonic()
     set_style()
     table = measured(read_table(judged), cfg)

@@ -52,7 +52,7 @@ SHOWN = {  # label, colour, marker; `first` is a line over k
 def run(cfg: CausalFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
     """Draw agreement and judged scores over tokens swapped, two rows of panels each pair.
 
-    What has too few examples stays empty and says so, like scores that nobody gave.
+    A panel with too few examples, or without scores, stays empty and says so.
     """
     started = time.monotonic()
     set_style()

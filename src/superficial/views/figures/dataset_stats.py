@@ -53,9 +53,9 @@ def run(cfg: DatasetFigure, runtime: RuntimeConfig, *, data: Path, out: Path) ->
 
 
 def shares(data: pd.DataFrame) -> pd.DataFrame:
-    """One row a grouping and group: count and percent; of the instructions by subset, else of the tag assignments.
+    """One row for each grouping and group: count and percent; of instructions by subset, else of tag assignments.
 
-    An instruction with two tasks is two assignments (paper, Figure 6); groups nobody belongs to have count 0.
+    An instruction with two tasks is two assignments (paper, Figure 6); groups without members have count 0.
     """
     rows = []
     for column, grouping in PANELS.items():

@@ -30,7 +30,7 @@ ROW = 0.31  # inches: the numbers above, the bar below
 
 
 def run(cfg: FailuresFigure, runtime: RuntimeConfig, *, stats: Path, out: Path) -> None:
-    """A panel a failure and one for any of them; a row a method, below the title of its model."""
+    """A panel for each failure and one for any of them; a row for each method, below the title of its model."""
     started = time.monotonic()
     set_style()
     table = titled(read_table(stats), cfg)

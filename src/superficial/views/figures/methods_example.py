@@ -58,7 +58,7 @@ def run(
 
 
 def _table(cfg: MethodsExample, facts: pd.DataFrame, texts: dict[str, str], width: float) -> pd.DataFrame:
-    """One row a system: model, method, words, finish_reason, failures, shown (as drawn) and the whole text."""
+    """One row for each system: model, method, words, finish_reason, failures, shown (as drawn) and the whole text."""
     rows = []
     for system in cfg.systems:
         found, text = facts.loc[system.name], texts[system.name]

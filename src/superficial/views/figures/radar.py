@@ -1,4 +1,4 @@
-"""Radar charts of scores: one spoke a group, one line a system, intervals along the spokes."""
+"""Radar charts of scores: one spoke for each group, one line for each system, intervals along the spokes."""
 
 from collections.abc import Sequence
 from typing import Any

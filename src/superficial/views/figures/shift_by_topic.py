@@ -47,7 +47,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
 
 
 def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
-    """Groups from the most to the least shifted (in the first pair), a colour a pair."""
+    """Groups from the most to the least shifted (in the first pair), a colour for each pair."""
     first = rows[rows["pair"] == cfg.pairs[0].name].sort_values(["share", "group"])
     names = first["group"].tolist()
     for index, pair in enumerate(cfg.pairs):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from superficial.config.schema import Ladder, LadderFigure, RuntimeConfig
-from superficial.probes.ladder.rung import BASE
+from superficial.config.schema.ladder import BASE
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.of_pairs import of_pairs

@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def sentences(table: pd.DataFrame, method: str, min_examples: int, confidence: float) -> list[str]:
-    """Sentences about the found prompt; `table` is that of `search.stats.gains` for one pair, `method` its title."""
+    """Sentences about the found prompt; `table` is that of `gains` for one pair, `method` its title."""
     rows = table.set_index(["half", "prompt", "measure"])
     count = int(rows.loc[("test", "found", "gain"), "examples"])
     shown = f"Found: {rows.loc[('test', 'found', 'kl'), 'shown']}."

@@ -48,7 +48,7 @@ def failures(cfg: ResponsesView) -> str:
 
 
 def near_ties(table: pd.DataFrame) -> str:
-    """How often rounding may have decided, by system; nothing is said of systems of which nobody knows."""
+    """How often rounding may have decided, by system; systems for which it is not known are left out."""
     rows = table[(table["measure"] == "near_ties") & (table["n"] > 0)]
     counts = {f"{row.model}, {row.method}": round(row.mean * row.n) for row in rows.itertuples()}
     found = "; ".join(f"{count} in {system}" for system, count in counts.items() if count)

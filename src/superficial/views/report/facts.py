@@ -11,7 +11,7 @@ OURS = ("measured", "this run", "published judgments")
 
 
 def facts(name: str, manifest: Mapping[str, Any], table: pd.DataFrame | None) -> dict[str, list[str]]:
-    """Statements by what they are about; a result that nobody judged has no judge."""
+    """Statements by what they are about; a result that was not judged has no judge."""
     entry = manifest["results"][name]
     links = [manifest["artifacts"][link] for link in entry["chain"]]
     configs = [link["config"] for link in links]
@@ -64,7 +64,7 @@ def _judges(links: list[Any]) -> list[str]:
     found = []
     for link in links:
         judge = link["config"].get("judge")
-        if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself hangs on no title
+        if isinstance(judge, dict) and "title" in judge:  # of what is shown; a judgment itself depends on no title
             found.append(f"{judge['title']}. {judge['caveat']}".strip())
     return list(dict.fromkeys(found))
 

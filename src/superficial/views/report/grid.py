@@ -1,4 +1,4 @@
-"""Small tables as Markdown and as reStructuredText, with every character of theirs taken literally."""
+"""Small tables as Markdown and as reStructuredText, with every character taken literally."""
 
 import re
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def _written(path: Path, cfg: ReportStage, made: Mapping[str, Any], files: Mappi
 
 
 def caption(name: str, cfg: ReportStage, made: Mapping[str, Any], files: Mapping[str, Path]) -> str:
-    """What a result shows and what it hangs on, as reStructuredText."""
+    """What a result shows and what it depends on, as reStructuredText."""
     lines = [rst_text(report_entry(name).text), ""]
     if name in made["results"]:
         table = read_table(files[name]) if name in files else None

@@ -15,7 +15,7 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig
 from superficial.config.schema.judge import CasesTable, Comparison
 from superficial.data.dialogue import answered_queries
-from superficial.judging.judges.judgment import ShownJudgment, judgments_by_aspect
+from superficial.views.judgment import ShownJudgment, judgments_by_aspect
 from superficial.views.view import View
 
 VIEW = View(
@@ -97,7 +97,7 @@ def largest_gaps(a: pd.DataFrame, b: pd.DataFrame, count: int) -> dict[str, floa
 
 
 def markdown(cfg: CasesTable, found: Sequence[tuple[Comparison, Sequence[Case]]]) -> str:
-    """A section a comparison, and one below it for each case."""
+    """A section for each comparison, and one below it for each case."""
     lines = ["# Where two systems differ most", "", f"Judge: {markdown_text(cfg.judge.title)}."]
     lines += [markdown_text(cfg.judge.caveat), ""] if cfg.judge.caveat else [""]
     for comparison, cases in found:

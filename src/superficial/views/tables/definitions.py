@@ -51,7 +51,7 @@ def run(cfg: DefinitionsTable, runtime: RuntimeConfig, *, results: Path, out: li
 
 
 def definitions(tables: Mapping[str, pd.DataFrame], cfg: DefinitionsTable) -> pd.DataFrame:
-    """One row a variant: tokens and examples that it counts, kl_negative, and for each measure six columns.
+    """One row for each variant: tokens and examples that it counts, kl_negative, and for each measure six columns.
 
     `{measure}`, `_low` and `_high` are the value with its interval, `_difference`, `_difference_low` and
     `_difference_high` what it is above the headline. Measures: shares of the three categories, `kl` (mean

@@ -24,7 +24,7 @@ TITLES: Mapping[str, str] = {
 
 
 def markdown(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
-    """A section a pair, and what the numbers mean below."""
+    """A section for each pair, and what the numbers mean below."""
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
@@ -35,7 +35,7 @@ def markdown(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
 
 
 def latex(table: pd.DataFrame, cfg: DefinitionsTable) -> str:
-    """A tabular a pair, with counts above and the note below."""
+    """A tabular for each pair, with counts above and the note below."""
     lines: list[str] = []
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]

@@ -37,7 +37,7 @@ Row = dict[str, object]
 
 
 def run(cfg: FindingsTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
-    """Write a row a pair and claim as CSV, Markdown and LaTeX."""
+    """Write a row for each pair and claim as CSV, Markdown and LaTeX."""
     started = time.monotonic()
     inputs = {f"{name}/{table}": path for table in TABLES for name, path in files_of_pairs(cfg, results, table).items()}
     parts = []
@@ -52,7 +52,7 @@ def run(cfg: FindingsTable, runtime: RuntimeConfig, *, results: Path, out: list[
 
 
 def findings(tables: dict[str, pd.DataFrame], cfg: FindingsTable) -> Iterator[Row]:
-    """One row a claim: `value` with `low` and `high`, what it is held `against`, and what that `says`.
+    """One row for each claim: `value` with `low` and `high`, what it is held `against`, and what that `says`.
 
     `says` is yes or no where intervals tell, and unclear where they overlap or too few responses stand behind them. The
     values compared have intervals of their own, so "yes" asks for more than a test of their difference would.
@@ -115,7 +115,7 @@ def _compared(claim: str, what: str, row: "pd.Series[float]", name: str, other: 
 
 
 def markdown(table: pd.DataFrame, cfg: FindingsTable) -> str:
-    """A row a claim; below each value its interval."""
+    """A row for each claim; below each value its interval."""
     return "\n".join([*markdown_table(HEADER, _grid(table, cfg), left=4), "", note(cfg), ""])
 
 

@@ -35,7 +35,7 @@ PAPER = "Lin et al. 2024, Table 2"
 def run(
     cfg: PairwiseTable, runtime: RuntimeConfig, *, pairwise: Path | list[Path], results: Path, out: list[Path]
 ) -> None:
-    """Write the table as CSV (a row a comparison, judge and aspect), Markdown and LaTeX."""
+    """Write the table as CSV (a row for each comparison, judge and aspect), Markdown and LaTeX."""
     started = time.monotonic()
     files = [pairwise] if isinstance(pairwise, Path) else pairwise
     found = list(_all_outcomes(cfg, files, results))
@@ -75,7 +75,7 @@ def _system(name: str, suffix: str) -> str:
 def _rows(
     cfg: PairwiseTable, comparison: Comparison, judge: str, how: str, found: pd.DataFrame, results: Path
 ) -> Iterator[dict[str, object]]:
-    """One row an aspect: shares with intervals, win rate (ties as halves), the same at equal length."""
+    """One row for each aspect: shares with intervals, win rate (ties as halves), the same at equal length."""
     folder = results / "responses" / cfg.dataset
     words = [_words(folder / _system(one.name, ".parquet")) for one in (comparison.a, comparison.b)]
     for aspect, part in found.groupby("aspect", sort=False):

@@ -22,7 +22,7 @@ Row = dict[str, object]
 
 
 def markdown(table: pd.DataFrame, cfg: PairwiseTable) -> str:
-    """A section a comparison, the paper's rows, and agreement."""
+    """A section for each comparison, the paper's rows, and agreement."""
     lines: list[str] = []
     for title, headers, cells in _sections(table):
         lines += [f"**{markdown_text(title)}**", "", *markdown_table(headers, cells, left=2), ""]

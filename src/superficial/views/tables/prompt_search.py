@@ -36,7 +36,7 @@ PROMPTS = {"none": "{}, without examples", "default": "{}", "found": "{}, found"
 
 
 def run(cfg: SearchTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
-    """Write all rows as CSV, and a row a prompt as Markdown and LaTeX, with what they say."""
+    """Write all rows as CSV, and a row for each prompt as Markdown and LaTeX, with what they say."""
     started = time.monotonic()
     inputs, table = files_of_pairs(cfg, results, "prompt_search"), of_pairs(cfg, results, "prompt_search")
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
@@ -45,7 +45,7 @@ def run(cfg: SearchTable, runtime: RuntimeConfig, *, results: Path, out: list[Pa
 
 
 def markdown(table: pd.DataFrame, cfg: SearchTable) -> str:
-    """A row a prompt; below each value its interval."""
+    """A row for each prompt; below each value its interval."""
     return "\n".join([*markdown_table(HEADER, _grid(table, cfg), left=3), "", note(table, cfg), ""])
 
 

@@ -10,8 +10,7 @@ from superficial.artifacts.markup import markdown_text
 from superficial.artifacts.printed import markdown_table, write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import PublishedTable, RuntimeConfig
-from superficial.judging.scores.applicable import count_na
-from superficial.judging.scores.statistics import AVERAGE, WORDS, score_table
+from superficial.judging.scores.statistics import AVERAGE, WORDS, count_na, score_table
 from superficial.views.view import View
 
 VIEW = View(
@@ -50,7 +49,7 @@ def run(
 def published_scores(
     judgments: pd.DataFrame, responses: pd.DataFrame, data: pd.DataFrame, cfg: PublishedTable
 ) -> pd.DataFrame:
-    """One row a system, judge and aspect; words have no judge."""
+    """One row for each system, judge and aspect; words have no judge."""
     # Without tags: they do not matter here, and every group costs a bootstrap.
     table = score_table(judgments, responses, data[["id", "category"]], cfg)
     chosen = table[(table["grouping"] == "all") & (table["aspect"] != AVERAGE)]

@@ -28,7 +28,7 @@ HEADERS = ("model", "method", *(TITLES[name] for name in SHOWN))
 
 
 def run(cfg: ResponsesView, runtime: RuntimeConfig, *, stats: Path, out: list[Path]) -> None:
-    """Write the table as CSV (a row a cell, titles and all measures), Markdown and LaTeX."""
+    """Write the table as CSV (a row for each cell, titles and all measures), Markdown and LaTeX."""
     started = time.monotonic()
     table = titled(read_table(stats), cfg)
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
@@ -48,7 +48,7 @@ def titled(stats: pd.DataFrame, cfg: ResponsesView) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame, cfg: ResponsesView) -> str:
-    """A row a system; below each value its interval, and its difference from zero-shot with an interval."""
+    """A row for each system; below each value its interval, and its difference from zero-shot with an interval."""
     return "\n".join([*markdown_table(HEADERS, _grid(table), left=2), "", markdown_text(note(table, cfg)), ""])
 
 

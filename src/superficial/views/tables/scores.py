@@ -33,7 +33,7 @@ COLUMNS = ["source", "system", "judge", "aspect", "mean", "ci_low", "ci_high", "
 
 
 def run(cfg: ScoresTable, runtime: RuntimeConfig, *, judged: Path, out: list[Path]) -> None:
-    """Write the table as CSV (a row a cell), Markdown and LaTeX."""
+    """Write the table as CSV (a row for each cell), Markdown and LaTeX."""
     started = time.monotonic()
     table = pd.concat([measured(read_table(judged), cfg), _printed(cfg)], ignore_index=True)
     write_forms(table, {".md": lambda: _markdown(table, cfg), ".tex": lambda: _latex(table, cfg)}, out)

@@ -47,7 +47,7 @@ def run(cfg: ContextsTable, runtime: RuntimeConfig, *, results: Path, out: list[
 
 
 def markdown(table: pd.DataFrame, cfg: ContextsTable) -> str:
-    """A row a context; below each value its interval."""
+    """A row for each context; below each value its interval."""
     return "\n".join([*markdown_table(HEADER, _grid(table, cfg), left=2), "", note(table, cfg), ""])
 
 

@@ -1,16 +1,4 @@
-# Instructions, and what models answer.
-rule data:
-    input:
-        source=lambda wildcards: RUN.instructions_of(RUN.dataset(wildcards.dataset)) or [],  # none: the hub
-        code=code_of("data"),
-    output:
-        "results/data/{dataset}.parquet",
-    params:
-        cfg=lambda wildcards: RUN.slice("data", wildcards.dataset),
-    shell:
-        "{STAGE} data --cfg {params.cfg:q} --runtime {RUNTIME:q} source={input.source:q} out={output}"
-
-
+# What models answer.
 rule generate:
     input:
         model="results/models/{model}/manifest.json",
@@ -21,14 +9,17 @@ rule generate:
         code=code_of("generate"),
     output:
         "results/responses/{dataset}/{model}/{method}.parquet",
+    log:
+        "results/logs/responses/{dataset}/{model}/{method}.log",
     threads: threads_with(INPUTS.answering_models)
     resources:
         **holding(INPUTS.answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
-        " model={input.model} data={input.data} prompt_files={input.prompt_files:q} out={output}"
+        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " --cards {resources.gpu} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        " out={output}"
 
 
 rule generate_shard:
@@ -38,12 +29,15 @@ rule generate_shard:
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
     output:
         temp(touch("results/.shards/responses/{dataset}/{model}/{method}/{key}/{shard}")),
+    log:
+        "results/logs/shards/responses/{dataset}/{model}/{method}/{key}/{shard}.log",
     threads: threads_with(INPUTS.answering_models)
     resources:
         **holding(INPUTS.answering_models),
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --threads {threads} --cards {resources.gpu}"
-        " --shard {wildcards.shard} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " --cards {resources.gpu} --shard {wildcards.shard} model={input.model} data={input.data}"
+        " prompt_files={input.prompt_files:q}"
         " out=results/responses/{wildcards.dataset}/{wildcards.model}/{wildcards.method}.parquet"
