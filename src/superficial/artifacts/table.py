@@ -39,14 +39,27 @@ def write_parts(parts: Iterable[pd.DataFrame], path: Path, group: int = GROUP) -
 def _of_equal_length(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
     """The same rows in tables of `size` rows; the last one may be shorter."""
     held: list[pa.Table] = []
+    room = size
     for table in tables:
+        while len(table) >= room:
+            held.append(table.slice(0, room))
+            table, room = table.slice(room), size
+            yield _in_one_piece(held)
         held.append(table)
-        while sum(map(len, held)) >= size:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, size).combine_chunks()
-            held = [whole.slice(size)]
-    if rest := pa.concat_tables(held):
-        yield rest.combine_chunks()
+        room -= len(table)
+    if room < size:
+        yield _in_one_piece(held)
+
+
+def _in_one_piece(tables: list[pa.Table]) -> pa.Table:
+    """All rows, copied column by column; `tables` is empty then, so that no more than a column is there twice."""
+    whole, columns = pa.concat_tables(tables), []
+    schema = whole.schema
+    tables.clear()
+    while whole.num_columns:
+        columns.append(whole.column(0).combine_chunks())
+        whole = whole.remove_column(0)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def read_table(path: Path) -> pd.DataFrame:
