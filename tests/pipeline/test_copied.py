@@ -15,7 +15,7 @@ CHANGES = (
     "compare.top_k=5",
     "generate.max_new_tokens=12",
     "stats.seed=1",
-    "pair.aligned.dtype=bfloat16",
+    "+pair.aligned.dtype=bfloat16",
     "dataset.limit=4",
 )
 
@@ -36,7 +36,7 @@ def test_a_copy_without_records_plans_what_the_original_plans(finished: Project,
     commands = {change: project.command("figures/all", hydra=(change,) if change else ()) for change in CHANGES}
     expected = plans(finished.folder, commands)
     assert not expected[""]
-    assert expected["pair.aligned.dtype=bfloat16"]["model"] == 1
+    assert expected["+pair.aligned.dtype=bfloat16"]["model"] == 1
     assert plans(project.folder, commands) == expected
 
 

@@ -6,12 +6,11 @@ from superficial.pipeline.slices.registry import judged_view, published_judged
 from superficial.pipeline.systems import PUBLISHED as BY_OTHERS
 from superficial.pipeline.systems import about_published, judged_systems, published_outputs, scoring
 
-PUBLISHED = f"results/published/{DATASET}"
-# With the judgments of this run's judges, where it has any.
+PUBLISHED = f"results/published/{DATASET}"  # with the judgments of this run's judges, where it has any
 JUDGED_PUBLISHED = f"{PUBLISHED}/{'judged' if published_judged(RUN).judges else 'judgments'}.parquet"
 ANSWERED = [f"{model}/{method}" for model, method in RUN.systems]
 JUDGE = judged_view(RUN).judge.name
-# Whose scores: files of judgments and of responses, in one order. experiment=published shows the published judgments.
+# Whose scores, files of judgments and of responses in one order; experiment=published shows the published judgments.
 SCORED = {
     "models": [
         [f"results/judgments/{DATASET}/{JUDGE}/{system}.parquet" for system in ANSWERED],
