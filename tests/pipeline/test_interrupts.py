@@ -16,7 +16,8 @@ SEED = 6  # of the moments at which a run is killed
 
 
 def hashes(project: Project) -> dict[str, str]:
-    """Every artifact but the sidecars, which may differ between equal runs, and the manifest that is made of them."""
+    """Every artifact but sidecars and logs, which may differ between equal runs, and the manifest that is made of them."""
+    logs = project.folder / "results/logs"
     files = sorted((project.folder / "results").rglob("*"))
     return {
         str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -24,6 +25,7 @@ def hashes(project: Project) -> dict[str, str]:
         if file.is_file()
         and not file.name.endswith(".meta.json")
         and file != project.folder / "results/manifest.json"
+        and not file.is_relative_to(logs)
         and not any(part[0] == "." for part in file.parts)
     }
 

@@ -41,7 +41,10 @@ def test_a_lock_is_released_when_nobody_holds_it(
 ):
     state = tmp_path / ".snakemake"
     lock = state / "locks/0.output.lock"
-    code = f"from superficial.pipeline.snakemake_lock import enter; from pathlib import Path; a = enter(Path({str(state)!r}))"
+    code = (
+        "from pathlib import Path; from superficial.pipeline.snakemake_lock import release_stale_lock;"
+        f" held = release_stale_lock(Path({str(state)!r}))"
+    )
     alive = holding(code, other)
     lock.parent.mkdir()
     lock.write_text("results/x\n")
