@@ -263,7 +263,9 @@ def test_the_stage_writes_the_excluded_mass(plain: Pair, tiny_models: Path, tmp_
     cfg = CompareConfig(top_k=TOP, least_first_choices=0)  # random tokens are nobody's first choice
     compare_stage(cfg, RUNTIME, pair=report, **files, **scores, responses=responses, out=out)
     table, expected = pd.read_parquet(out), pair.table(asked)
-    same(expected, table[expected.columns], tolerance=0)
+    # The few excluded rows are a product of their own, and how threads share it may change the last digit of its sum.
+    same(expected, table[expected.columns], tolerance=0, but=["aligned_excluded"])
+    same(expected[["aligned_excluded"]], table[["aligned_excluded"]], tolerance=1e-7)
     assert table["example_id"].tolist() == list("".join(map(str.__mul__, "abcde", LENGTHS)))
     assert table["position"].tolist() == [at for length in LENGTHS for at in range(length)]
     meta = json.loads((tmp_path / "table.parquet.meta.json").read_text())
