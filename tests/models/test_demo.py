@@ -185,7 +185,7 @@ def test_scoring_needs_little_memory_beyond_the_weights(tmp_path: Path, lengths:
         f"base={model}",
         f"aligned={aligned}",
         files[1],
-        f"out={tmp_path}/table.parquet",
+        f"out={tmp_path}/shifts/d/p/table.parquet",
     ]
     compare += [f"{side}_score={tmp_path}/scores/d/p/states.safetensors" for side in ("base", "aligned")]
     for (stage, cfg, *paths), loaded in ((score, 1), (compare, 2)):
