@@ -81,6 +81,7 @@ def kept_answers(
 ) -> Iterator[dict[str, Any]]:
     """The base's answers that stay; `told` counts what is left out, by reason."""
     tables = [(prompt, table.set_index("id")) for prompt, table in answers.items()]
+    opening = next(filter(None, map(filters.opening, answers)), "")
     for number, (example, instruction) in enumerate(zip(data["id"], data["instruction"], strict=True)):
         line = {"id": example, "instruction": instruction}
         found: dict[str, str] = {}
@@ -99,7 +100,6 @@ def kept_answers(
         for text, prompt in found.items():
             given = filters.opening(prompt)
             yield line | {"response": text, "given": given, "ends": True, "source": prompt}
-        opening = next(filter(None, map(filters.opening, answers)), "")
         if opening and not found:
             yield line | {"response": opening, "given": opening, "ends": False, "source": "opening alone"}
 

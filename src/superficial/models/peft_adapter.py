@@ -125,6 +125,7 @@ def _merged(model: Any, adapter: Path) -> Any:
                 raise UserError(f"{odd[0]} has no counterpart in it and the base", where=where, remedy=remedy)
             _part(tuned)
             return tuned.merge_and_unload()
+    # peft and torch tell of an adapter that does not fit by any of these.
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         said = next((line for line in str(error).split("\n")[::-1] if line.strip()), type(error).__name__)
         raise UserError(f"it does not fit the base: {said[:300]}", where=where, remedy=remedy) from error

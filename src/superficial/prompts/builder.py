@@ -15,7 +15,7 @@ from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_turns
 from superficial.prompts.layout import SYSTEM_SLOT, PromptPiece, turn_pieces, with_empty_line
 from superficial.prompts.pool import ShownExample
-from superficial.prompts.requirements import require_chat_template
+from superficial.prompts.requirements import require_chat_template, require_heard
 
 Turn = tuple[str, str]  # a query and the answer to it
 
@@ -58,6 +58,7 @@ class PromptBuilder:
             )
         if prompt.kind == "chat" and tokenizer is not None:
             require_chat_template(tokenizer, model)
+            require_heard(tokenizer, prompt.chat_template_kwargs)
 
     @classmethod
     def of(cls, loaded: LoadedModel, prompt: PromptConfig, files: Sequence[Path] | Path) -> "PromptBuilder":

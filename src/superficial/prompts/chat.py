@@ -26,10 +26,9 @@ def chat_pieces(
 ) -> list[PromptPiece]:
     """The template's rendering of `messages`, up to where the response begins, as on that `day`.
 
-    `told` are further variables of the template. Raises UserError for one that makes no difference.
+    `told` are further variables of the template.
     """
     text = render(tokenizer, messages, day, told)
-    _require_heard(tokenizer, told or {})
     _require_system(text, messages)
     if not any(encoder.spells_special(message["content"]) for message in messages):
         return [PromptPiece(text, plain=False)]
@@ -66,17 +65,6 @@ def render(
             where="chat template",
             remedy="drop prompt.system, or use a model whose template has it",
         ) from error
-
-
-def _require_heard(tokenizer: PreTrainedTokenizerBase, told: Mapping[str, Any]) -> None:
-    template = tokenizer.get_chat_template()
-    for name in told:
-        if name not in template:
-            raise UserError(
-                f"the chat template of this model asks for no {name!r}",
-                where="method, key prompt.chat_template_kwargs",
-                remedy="take it out, or look the name up in the model's chat template",
-            )
 
 
 def _require_system(text: str, messages: Sequence[Message]) -> None:

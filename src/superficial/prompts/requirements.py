@@ -1,4 +1,6 @@
-"""What every context must have: one BOS, a chat template if one is asked for, room in the model's positions."""
+"""What every context must have: one BOS, a chat template that hears what it is told, room in the model's positions."""
+
+from collections.abc import Iterable
 
 from transformers import PreTrainedTokenizerBase
 
@@ -22,6 +24,18 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, model: str) -> Non
             where="config, key response.prompt.kind",
             remedy="add chat_template.jinja to its folder, or use it with a completion method",
         )
+
+
+def require_heard(tokenizer: PreTrainedTokenizerBase, told: Iterable[str]) -> None:
+    """Refuse a variable for the chat template which the template never reads."""
+    template = tokenizer.get_chat_template()
+    for name in told:
+        if name not in template:
+            raise UserError(
+                f"the chat template of this model asks for no {name!r}",
+                where="method, key prompt.chat_template_kwargs",
+                remedy="take it out, or look the name up in the model's chat template",
+            )
 
 
 def check_length(loaded: LoadedModel, tokens: int, *, example: str, what: str) -> None:
