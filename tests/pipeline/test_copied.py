@@ -46,9 +46,9 @@ def test_another_model_in_the_same_pair_makes_its_results_anew(finished: Project
     results = project.folder / "results"
     project.add_model("tiny_twin", {"kind": "local", "path": "twin"})
     for made in (results / "models/tiny_aligned", results / "responses/tiny/tiny_aligned"):
-        twin = made.with_name("tiny_twin")
-        shutil.copytree(made, twin)
-        for file in filter(Path.is_file, twin.rglob("*")):
+        other = made.with_name("tiny_twin")
+        shutil.copytree(made, other)
+        for file in filter(Path.is_file, other.rglob("*")):
             if file.suffix == ".json":
                 meta = json.loads(file.read_text().replace("tiny_aligned", "tiny_twin"))
                 if meta.get("stage") == "model":
@@ -56,9 +56,9 @@ def test_another_model_in_the_same_pair_makes_its_results_anew(finished: Project
                 file.write_text(json.dumps(meta))
             os.utime(file, (1_800_000_000, 1_800_000_000))
     target = "figures/shift_ratio"
-    commands = {
-        "twin": project.command(target, hydra=("model@pair.aligned=tiny_twin",)), "own": project.command(target),
-    }  # fmt: skip
-    found = plans(project.folder, commands)
-    assert found["own"] == {}
-    assert found["twin"] == {"pair": 1, "score": 2, "compare": 1, "kinds": 1, "stats": 1, target: 1}
+    twin = {"twin": project.command(target, hydra=("model@pair.aligned=tiny_twin",))}
+    anew = {"pair": 1, "score": 2, "compare": 1, "kinds": 1, "stats": 1, target: 1}
+    assert plans(project.folder, twin) == {"twin": anew}
+    assert plans(project.folder, twin) == {"twin": anew}
+    assert plans(project.folder, {"own": project.command(target)}) == {"own": {}}
+    assert plans(project.folder, twin) == {"twin": anew}

@@ -17,18 +17,19 @@ from typing import Any
 from superficial.artifacts.files import PACKAGE, SIDECAR, canonical
 
 FORMAT = 6  # of a record
+GUESSED = "inputs_guessed"  # our own key: under another configuration, the inputs may be known after all
 SLICE, DERIVED = "cfg", "files"  # what rules may have as params; the second one follows from the inputs
 
 
 def recall(rules: Iterable[Any], results: Path, state: Path) -> int:
     """Write the records that `state` (.snakemake) lacks of what lies in `results`; returns how many.
 
-    `rules` are those of the workflow. Where all records are there, only names are compared.
+    `rules` are those of the workflow. A record whose inputs had to be guessed is written again once they are known.
     """
     known, written = list(rules), 0
     for sidecar in _sidecars(results):
         made = Path(str(sidecar).removesuffix(SIDECAR))
-        if made.is_file() and _record(state, str(made)).is_file():
+        if made.is_file() and _known(_record(state, str(made))):
             continue
         with suppress(
             ValueError, KeyError, TypeError, AttributeError, OSError
@@ -49,12 +50,29 @@ def _sidecars(results: Path) -> Iterator[Path]:
 def _recall(output: str, meta: Mapping[str, Any], rules: list[Any], state: Path) -> bool:
     record = _record(state, output)
     rule = next((one for one in rules if one.is_producer(output)), None)
-    if rule is None or record.is_file():
+    if rule is None or _known(record):
         return False
     record.parent.mkdir(parents=True, exist_ok=True)
     (state / "incomplete").mkdir(exist_ok=True)  # without it Snakemake takes records for those of an old version
-    record.write_text(json.dumps(_recalled(output, meta, rule)), encoding="utf-8")
+    recalled = _recalled(output, meta, rule)
+    whole = record.with_name(f".{os.getpid()}.json")
+    whole.write_text(json.dumps(recalled), encoding="utf-8")
+    try:
+        if not (recalled[GUESSED] and record.is_file()):  # another run, which starts now, may have known the inputs
+            whole.replace(record)
+    finally:
+        whole.unlink(missing_ok=True)
     return True
+
+
+def _known(record: Path) -> bool:
+    """Whether there is a record that Snakemake wrote, or one of ours whose inputs are those of the rule."""
+    try:
+        return not json.loads(record.read_text(encoding="utf-8")).get(GUESSED)
+    except FileNotFoundError:
+        return False
+    except ValueError:  # Snakemake is writing it
+        return True
 
 
 def _recalled(output: str, meta: Mapping[str, Any], rule: Any) -> dict[str, Any]:
@@ -67,6 +85,7 @@ def _recalled(output: str, meta: Mapping[str, Any], rule: Any) -> dict[str, Any]
     return {
         "rule": rule.name,
         "input": sorted(read) if news else asked,
+        GUESSED: bool(news),
         "params": _params(rule, meta["config"]),
         "record_format_version": FORMAT,
         "starttime": ended - meta["wall_seconds"],
