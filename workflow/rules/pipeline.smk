@@ -3,7 +3,7 @@ import os
 
 from snakemake.io import checkpoint_target
 
-from superficial.pipeline.cards import cards_here
+from superficial.pipeline.cards import cards_here, memory_gb
 from superficial.pipeline.job_errors import errors_file
 from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.job_resources import JobResources
@@ -21,7 +21,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take tu
 ERRORS = errors_file(Path(".snakemake"))
 
 CARDS = cards_here()
-INPUTS, RESOURCES = JobInputs(RUN), JobResources(RUN, workflow.cores, cards=CARDS)
+CARD_GB = memory_gb() if workflow.nodes is None else None  # a cluster's cards are not those of this machine
+INPUTS, RESOURCES = JobInputs(RUN), JobResources(RUN, workflow.cores, cards=CARDS, card_gb=CARD_GB)
 holding, threads_with, HALF = RESOURCES.holding, RESOURCES.threads_with, RESOURCES.half
 # On this machine jobs run beside each other while there are cards for them, each on its own (--cards).
 if CARDS and workflow.nodes is None and "gpu" not in workflow.global_resources:

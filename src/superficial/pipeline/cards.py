@@ -1,7 +1,8 @@
-"""The cards of this machine, and which of them a job gets: jobs that run beside each other take different ones."""
+"""The cards of this machine, their size, and which of them a job gets: jobs beside each other take different ones."""
 
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from superficial.artifacts.file_locks import lock_file
 
 SEEN = "CUDA_VISIBLE_DEVICES"
 DEVICES = Path("/dev")
+ASK = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
 FOLDER = Path(tempfile.gettempdir()) / f"superficial-cards-{os.getuid()}"  # of this machine, not of a shared disk
 
 _held: list[IO[bytes]] = []  # locks that last as long as this process
@@ -23,6 +25,21 @@ def cards_here(environment: Mapping[str, str] = os.environ, devices: Path = DEVI
     if cards := visible(environment, devices):
         return len(cards)
     return int((devices / "kfd").exists() or sys.platform == "darwin")
+
+
+def memory_gb(environment: Mapping[str, str] = os.environ, devices: Path = DEVICES) -> float | None:
+    """Memory of the smallest card that a process may see, in GB; None where the driver's `nvidia-smi` does not say."""
+    seen = visible(environment, devices)
+    if not seen:
+        return None
+    try:
+        said = subprocess.run(ASK, capture_output=True, text=True, check=True, timeout=30).stdout
+        cards = [line.split(", ") for line in said.splitlines()]
+        sizes = {(number, uuid): float(mib) * 2**20 / 1e9 for number, uuid, mib in cards}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    chosen = [size for (number, uuid), size in sizes.items() if number in seen or uuid.startswith(tuple(seen))]
+    return min(chosen or sizes.values(), default=None)
 
 
 def visible(environment: Mapping[str, str] = os.environ, devices: Path = DEVICES) -> list[str]:

@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from superficial.pipeline.run import Run
 
 SMALL = 2  # GB of weights in half precision
+CARD_GB = 80  # of a card that nobody knows, as on a cluster
 Models = Callable[[Any], Sequence[str]]  # names of the models that a job holds, from its wildcards
 
 
 class JobResources:
     """Functions for `threads:` and `resources:` of the rules of one run."""
 
-    def __init__(self, run: Run, cores: int, *, cards: int) -> None:
-        """`cards` are those of this machine; several jobs share its cores as they share its cards."""
-        self._cores, self._cards, self._card_gb = cores, cards, run.settings.runtime.gpu_gb
-        self._minutes = int(60 * run.settings.runtime.job_hours)
+    def __init__(self, run: Run, cores: int, *, cards: int, card_gb: float | None = None) -> None:
+        """`cards` are those of this machine, with so many GB each; jobs share its cores as they share its cards."""
+        runtime = run.settings.runtime
+        self._cores, self._cards = cores, cards
+        self._card_gb = (card_gb or CARD_GB) if runtime.gpu_gb == "auto" else runtime.gpu_gb
+        self._minutes = int(60 * runtime.job_hours)
+        self._most_mb = 1000 * runtime.job_gb if runtime.job_gb else inf
         self._gigabytes = cache(lambda model: run.model(model).memory_gb or 1)
         # For jobs that hold small models or none, so that two run at a time: decoding scales badly over cores.
         self.half = max(1, cores // (cards or 2))
@@ -32,8 +36,8 @@ class JobResources:
             # Keys, values and logits beside the weights take a quarter more; a card of its own for every small model.
             "gpu": lambda wildcards: self._filled(largest(wildcards)),
             "nodes": lambda wildcards: 1,  # else Slurm may give a job of several cards one on each of several machines
-            "mem_mb": lambda wildcards, attempt: int(attempt * (4000 + 1500 * largest(wildcards))),
-            # Minutes. A partition refuses what asks for more than its limit, however short the job turns out to be.
+            # MB, minutes. A partition refuses what asks for more than its limit, however little the job will take.
+            "mem_mb": lambda wildcards, attempt: int(min(attempt * (4000 + 1500 * largest(wildcards)), self._most_mb)),
             "runtime": lambda wildcards, attempt: min(int(attempt * (30 + 10 * largest(wildcards))), self._minutes),
         }
 

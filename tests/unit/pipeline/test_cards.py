@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from superficial.pipeline import cards
-from superficial.pipeline.cards import SEEN, cards_here, take_cards, visible
+from superficial.pipeline.cards import SEEN, cards_here, memory_gb, take_cards, visible
 
 TAKER = """
 import sys
@@ -45,6 +45,29 @@ def test_cards_are_counted_without_a_library(devices: Path, tmp_path: Path):
         assert cards_here({}, tmp_path / "nothing") == 0
         (tmp_path / "kfd").touch()
         assert cards_here({}, tmp_path) == 1
+
+
+def test_the_smallest_card_that_is_seen_says_how_much_memory_there_is(
+    devices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """By the driver's own program, a stand-in here; without cards, or without an answer, nothing is known."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    program = tmp_path / "nvidia-smi"
+
+    def says(*lines: str, code: int = 0) -> None:
+        program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines) + f"exit {code}\n")
+        program.chmod(0o755)
+
+    says("0, GPU-1a, 81559", "1, GPU-2b, 24576", "2, GPU-3c, 40960")
+    assert memory_gb({}, devices) == pytest.approx(25.77, abs=0.01)
+    assert memory_gb({SEEN: "0,2"}, devices) == pytest.approx(42.95, abs=0.01)
+    assert memory_gb({SEEN: "GPU-1"}, devices) == pytest.approx(85.52, abs=0.01)
+    assert memory_gb({SEEN: ""}, devices) is None
+    assert memory_gb({}, tmp_path / "nothing") is None
+    says("0, GPU-1a, [N/A]")
+    assert memory_gb({}, devices) is None
+    says("no driver", code=9)
+    assert memory_gb({}, devices) is None
 
 
 def start(wanted: int, locks: Path, devices: Path) -> subprocess.Popen[str]:

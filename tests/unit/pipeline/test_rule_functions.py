@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support.project import ROOT
 
+from superficial.artifacts.errors import UserError
 from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.job_resources import JobResources
 from superficial.pipeline.run import Run
@@ -104,6 +105,34 @@ def test_no_job_asks_for_more_time_than_its_partition_gives():
     assert more == [24 * 60] * 2
     assert minutes("runtime.job_hours=1.5") == [90] * 3
     assert minutes("runtime.job_hours=100") == [first, 2 * first, 3 * first]
+
+
+def test_no_job_asks_for_more_memory_than_its_partition_gives():
+    def megabytes(*overrides: str) -> list[int]:
+        run = Run(ROOT / "config", [LARGE, *overrides])
+        asked = JobResources(run, 8, cards=0).holding(JobInputs(run).base_model)
+        return [asked["mem_mb"](job(pair=next(iter(run.pairs))), attempt) for attempt in (1, 2, 3)]
+
+    first = megabytes()[0]
+    assert megabytes() == [first, 2 * first, 3 * first]
+    assert megabytes("runtime.job_gb=500") == [first, 2 * first, 500_000]
+    assert megabytes("runtime.job_gb=64") == [64_000] * 3
+
+
+def test_cards_are_as_large_as_they_are():
+    """Those of this machine, unless the configuration says how large they are."""
+
+    def cards(card_gb: float | None, *overrides: str) -> int:
+        run = Run(ROOT / "config", [LARGE, *overrides])
+        asked = JobResources(run, 8, cards=8, card_gb=card_gb).holding(JobInputs(run).base_model)
+        return int(asked["gpu"](job(pair=next(iter(run.pairs)))))
+
+    assert cards(None) == cards(80) == 3
+    assert cards(25.8) == cards(80, "runtime.gpu_gb=25.8") == 7
+    assert cards(150.8, "runtime.gpu_gb=80") == 3
+    for wrong in ("0", "-1", "large"):
+        with pytest.raises(UserError, match=r"runtime\.gpu_gb"):
+            cards(None, f"runtime.gpu_gb={wrong}")
 
 
 def test_jobs_on_several_cards_share_the_cores():
