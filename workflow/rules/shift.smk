@@ -34,6 +34,7 @@ rule score:
         data="results/data/{dataset}.parquet",
         responses=INPUTS.responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
+        before=INPUTS.scored_before,
         shards=INPUTS.shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
         code=code_of("score"),
     output:
@@ -87,6 +88,7 @@ rule compare:
         "results/logs/shifts/{dataset}/{pair}/{context}.log",
     wildcard_constraints:
         context="|".join([CONTEXT, RESPONSE, *CONTEXTS]),
+    priority: 1  # before further scores: states that are not kept go when they are compared
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),

@@ -74,6 +74,12 @@ class JobInputs:
         pair = wildcards.pair.split(".")[0]
         return f"results/scores/{wildcards.dataset}/{pair}/aligned.{self._response}.safetensors"
 
+    def scored_before(self, wildcards: Any) -> str | list[str]:
+        """Where states are not kept: the aligned side first, so that the base's can be compared, and go, one by one."""
+        if self._run.settings.runtime.keep_states or wildcards.side == "aligned":
+            return []
+        return self.aligned_score(wildcards)
+
     def stage_tables(self, wildcards: Any) -> list[str]:
         """The aligned responses under every stage of training."""
         pair, dataset = wildcards.pair, wildcards.dataset

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -18,8 +19,10 @@ from superficial.config.schema import HubSource, LocalSource
 from superficial.judging.judges.canaries import canary_texts, drawn_examples
 from superficial.judging.judges.pairwise import both_orders
 from superficial.pipeline.dryrun import PlannedJob
+from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.plan import flops
 from superficial.pipeline.plan.command import Planner
+from superficial.pipeline.plan.disk import others, states_at_once
 from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.sizes import Sizes
 from superficial.pipeline.plan.text import assumptions, fits, states, table
@@ -197,13 +200,62 @@ def test_what_runs_no_model_takes_no_tokens():
 
 def test_the_states_on_the_disk_are_named():
     stages = {"score": PlannedWork(disk=2e9), "rescore": PlannedWork(disk=1e9), "compare": PlannedWork(disk=5e9)}
-    assert list(states(stages, keep=True)) == [
-        "disk: 3.0 GB of it are hidden states; runtime.keep_states=false deletes them after use"
+    at_once = "disk at most at a time: 5.5 GB, 500 MB of hidden states and 0 B of models in it"
+    assert list(states(stages, 5e8, keep=True)) == [
+        "disk: 3.0 GB of it are hidden states; runtime.keep_states=false deletes them after use",
+        at_once,
     ]
-    assert list(states(stages, keep=False)) == [
-        "disk: 3.0 GB of it are hidden states, each file deleted once it is compared"
+    assert list(states(stages, 5e8, keep=False)) == [
+        "disk: 3.0 GB of it are hidden states; each file is deleted once it is compared",
+        at_once,
     ]
-    assert not list(states({"generate": PlannedWork(disk=1e9)}, keep=True))
+    assert not list(states({"generate": PlannedWork(disk=1e9)}, 0, keep=True))
+
+
+@pytest.mark.parametrize(("keep", "most", "states_gb"), [("true", 48, 43), ("false", 16, 12.5)])
+def test_the_results_of_the_papers_experiment_fit_on_a_disk(tmp_path: Path, keep: str, most: float, states_gb: float):
+    """At the lengths of the published answers, 1.4 tokens a word; the five models take 69 GB beside them."""
+    asked = ("experiment=paper", "plan.gpu=a100_80gb", f"runtime.keep_states={keep}")
+    words = {"llama2_7b_chat": 247, "vicuna_7b_v1_5": 185, "mistral_7b_instruct": 155}
+    run = Run(CONFIG, asked)
+    assert {pair.aligned.name for pair in run.pairs.values()} == words.keys()
+    for model, count in words.items():
+        rows = pd.DataFrame({"id": ["a"], "prompt_ids": [[1] * 50], "token_ids": [[1] * round(1.4 * count)]})
+        file = tmp_path / f"responses/just_eval/{model}/aligned.parquet"
+        write_table(rows, file)
+        file.with_name(f"{file.name}.meta.json").write_text(
+            json.dumps({"config": json.loads(run.slice("generate", "aligned"))})
+        )
+    plans = planner(*asked, results=tmp_path)
+    contexts = [run.settings.context.name, *run.settings.contexts]
+    jobs = [
+        job("model", model=name)
+        for name in {side.name for pair in run.pairs.values() for side in (pair.base, pair.aligned)}
+    ]
+    for pair in run.pairs:
+        jobs += [job("score", pair=pair, side="base", seen=seen) for seen in contexts]
+        jobs += [job("compare", pair=pair, context=seen) for seen in contexts]
+        jobs.append(job("score", pair=pair, side="aligned", seen="aligned"))
+    stages = plans.stages(jobs)
+    models = stages["model"].disk
+    assert models / 1e9 == pytest.approx(69, abs=1)
+    assert plans.states(jobs) / 1e9 == pytest.approx(states_gb, abs=1)
+    assert (others(stages) - models + plans.states(jobs)) / 1e9 < most
+    assert plans.states(jobs) < (stages["score"].disk / 3 if keep == "false" else 1e12)
+
+
+def test_states_of_the_base_are_there_one_file_at_a_time():
+    """That is what the rules make of it: the aligned side is scored first, and comparing goes before scoring on."""
+    files = [(job("score", side="base", seen=str(n)), 2.0) for n in range(4)] + [(job("score", side="aligned"), 3.0)]
+    assert states_at_once(files, keep=False, shards=1) == 3 + 2 * 2  # one that is written stands beside its batches
+    assert states_at_once(files, keep=True, shards=1) == states_at_once(files, keep=False, shards=2) == 11 + 3
+    assert states_at_once([], keep=False, shards=1) == 0
+    before = {keep: JobInputs(Run(CONFIG, [f"runtime.keep_states={keep}"])).scored_before for keep in ("true", "false")}
+    base, aligned = (
+        SimpleNamespace(pair="gemma3_270m", dataset="demo", side=side, seen="s") for side in ("base", "aligned")
+    )
+    assert before["false"](base) == "results/scores/demo/gemma3_270m/aligned.aligned.safetensors"
+    assert before["false"](aligned) == before["true"](base) == before["true"](aligned) == []
 
 
 def test_an_unknown_device_ends_in_one_line():

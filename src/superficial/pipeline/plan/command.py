@@ -9,6 +9,7 @@ from pathlib import Path
 from superficial.config.overrides import overrides_of
 from superficial.config.schema import ServerEngine
 from superficial.pipeline.dryrun import PlannedJob, planned_jobs
+from superficial.pipeline.plan.disk import SCORES, states_at_once
 from superficial.pipeline.plan.judges import JudgeWork
 from superficial.pipeline.plan.machine import Machine, machine
 from superficial.pipeline.plan.models import ModelWork
@@ -38,7 +39,12 @@ def main(words: Sequence[str]) -> None:
     stages = planner.stages(jobs)
     asks = any(work.requests for work in stages.values())
     keep = run.settings.runtime.keep_states
-    lines = [*table(stages), "", *states(stages, keep=keep), *fits(planner.sizes, planner.models, device)]
+    lines = [
+        *table(stages),
+        "",
+        *states(stages, planner.states(jobs), keep=keep),
+        *fits(planner.sizes, planner.models, device),
+    ]
     print("\n".join([*lines, *assumptions(planner.sizes, device, requests=asks)]))
 
 
@@ -82,6 +88,12 @@ class Planner:
                 name = f"{job.rule} (not planned)"
             found[name] = found.get(name, PlannedWork()) + self.work(job)
         return {name: work for name, work in found.items() if work.jobs}
+
+    def states(self, jobs: Sequence[PlannedJob]) -> float:
+        """Bytes of hidden states that are on the disk at most at a time."""
+        runtime = self._run.settings.runtime
+        scores = [(job, self.work(job).disk) for job in jobs if job.rule in SCORES]
+        return states_at_once(scores, keep=runtime.keep_states, shards=runtime.shards)
 
     def work(self, job: PlannedJob) -> PlannedWork:
         """What one job takes."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from superficial.models.memory import USABLE
+from superficial.pipeline.plan.disk import SCORES, others
 from superficial.pipeline.plan.machine import Machine
 from superficial.pipeline.plan.models import ModelWork
 from superficial.pipeline.plan.sizes import Sizes
@@ -10,7 +11,6 @@ from superficial.pipeline.plan.work import PlannedWork
 from superficial.pipeline.systems import about_published, all_scoring, judged_systems, system_name
 
 HEAD = ("stage", "jobs", "tokens read", "tokens made", "FLOPs", "disk", "requests", "USD", "time")
-SCORES = ("score", "rescore")  # stages that write hidden states
 
 
 def table(stages: Mapping[str, PlannedWork]) -> list[str]:
@@ -67,13 +67,16 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} d"
 
 
-def states(stages: Mapping[str, PlannedWork], *, keep: bool) -> Iterator[str]:
-    """What of the disk is hidden states, and whether they stay."""
+def states(stages: Mapping[str, PlannedWork], at_once: float, *, keep: bool) -> Iterator[str]:
+    """What of the disk is hidden states, whether they stay, and what is taken with `at_once` bytes of them."""
     found = sum(stages[name].disk for name in SCORES if name in stages)
-    if found and keep:
-        yield f"disk: {scaled(found, 'B')} of it are hidden states; runtime.keep_states=false deletes them after use"
-    elif found:
-        yield f"disk: {scaled(found, 'B')} of it are hidden states, each file deleted once it is compared"
+    if not found:
+        return
+    what = "runtime.keep_states=false deletes them after use" if keep else "each file is deleted once it is compared"
+    yield f"disk: {scaled(found, 'B')} of it are hidden states; {what}"
+    models = stages["model"].disk if "model" in stages else 0.0
+    of = f"{scaled(at_once, 'B')} of hidden states and {scaled(models, 'B')} of models in it"
+    yield f"disk at most at a time: {scaled(others(stages) + at_once, 'B')}, {of}"
 
 
 def fits(sizes: Sizes, models: ModelWork, device: Machine) -> Iterator[str]:
