@@ -75,10 +75,10 @@ def _left(models: Sequence[LoadedModel]) -> float:
 class Halving:
     """Work on batches of rows, in halves where a card has no room for more. In float32 that changes no result."""
 
-    def __init__(self, model: str, size: Callable[[list[int]], int] = len) -> None:
-        """`size` of a batch is what memory goes by."""
+    def __init__(self, model: str, size: Callable[[list[int]], int] = len, row: str = "response") -> None:
+        """`size` of a batch is what memory goes by; a `row` is what it is called in an error."""
         self.most: int | None = None  # what there was room for, once there was none for more
-        self._model, self._size = model, size
+        self._model, self._size, self._row = model, size, row
 
     def each(
         self, work: Callable[[list[int]], Iterable[tuple[int, Result]]], rows: list[int]
@@ -107,7 +107,7 @@ class Halving:
 
     def _nothing_left(self) -> UserError:
         return UserError(
-            f"{self._model} runs out of memory with one response at a time",
+            f"{self._model} runs out of memory with one {self._row} at a time",
             where="runtime.device",
             remedy="take more or larger cards, or shorter prompts and answers",
         )

@@ -19,13 +19,13 @@ from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.table import write_parts
 from superficial.artifacts.token_rows import TokenRows, tensor_digest
 from superficial.config.schema import CompareConfig, RuntimeConfig
-from superficial.inference.room import positions_at_a_time
+from superficial.inference.room import Halving, positions_at_a_time
 from superficial.models.head import LMHead
 from superficial.models.head_file import read_head
 from superficial.models.manifest import model_key, read_manifest
 from superficial.shift.blocks import TOKENS, blocks
 from superficial.shift.category import category
-from superficial.shift.distributions import Contrast, DistributionSummary, HeadAndStates, Workspace, contrast
+from superficial.shift.distributions import Contrast, DistributionSummary, HeadAndStates, Workspaces, contrast
 from superficial.shift.greedy_check import Chain
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.token_text import TokenText
@@ -138,6 +138,7 @@ class Waiting:
     def __init__(self, heads: tuple[LMHead, LMHead], kept: TokenRows, top_k: int, chunk: int, bar: "tqdm[Any]") -> None:
         self.new = 0  # tokens
         self._heads, self._kept, self._top_k, self._chunk, self._bar = heads, kept, top_k, chunk, bar
+        self._halving = in_halves()
         self._names: dict[str, int] = {}  # of the responses that are not kept yet, with their lengths
         self._positions: list[tuple[torch.Tensor, ...]] = []  # base, aligned and token at those not compared yet
         self._rows: list[pd.DataFrame] = []  # at those that are
@@ -164,7 +165,8 @@ class Waiting:
     def _compare(self, count: int) -> None:
         base, aligned, tokens = map(torch.cat, zip(*self._positions, strict=True))
         sides = [HeadAndStates(head, one[:count]) for head, one in zip(self._heads, (base, aligned), strict=True)]
-        self._rows.append(compared(sides[0], sides[1], tokens[:count], self._top_k, self._chunk, self._bar))
+        work = (self._top_k, self._chunk, self._bar, self._halving)
+        self._rows.append(compared(sides[0], sides[1], tokens[:count], *work))
         self._positions = [(base[count:], aligned[count:], tokens[count:])] if count < len(tokens) else []
         rows = pd.concat(self._rows, ignore_index=True)
         ends = np.cumsum([*self._names.values()])
@@ -182,32 +184,54 @@ def compare(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, t
 
     Both heads score the same S tokens in the same order; `tokens` (N,) and all ids that come back count in that order.
     """
-    if base.head.vocabulary != aligned.head.vocabulary:
+    same_vocabulary(base.head, aligned.head)
+    with progress("comparing", len(tokens), "tokens") as bar:
+        return compared(base, aligned, tokens, top_k, chunk, bar, in_halves())
+
+
+def same_vocabulary(base: LMHead, aligned: LMHead) -> None:
+    """A UserError where two heads score tokens of different numbers."""
+    if base.vocabulary != aligned.vocabulary:
         raise UserError(
-            f"the models score {base.head.vocabulary} and {aligned.head.vocabulary} tokens",
+            f"the models score {base.vocabulary} and {aligned.vocabulary} tokens",
             where="pair",
             remedy="compare models that share a vocabulary",
         )
-    with progress("comparing", len(tokens), "tokens") as bar:
-        return compared(base, aligned, tokens, top_k, chunk, bar)
+
+
+def in_halves() -> Halving:
+    """What cuts the chunks of a comparison where a card has no room for a whole one."""
+    return Halving("the comparison", row="position")
 
 
 @torch.inference_mode()
 def compared(
-    base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, top_k: int, chunk: int, bar: "tqdm[Any]"
+    base: HeadAndStates,
+    aligned: HeadAndStates,
+    tokens: torch.Tensor,
+    top_k: int,
+    chunk: int,
+    bar: "tqdm[Any]",
+    halving: Halving,
 ) -> pd.DataFrame:
     """`compare` as a part of work that has its bar."""
     device = base.head.weight.device
-    workspace = Workspace(min(chunk, len(tokens)), base.head.vocabulary, device)
-    parts = []
-    for start in range(0, len(tokens), chunk):
-        part = slice(start, start + chunk)
+    spaces = Workspaces(base.head.vocabulary, device)
+
+    def work(rows: list[int]) -> Iterator[tuple[int, pd.DataFrame]]:
+        part = slice(rows[0], rows[-1] + 1)
         here = tokens[part].to(device)
         both = [HeadAndStates(side.head, side.states[part].to(device)) for side in (base, aligned)]
-        found = contrast(both[0], both[1], here, top_k, workspace)
+        found = contrast(both[0], both[1], here, top_k, spaces.of(min(chunk, halving.most or chunk, len(tokens))))
         excluded = [excluded_probability(both[0], found.base), excluded_probability(both[1], found.aligned)]
-        parts.append(_columns(here, found, excluded))
-        bar.update(len(here))
+        yield rows[-1], _columns(here, found, excluded)
+
+    parts = []
+    for start in range(0, len(tokens), chunk):
+        rows = list(range(start, min(start + chunk, len(tokens))))
+        for _, part in halving.each(work, rows):
+            parts.append(part)
+            bar.update(len(part))
     return pd.concat(parts, ignore_index=True)
 
 

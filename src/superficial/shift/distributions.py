@@ -73,6 +73,21 @@ class Workspace:
         return found[:, :rows]
 
 
+class Workspaces:
+    """One workspace at a time: another size takes the place of the one before, whose memory is free then."""
+
+    def __init__(self, vocabulary: int, device: torch.device) -> None:
+        self._vocabulary, self._device = vocabulary, device
+        self._held: dict[int, Workspace] = {}
+
+    def of(self, positions: int) -> Workspace:
+        """The one for up to so many positions."""
+        if positions not in self._held:
+            self._held.clear()
+            self._held[positions] = Workspace(positions, self._vocabulary, self._device)
+        return self._held[positions]
+
+
 class _Logits:
     """Logits (V, N) of one side, with what passes over them yield."""
 

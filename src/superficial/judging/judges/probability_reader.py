@@ -1,7 +1,7 @@
 """A local judge: it does not write its scores, they are read from the probabilities of what it would write next."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ import yaml
 from transformers import DynamicCache
 
 from superficial.artifacts.errors import UserError
+from superficial.inference.room import Halving
 from superficial.judging.judges.rubric import Rubric
 from superficial.models.head import LMHead, model_body, own_head, states_and_logits
 from superficial.models.load import LoadedModel
@@ -47,7 +48,8 @@ class ProbabilityReader:
 
     Prompts are read one at a time: a few hundred tokens fill the processor, and without padding or neighbours a reading
     depends on its own prompt alone. What all prompts share at their start is read once; the questions of one prompt go
-    together, each in a row of its own, so that no aspect sees the score of another.
+    together, each in a row of its own, so that no aspect sees the score of another. Where a card has no room for all of
+    them, they go in halves, after the prompt is read again.
     """
 
     def __init__(self, loaded: LoadedModel, rubric: Rubric, day: date | None = None) -> None:
@@ -56,6 +58,7 @@ class ProbabilityReader:
         self._loaded, self._rubric, self._day = loaded, rubric, day
         self._head: LMHead | None = None  # its logits are not rounded; found when the first text is read
         self._checked = False
+        self._halving = Halving(loaded.manifest["name"], row="question")
         added = loaded.tokenizer.added_tokens_decoder.values()
         self._specials = sorted(str(token) for token in added if token.special)
         slots = ("instruction", "response", "response_a", "response_b")
@@ -80,6 +83,15 @@ class ProbabilityReader:
                 where=f"judge {self._loaded.manifest['name']}, item {name}",
                 remedy="lower generate.max_new_tokens, or take a judge with more positions",
             )
+
+        def work(part: list[int]) -> Iterator[tuple[int, AnswerProbabilities]]:
+            yield from zip(part, self._answered(ids, [questions[row] for row in part]), strict=True)
+
+        return [found for _, found in self._halving.each(work, list(range(len(questions))))]
+
+    def _answered(self, ids: list[int], questions: Sequence[Question]) -> list[AnswerProbabilities]:
+        """What the judge would answer to each question after the prompt `ids`."""
+        longest = max(len(question.lead) for question in questions)
         cache = copy.deepcopy(self._cache)
         start = len(self._shared)
         if cache is None or ids[:start] != self._shared:
