@@ -13,7 +13,7 @@ from superficial.artifacts.files import whole_file
 TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
 
 BATCH = 2**13  # rows decoded at a time
-GROUP = 2**20  # rows of a group in a Parquet file, as pandas writes it
+GROUP = 2**16  # rows of a group in a Parquet file: what a writer of parts has in memory
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -23,7 +23,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             # Nine significant digits give back any float32, and do not show the noise of float64 sums.
             table.to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
         else:
-            table.to_parquet(partial, index=False, compression="zstd")
+            table.to_parquet(partial, index=False, compression="zstd", row_group_size=GROUP)
 
 
 def write_parts(parts: Iterable[pd.DataFrame], path: Path, group: int = GROUP) -> None:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,10 @@ WORDS, HIDDEN = 600, 64
 PROMPT = PromptConfig(kind="completion", template="w1 w2 w3 {instruction} w4\n")
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=16_384, position_chunk=4096)
 LOOK = {"unshifted": "#56B4E9", "marginal": "#E69F00", "shifted": "#A50F4C"}
+FIGURE = FigureStage(
+    **LOOK, dpi=100, max_position=100, min_examples=2, example_tokens=100, dataset="d", context="zero_shot",
+    confidence=0.95, pairs=[PairTitle(name="p", title="P")],
+)  # fmt: skip
 GROUP = 2_000  # responses written at a time
 
 
@@ -49,7 +54,7 @@ def main(counts: Sequence[int] = COUNTS) -> int:
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="superficial-bench-") as name:
             folder = Path(name)
-            write_inputs(folder, count)
+            apart(write_inputs, folder, count)
             for label, words in commands().items():
                 peak, seconds = measured(folder, words)
                 found.setdefault(label, []).append(f"{peak:8.0f} MB {seconds:6.0f} s")
@@ -62,6 +67,15 @@ def main(counts: Sequence[int] = COUNTS) -> int:
     for label, cells in found.items():
         print(f"{label:24}" + "".join(f"{cell:>20}" for cell in cells))
     return 0
+
+
+def apart(work: Callable[[Path, int], None], folder: Path, count: int) -> None:
+    """Do this in a process of its own: what a process has in memory when it starts others counts for their peaks."""
+    process = get_context("spawn").Process(target=work, args=(folder, count))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError("the files could not be written")
 
 
 def measured(folder: Path, words: Sequence[str]) -> tuple[float, float]:
@@ -78,8 +92,11 @@ def measured(folder: Path, words: Sequence[str]) -> tuple[float, float]:
     return used.ru_maxrss / 1000, time.perf_counter() - started
 
 
-def commands() -> Mapping[str, list[str]]:
-    """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs."""
+def commands(further: Sequence[str] = ()) -> Mapping[str, list[str]]:
+    """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs.
+
+    The browser also shows the base in `further` contexts.
+    """
     models = {side: f"results/models/{side}/manifest.json" for side in ("base", "aligned")}
     data, responses = "results/data/d.parquet", "results/responses/d/aligned/aligned.parquet"
     contexts = {"base": "zero_shot", "aligned": "aligned"}
@@ -102,16 +119,12 @@ def commands() -> Mapping[str, list[str]]:
     found["kinds"] = ["kinds", "--cfg", "{}", f"shifts={shifts}", f"responses={responses}", f"out={kinds}"]
     found["stats"] = ["stats", "--cfg", STATS.model_dump_json(), f"shifts={shifts}", f"token_kinds={kinds}"]
     found["stats"] += [f"responses={responses}", f"data={data}", f"out={tables[0]}", *tables[1:]]
-    figure = FigureStage(
-        **LOOK, dpi=100, max_position=100, min_examples=2, example_tokens=100, dataset="d", context="zero_shot",
-        confidence=0.95, pairs=[PairTitle(name="p", title="P")],
-    )  # fmt: skip
     shown = "out=results/figures/shift_example"
-    found["shift_example"] = ["figures/shift_example", "--cfg", figure.model_dump_json(), "results=results", shown]
+    found["shift_example"] = ["figures/shift_example", "--cfg", FIGURE.model_dump_json(), "results=results", shown]
     sides = {side: ModelTitle(name=side, title=side) for side in models}
     browser = BrowserStage(
         **LOOK, dataset="d", response="aligned", judge=None, pairs=[ComparedPair(name="p", title="P", **sides)],
-        contexts=[ShownContext(name="zero_shot", title="Zero-shot", prompt=PROMPT)],
+        contexts=[ShownContext(name=name, title=name, prompt=PROMPT) for name in ("zero_shot", *further)],
     )  # fmt: skip
     out = "out=results/browser/index.html"
     found["shift_browser"] = ["figures/shift_browser", "--cfg", browser.model_dump_json(), "results=results", out]
@@ -122,19 +135,10 @@ def commands() -> Mapping[str, list[str]]:
 
 def write_inputs(folder: Path, count: int) -> None:
     """Models, instructions and `count` responses, where the workflow has them."""
-    results = folder / "results"
-    for seed, side in enumerate(("base", "aligned")):
-        _write_model(results / f"models/{side}", seed)
-    rng = np.random.default_rng(0)
+    results, rng = folder / "results", np.random.default_rng(0)
+    ids = write_models_and_data(results, rng, count)
     lengths = response_lengths(rng, count, count * LENGTH_OF)
-    ids = [f"e{number}" for number in range(count)]
-    texts = [" ".join(f"w{word}" for word in rng.integers(5, WORDS, 20)) for _ in ids]
-    tags = pa.array([["info-seek"]] * count)
-    data = {"id": ids, "instruction": texts, "category": ["regular"] * count, "subset": ["made"] * count}
-    data |= {"tasks": tags, "topics": tags, "turns": pa.array([[]] * count, pa.list_(pa.string()))}
-    for path in ("data", "responses/d/aligned"):
-        (results / path).mkdir(parents=True)
-    pq.write_table(pa.table(data), results / "data/d.parquet")
+    (results / "responses/d/aligned").mkdir(parents=True)
     parts = (_responses(rng, ids[at : at + GROUP], lengths[at : at + GROUP]) for at in range(0, count, GROUP))
     first = next(parts)
     with pq.ParquetWriter(results / "responses/d/aligned/aligned.parquet", first.schema, compression="zstd") as writer:
@@ -142,15 +146,38 @@ def write_inputs(folder: Path, count: int) -> None:
             writer.write_table(part)
 
 
+def write_models_and_data(results: Path, rng: np.random.Generator, count: int) -> list[str]:
+    """Both models and `count` instructions; returns their ids."""
+    for seed, side in enumerate(("base", "aligned")):
+        _write_model(results / f"models/{side}", seed)
+    ids = [f"e{number}" for number in range(count)]
+    texts = [" ".join(f"w{word}" for word in rng.integers(5, WORDS, 20)) for _ in ids]
+    tags = pa.array([[f"tag-{number % 7}"] for number in range(count)])
+    kinds = ["regular" if number % 5 else "safety" for number in range(count)]
+    data = {"id": ids, "instruction": texts, "category": kinds, "subset": ["made"] * count}
+    data |= {"tasks": tags, "topics": tags, "turns": pa.array([[]] * count, pa.list_(pa.string()))}
+    (results / "data").mkdir(parents=True)
+    pq.write_table(pa.table(data), results / "data/d.parquet")
+    return ids
+
+
 def _responses(rng: np.random.Generator, ids: list[str], lengths: np.ndarray) -> pa.Table:
     answers = [np.minimum(rng.zipf(1.3, length) + 4, WORDS - 1).astype(np.int32) for length in lengths]
+    texts = [" ".join(f"w{word}" for word in answer) for answer in answers]
+    return response_rows(rng, ids, answers, texts, [LENGTH] * len(ids))
+
+
+def response_rows(
+    rng: np.random.Generator, ids: list[str], answers: Sequence[np.ndarray], texts: list[str], reasons: list[str]
+) -> pa.Table:
+    """Rows of a table of responses, after random prompts."""
     return pa.table(
         {
             "id": ids,
             "prompt_ids": [rng.integers(5, WORDS, 25).astype(np.int32) for _ in ids],
-            "token_ids": answers,
-            "text": [" ".join(f"w{word}" for word in answer) for answer in answers],
-            "finish_reason": [LENGTH] * len(ids),
+            "token_ids": list(answers),
+            "text": texts,
+            "finish_reason": reasons,
             "earlier_answers": pa.array([[]] * len(ids), pa.list_(pa.string())),
         }
     )

@@ -25,6 +25,7 @@ from superficial.shift.kinds.classify import KINDS
 EXAMPLES, ROWS = 33_000, 10_000_000
 GROUP = 500_000  # rows written at a time
 VOCABULARY, TOP = 262_144, 10
+COMMON = 1000  # tokens that are candidates
 LONGEST = 2048  # tokens
 CFG = StatsConfig(resamples=1000, confidence=0.95, seed=0, top_tokens=20, min_occurrences=10)
 RUNTIME = '{"device":"cpu","generate_batch":1,"score_tokens":1,"position_chunk":1}'
@@ -66,7 +67,10 @@ def write_tables(folder: Path, examples: int, rows: int) -> dict[str, Path]:
     example = np.repeat(np.arange(examples), lengths)
     position = (np.arange(rows) - np.repeat(np.cumsum(lengths) - lengths, lengths)).astype(np.int32)
     token = np.minimum(rng.zipf(1.3, rows), VOCABULARY - 1).astype(np.int32)
-    _in_groups(files["shifts"], rows, lambda part: _shifts(rng, ids[example[part]], position[part], token[part]))
+    texts = pa.array([f" t{number}" for number in range(VOCABULARY)])
+    _in_groups(
+        files["shifts"], rows, lambda part: shift_rows(rng, ids[example[part]], position[part], token[part], texts)
+    )
     _in_groups(files["token_kinds"], rows, lambda part: _kinds(rng, ids[example[part]], position[part]))
     answers = pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), token)
     reasons = np.where(rng.random(examples) < 0.9, EOS, LENGTH)
@@ -97,21 +101,25 @@ def _in_groups(path: Path, rows: int, part_of: Callable[[slice], pa.Table]) -> N
             writer.write_table(part_of(slice(start, start + GROUP)))
 
 
-def _shifts(
-    rng: np.random.Generator, ids: NDArray[np.str_], position: NDArray[np.int32], token: NDArray[np.int32]
+def shift_rows(
+    rng: np.random.Generator,
+    ids: NDArray[np.str_],
+    position: NDArray[np.int32],
+    token: NDArray[np.int32],
+    texts: pa.Array,
 ) -> pa.Table:
+    """Rows (N,) of a token table; `texts` (V,) are those of the tokens."""
     size = len(ids)
     rank = np.minimum(rng.zipf(1.8, size), VOCABULARY).astype(np.int32)
-    columns = {"example_id": ids, "position": position, "token_id": token, "token": [f" t{number}" for number in token]}
+    columns = {"example_id": ids, "position": position, "token_id": token, "token": texts.take(pa.array(token))}
     columns |= {"base_rank": rank, "base_prob": rng.random(size, np.float32)}
     columns |= {"aligned_rank": np.ones(size, np.int32), "aligned_prob": rng.random(size, np.float32)}
     for name in ("kl_aligned_base", "kl_base_aligned", "js", "base_entropy", "aligned_entropy"):
         columns[name] = rng.exponential(1, size).astype(np.float32)
     columns["category"] = np.array(CATEGORIES)[category_index(rank)]
-    texts = pa.array([f" t{number}" for number in range(1000)])
     offsets = pa.array(np.arange(0, size * TOP + 1, TOP, dtype=np.int32))
     for side in ("base", "aligned"):
-        top = pa.array(rng.integers(0, len(texts), size * TOP, np.int32))
+        top = pa.array(rng.integers(0, COMMON, size * TOP, np.int32))
         lists = {"ids": top, "probs": pa.array(rng.random(size * TOP, np.float32)), "tokens": texts.take(top)}
         for name, values in lists.items():
             columns[f"{side}_top_{name}"] = pa.ListArray.from_arrays(offsets, values)

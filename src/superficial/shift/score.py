@@ -5,7 +5,7 @@ two models or contexts can be compared over the whole vocabulary without running
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,29 +45,40 @@ def run(
     loaded = load_model(model, runtime.device)
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
-    kept = HiddenStates(out.parents[3], loaded.key)
-    scorer = TeacherForcing(loaded, runtime.score_tokens, kept)
-    scorer.keep(sequences)
-    lengths = [len(sequence.response) for sequence in sequences]
     context = digest_all(sequence.context for sequence in sequences)
     about = {"model": loaded.key, "context": context, "responses": file_sha256(responses)}
-    write_states(out, (_of(kept, sequence, out) for sequence in sequences), lengths, about)
-    if runtime.keep_states:
-        kept.move(sequences, out)
-    else:
-        kept.drop(sequences)
+    scorer, tokens = write_scored(loaded, sequences, about, runtime, out)
     seconds = time.monotonic() - started
     facts = {
         **loaded.facts,
         "score_tokens": scorer.batch_tokens,
         "kept": runtime.keep_states,
-        "response_tokens": sum(lengths),
+        "response_tokens": tokens,
         "fed_tokens": scorer.fed_tokens,
         "forward_passes": scorer.forward_passes,
-        "response_tokens_per_second": round(sum(lengths) / seconds, 2),
+        "response_tokens_per_second": round(tokens / seconds, 2),
     }
     inputs = {"pair": pair, "model": model, "data": data, "responses": responses, **prompts.files}
     write_sidecar(out, stage="score", config=cfg.model_dump(mode="json"), inputs=inputs, started=started, facts=facts)
+
+
+def write_scored(
+    loaded: LoadedModel, sequences: Packed, about: Mapping[str, str], runtime: RuntimeConfig, out: Path
+) -> tuple[TeacherForcing, int]:
+    """Score the sequences and write their states to `out`; `about` says what decided them.
+
+    Returns the scorer, which counts its work, and the number of response tokens.
+    """
+    kept = HiddenStates(out.parents[3], loaded.key)
+    scorer = TeacherForcing(loaded, runtime.score_tokens, kept)
+    scorer.keep(sequences)
+    lengths = [len(sequence.response) for sequence in sequences]
+    write_states(out, (states_of(kept, sequence, out) for sequence in sequences), lengths, about)
+    if runtime.keep_states:
+        kept.move(sequences, out)
+    else:
+        kept.drop(sequences)
+    return scorer, sum(lengths)
 
 
 def share(
@@ -89,7 +100,8 @@ def share(
     TeacherForcing(loaded, runtime.score_tokens, HiddenStates(out.parents[3], loaded.key)).keep(sequences, shard)
 
 
-def _of(kept: HiddenStates, sequence: TokenSequence, out: Path) -> torch.Tensor:
+def states_of(kept: HiddenStates, sequence: TokenSequence, out: Path) -> torch.Tensor:
+    """The states (T, H) of a sequence that was scored a moment ago, for `out`."""
     found = kept.get(sequence)
     if found is None:
         raise UserError(

@@ -10,7 +10,7 @@ import pytest
 
 from superficial.__main__ import main as superficial
 from superficial.artifacts.table import read_table
-from superficial.bench import memory, statistics
+from superficial.bench import large, memory, statistics
 from superficial.bench.__main__ import main
 from superficial.shift.statistics.token_table import TokenTable
 
@@ -49,6 +49,25 @@ def test_the_stages_run_on_the_synthetic_responses(tmp_path: Path, monkeypatch: 
     assert 50 < peak < 4000
     with pytest.raises(RuntimeError, match="no such model"):
         memory.measured(tmp_path / "results", commands["pair"])
+
+
+def test_what_follows_a_comparison_runs_on_the_synthetic_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of all responses, in the order of the responses; then every stage finds what it reads."""
+    monkeypatch.setattr(large, "FIGURES", ("shift_ratio",))
+    monkeypatch.setattr(large, "PART", 2)
+    large.write_tables(tmp_path, 5)
+    answers = read_table(tmp_path / "results/responses/d/aligned/aligned.parquet")
+    table = read_table(tmp_path / "results/shifts/d/p/zero_shot.parquet")
+    assert table["token_id"].tolist() == [token for ids in answers["token_ids"] for token in ids]
+    assert table["example_id"].unique().tolist() == answers["id"].tolist()
+    assert answers["text"].tolist() == table.groupby("example_id", sort=False)["token"].sum().tolist()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    for words in large.commands().values():
+        assert superficial(words) == 0
+    assert "shift_ratio" in (tmp_path / "results/manifest.json").read_text(encoding="utf-8")
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

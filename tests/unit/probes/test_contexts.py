@@ -99,7 +99,7 @@ class Run:
         return out
 
     def compare(self, base: str, context: str, states: Path) -> Path:
-        out = self.folder / "shifts" / f"{context}.parquet"
+        out = self.folder / f"shifts/d/p/{context}.parquet"
         models = {"base": self.model(base), "aligned": self.model("aligned")}
         scores = {"base_score": states, "aligned_score": self.folder / "scores/d/p/aligned.aligned.safetensors"}
         pair, responses = self.folder / f"pair_{base}.json", self.folder / "responses.parquet"
@@ -109,7 +109,7 @@ class Run:
     def tables(self, others: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
         out = [self.folder / "recovery.csv", self.folder / "entropy.csv"]
         kinds, data = self.folder / "kinds.parquet", self.folder / "data.parquet"
-        reference = self.folder / "shifts/zero_shot.parquet"
+        reference = self.folder / "shifts/d/p/zero_shot.parquet"
         stage.run(CFG, RUNTIME, reference=reference, others=others, token_kinds=kinds, data=data, out=out)
         return read_table(out[0]), read_table(out[1])
 
@@ -198,7 +198,7 @@ def test_the_bases_own_context_is_no_further_one():
 
 
 def test_other_responses_are_refused(done: Run, tmp_path: Path):
-    other = read_table(done.folder / "shifts/zero_shot.parquet")
+    other = read_table(done.folder / "shifts/d/p/zero_shot.parquet")
     other.loc[3, "token_id"] = END
     write_table(other, tmp_path / "urial_k3.parquet")
     with pytest.raises(UserError, match=r"urial_k3\.parquet: it is about other responses"):

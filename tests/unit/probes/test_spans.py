@@ -127,7 +127,12 @@ def test_batches_and_chunks_change_nothing(study: Study, mixed: pd.DataFrame):
     pd.testing.assert_frame_equal(other[exact], mixed[exact])
 
 
-def test_equal_runs_give_equal_bytes(study: Study, mixed: pd.DataFrame):
+@pytest.mark.parametrize("few", [False, True])
+def test_equal_runs_give_equal_bytes(study: Study, mixed: pd.DataFrame, few: bool, monkeypatch: pytest.MonkeyPatch):
+    """However few states and rows are in memory at a time."""
+    if few:
+        monkeypatch.setattr("superficial.probes.spans.token_scores.TOKENS", 5)
+        monkeypatch.setattr("superficial.probes.spans.table.ROWS", 3)
     study.spans("pieces", "again")
     files = [study.folder / f"pieces-{name}/spans/d/p/zero_shot.parquet" for name in ("one", "again")]
     assert files[0].read_bytes() == files[1].read_bytes()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from support.latex import typeset, with_latex
 
+from superficial.artifacts.table import write_parts
 from superficial.config.schema import (
     DefinitionsTable,
     LocalSource,
@@ -24,12 +25,12 @@ from superficial.models.stage import run as fetch
 from superficial.shift.compare import compare
 from superficial.shift.definitions.names import VARIANTS
 from superficial.shift.definitions.rescore import changed_sequences
-from superficial.shift.definitions.variants import end_of_turn, variants
+from superficial.shift.definitions.variants import Side, _parts, end_of_turn, variants
 from superficial.shift.distributions import HeadAndStates
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.ratios import ratios
 from superficial.shift.statistics.token_table import TokenTable
-from superficial.views.tables.definitions import MEASURES, definitions
+from superficial.views.tables.definitions import MEASURES, VariantTables, definitions
 from superficial.views.tables.definitions_layout import latex, markdown
 
 WIDTH, VOCABULARY, LENGTHS = 24, 300, [1, 12, 9, 30, 18]
@@ -68,10 +69,17 @@ def answers(sides: dict[str, HeadAndStates]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def found(sides: dict[str, HeadAndStates], answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    bases = {name: side for name, side in sides.items() if name != "aligned"}
-    tables = variants(bases, sides["aligned"], tokens_of(answers), end_of_turn(answers), 16)
+    tables = found_by(sides, answers)
     assert tuple(tables) == VARIANTS
     return {name: table.assign(**places()) for name, table in tables.items()}
+
+
+def found_by(sides: dict[str, HeadAndStates], answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    def reading(side: HeadAndStates) -> Side:
+        return lambda start, stop: HeadAndStates(side.head, side.states[start:stop])
+
+    bases = {name: reading(side) for name, side in sides.items() if name != "aligned"}
+    return variants(bases, reading(sides["aligned"]), tokens_of(answers), end_of_turn(answers), 16)
 
 
 def places() -> dict[str, list[object]]:
@@ -106,6 +114,39 @@ def test_exact_under_each_context(name: str, found, sides, answers):
     p, q, tokens = log_probs(sides[name]), log_probs(sides["aligned"]), tokens_of(answers).numpy()
     expect(found[name], ranks(p, tokens), np.exp(p[np.arange(TOKENS), tokens]), kl(q, p))
     assert found[name]["counted"].all()
+
+
+@pytest.mark.parametrize("positions", [1, 16, 40])
+def test_states_that_are_read_in_parts_give_the_same_tables(
+    found, sides, answers, positions: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """To the bit, and so does the file in groups of a few rows; never more than some whole chunks are read."""
+    monkeypatch.setattr("superficial.shift.definitions.variants.TOKENS", positions)
+    monkeypatch.setattr("superficial.shift.definitions.variants.GROUP", 7)
+    seen: list[int] = []
+    tables = found_by({name: Watched.of(side, seen) for name, side in sides.items()}, answers)
+    assert max(seen) == max(16, 16 * (positions // 16))
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(table.assign(**places()), found[name], check_exact=True)
+    where = {name: np.array(values) for name, values in places().items()}
+    write_parts(_parts(tables, where), tmp_path / "parts.parquet", 16)
+    kept = VariantTables(tmp_path / "parts.parquet")
+    pd.testing.assert_frame_equal(definitions(kept, CFG), definitions(found, CFG))
+
+
+class Watched:
+    """States of which it is seen how many are read at a time."""
+
+    def __init__(self, states: torch.Tensor, seen: list[int]) -> None:
+        self._states, self._seen = states, seen
+
+    @classmethod
+    def of(cls, side: HeadAndStates, seen: list[int]) -> HeadAndStates:
+        return HeadAndStates(side.head, cls(side.states, seen))  # type: ignore[arg-type]
+
+    def __getitem__(self, rows: slice) -> torch.Tensor:
+        self._seen.append(rows.stop - rows.start)
+        return self._states[rows]
 
 
 def test_category_of_the_aligned_argmax(found, sides, answers):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from superficial.artifacts.table import read_table
+from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig, StatsConfig
 from superficial.inference.finish_reason import EOS, LENGTH, STOP
 from superficial.shift.kinds.agreement import agreement, classified, kappa
@@ -236,3 +236,6 @@ def test_the_artifact_is_the_kind_of_each_response(tmp_path: Path, monkeypatch: 
     codes = TokenTable.open(tmp_path / "kinds.parquet").codes("kind", KINDS)
     assert [KINDS[code] for code in codes] == truth
     assert truth.count("end") == 2
+    whole = table[["example_id", "position"]].assign(kind=pd.Categorical(truth, categories=KINDS))
+    write_table(whole.astype({"example_id": "category"}), tmp_path / "whole.parquet")
+    assert (tmp_path / "kinds.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from superficial.probes.contexts.grouping import WIDTH, position_bins
 from superficial.probes.contexts.recovery import ALIGNED
 from superficial.shift.category import CATEGORIES
-from superficial.shift.statistics.bootstrap import Bootstrap
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 
 EDGES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)  # nats: lower bounds of the bins by entropy
@@ -47,8 +47,8 @@ def uncertainty(
 
 def _of_base(table: TokenTable, bootstrap: Bootstrap) -> list[pd.DataFrame]:
     """Every view of the base in one context."""
-    entropy, top = table.column("base_entropy"), table.lists("base_top_probs")
-    shifted, first = table.category == CATEGORIES.index("shifted"), top[:, 0]
+    entropy, shifted = table.column("base_entropy"), table.category == CATEGORIES.index("shifted")
+    first = table.of_lists("base_top_probs", lambda top: top[:, 0].copy())
     parts = []
 
     def add(
@@ -59,19 +59,29 @@ def _of_base(table: TokenTable, bootstrap: Bootstrap) -> list[pd.DataFrame]:
 
     places = position_bins(table)
     add("position", "entropy", entropy, places, WIDTH * np.arange(places.max() + 1))
-    everywhere, whole = np.zeros_like(places), np.zeros(1)
-    by_entropy, edges = np.searchsorted(EDGES, entropy, side="right") - 1, np.array(EDGES)
+    del places
+    everywhere, whole = np.zeros_like(table.category), np.zeros(1)
+    by_entropy, edges = (np.searchsorted(EDGES, entropy, side="right") - 1).astype(np.int8), np.array(EDGES)
     measures = {"shifted": shifted}
-    if top.shape[1] >= NEAR:
-        measures["drawn"] = (1 - top[:, :NEAR].sum(axis=1, dtype=np.float64)).clip(0)
+    drawn = table.of_lists("base_top_probs", _drawn)
+    if not np.isnan(drawn).all():
+        measures["drawn"] = drawn
     for measure, values in measures.items():
         add("entropy", measure, values, by_entropy, edges)
         add("all", measure, values, everywhere, whole)
     add("all", "sure", shifted & (first >= SURE), everywhere, whole, shifted)
-    tenths, bounds = np.minimum(TENTHS * first, TENTHS - 1).astype(int), np.arange(TENTHS) / TENTHS
+    tenths, bounds = np.minimum(TENTHS * first, TENTHS - 1).astype(np.int8), np.arange(TENTHS) / TENTHS
     add("calibration", "first", table.category == CATEGORIES.index("unshifted"), tenths, bounds)
     add("calibration", "probability", first, tenths, bounds)
     return parts
+
+
+def _drawn(top: Values) -> Floats:
+    """How probable tokens (n,) beyond rank NEAR are, by the first candidates (n, K); nan where these are fewer."""
+    if top.shape[1] < NEAR:
+        return np.full(len(top), np.nan)
+    found: Floats = (1 - top[:, :NEAR].sum(axis=1, dtype=np.float64)).clip(0)
+    return found
 
 
 def _rows(
@@ -87,7 +97,8 @@ def _rows(
     size = int(bins.max()) + 1
     above, below = table.sums(bins, size, values), table.sums(bins, size, weights)
     held = np.flatnonzero(below.any(axis=0))
-    value, low, high = bootstrap.ratio(above[:, held], below[:, held])
+    if len(held) < size:
+        above, below = above[:, held], below[:, held]
+    value, low, high = bootstrap.ratio(above, below)
     columns = {"view": view, "measure": measure, "bin": held, "value": value, "low": low, "high": high}
-    counted = below[:, held]
-    return pd.DataFrame(columns | {"tokens": counted.sum(axis=0).astype(int), "examples": (counted > 0).sum(axis=0)})
+    return pd.DataFrame(columns | {"tokens": below.sum(axis=0).astype(int), "examples": (below > 0).sum(axis=0)})

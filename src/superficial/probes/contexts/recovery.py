@@ -1,6 +1,6 @@
 """How much of the shift a context takes back: the same responses and aligned model, another prompt of the base."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ ALIGNED = "aligned model"  # as a context of its own: it recovers everything; no
 AGAINST, COMPARED = "content", ("style", "safety")  # kinds
 UNSHIFTED, SHIFTED = CATEGORIES.index("unshifted"), CATEGORIES.index("shifted")
 
-Sums = Mapping[str, Floats]  # by example and group, (E, G)
+Sums = Callable[[str], Floats]  # by example and group (E, G), made when they are needed: all at once are too many
+Ratio = tuple[Floats, Floats, Floats]  # above, below, and what is counted
 
 
 @dataclass(frozen=True)
@@ -66,43 +67,52 @@ def recovery(
     for grouping in groups:
         tokens, own = grouping.sums(np.ones_like(base.category)), _sums(base, base, grouping)
         for context, view in views.items():
-            seen = _sums(view, base, grouping)
-            for found in _measures(seen, own, tokens, grouping, bootstrap):
+            for found in _measures(_sums(view, base, grouping), own, tokens, grouping, bootstrap):
                 found.insert(0, "context", context)
                 parts.append(found)
     return pd.concat(parts, ignore_index=True)
 
 
 def _sums(view: TokenShifts, base: TokenShifts, grouping: Grouping) -> Sums:
-    """What the measures are made of."""
+    """What the measures are made of, by name."""
     unshifted, before = view.category == UNSHIFTED, base.category == UNSHIFTED
-    counted = {
-        "kl": view.kl,
-        "unshifted": unshifted,
-        "shifted": view.category == SHIFTED,
-        "recovered": unshifted & (base.category == SHIFTED),
-        "lost": before & ~unshifted,
+    counted: dict[str, Callable[[], NDArray[Any]]] = {
+        "kl": lambda: view.kl,
+        "unshifted": lambda: unshifted,
+        "shifted": lambda: view.category == SHIFTED,
+        "recovered": lambda: unshifted & (base.category == SHIFTED),
+        "lost": lambda: before & ~unshifted,
     }
-    return {name: grouping.sums(values) for name, values in counted.items()}
+    return lambda name: grouping.sums(counted[name]())
 
 
 def _measures(
     seen: Sums, own: Sums, tokens: Floats, grouping: Grouping, bootstrap: Bootstrap
 ) -> Iterator[pd.DataFrame]:
     """The rows of one context and grouping, a measure at a time; `own` are the sums of the reference."""
-    ratios = {
-        "kl": (seen["kl"], tokens, tokens),
-        "kl_closed": (own["kl"] - seen["kl"], own["kl"], tokens),
-        "recovered": (seen["recovered"], own["shifted"], own["shifted"]),
-        "lost": (seen["lost"], own["unshifted"], own["unshifted"]),
-        "unshifted": (seen["unshifted"], tokens, tokens),
-        "shifted": (seen["shifted"], tokens, tokens),
-        "gained": (seen["unshifted"] - own["unshifted"], tokens, tokens),
+
+    def closed() -> Ratio:
+        whole = own("kl")
+        return whole - seen("kl"), whole, tokens
+
+    def among(name: str, before: str) -> Ratio:
+        whole = own(before)
+        return seen(name), whole, whole
+
+    ratios: dict[str, Callable[[], Ratio]] = {
+        "kl": lambda: (seen("kl"), tokens, tokens),
+        "kl_closed": closed,
+        "recovered": lambda: among("recovered", "shifted"),
+        "lost": lambda: among("lost", "unshifted"),
+        "unshifted": lambda: (seen("unshifted"), tokens, tokens),
+        "shifted": lambda: (seen("shifted"), tokens, tokens),
+        "gained": lambda: (seen("unshifted") - own("unshifted"), tokens, tokens),
     }
-    for measure, (above, below, counted) in ratios.items():
+    for measure, ratio in ratios.items():
+        above, below, counted = ratio()
         yield _rows(grouping.name, grouping.groups, measure, bootstrap.ratio(above, below), counted)
     if grouping.name == "kind" and AGAINST in grouping.groups:
-        above, below, _ = ratios["kl_closed"]
+        above, below, _ = closed()
         compared = [grouping.groups.index(kind) for kind in COMPARED if kind in grouping.groups]
         against = grouping.groups.index(AGAINST)
         more = _more(above, below, compared, against, bootstrap)

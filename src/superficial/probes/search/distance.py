@@ -5,10 +5,12 @@ from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
 from superficial.artifacts.files import digest, file_sha256
+from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.store import Store
 from superficial.artifacts.token_rows import tensor_digest
 from superficial.config.schema import PromptConfig, RuntimeConfig
@@ -48,12 +50,15 @@ class Half:
         return tensor_digest(self.states)
 
 
-def half_of(ids: list[str], responses: pd.DataFrame, states: torch.Tensor, most: int | None) -> Half:
-    """The responses of `ids`, in the order of `responses`, the first `most` tokens of each; `states` are of all."""
-    parts = torch.split(states, [len(tokens) for tokens in responses["token_ids"]])
+def half_of(ids: list[str], responses: pd.DataFrame, states: StateFile, most: int | None) -> Half:
+    """The responses of `ids`, in the order of `responses`, the first `most` tokens of each; `states` are of all.
+
+    Only their states are read.
+    """
     chosen = responses["id"].isin(ids).to_numpy()
     kept = responses[chosen].assign(token_ids=lambda table: [list(tokens)[:most] for tokens in table["token_ids"]])
-    rows = [part[:most] for part, taken in zip(parts, chosen, strict=True) if taken]
+    starts = np.cumsum([0, *map(len, responses["token_ids"])])[:-1][chosen].tolist()
+    rows = [states.read(start, start + len(tokens)) for start, tokens in zip(starts, kept["token_ids"], strict=True)]
     return Half(kept["id"].tolist(), kept, torch.cat(rows))
 
 

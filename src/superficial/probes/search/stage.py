@@ -27,6 +27,7 @@ from superficial.prompts.files import parts_of
 from superficial.prompts.pool import read_pool
 from superficial.shift.pair.pairing import Pairing
 
+ANSWER = ["id", "token_ids", "earlier_answers"]  # what is read of a response
 PROMPTS = ("none", "default", "found")  # without examples, the method as it is, what was found
 
 
@@ -55,8 +56,8 @@ def run(
     pool = pool_of(cfg, files)
     loaded, table = load_model(base, runtime.device), read_table(data)
     measure = PromptDistance(loaded, aligned, pair, cfg.method.prompt, files, table, runtime, out[0].parents[3])
-    answers = Pairing.read(pair).read_by(loaded.manifest["name"], read_table(responses))
-    ids, states = halves_of(table, cfg), StateFile(aligned_score).read()
+    answers = Pairing.read(pair).read_by(loaded.manifest["name"], pd.read_parquet(responses, columns=ANSWER))
+    ids, states = halves_of(table, cfg), StateFile(aligned_score)
     limits = {"search": cfg.max_positions, "test": None}
     halves = {name: half_of(ids[name], answers, states, limits[name]) for name in HALVES}
     tried: dict[ExampleIds, MeasuredPrompt] = {}

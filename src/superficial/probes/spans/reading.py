@@ -1,6 +1,6 @@
 """One response as both models read it: each its own tokens of the same text, and the segments that these share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,22 @@ def segments(base: Sequence[bytes], aligned: Sequence[bytes]) -> list[Segment]:
     return found
 
 
-def require_some(found: list[PairedReading], base: str) -> None:
+class Readings:
+    """All responses as `paired_readings` gives them: made when they are asked for, because they are large."""
+
+    def __init__(self, base: Spelling, aligned: Spelling, report: ByteReport, responses: pd.DataFrame) -> None:
+        self._given = base, aligned, report, responses
+
+    def __iter__(self) -> Iterator[PairedReading]:
+        return paired_readings(*self._given)
+
+    @property
+    def compared(self) -> Iterator[PairedReading]:
+        """Those of which something is compared."""
+        return (one for one in self if one.base_ids)
+
+
+def require_some(found: Iterable[PairedReading], base: str) -> None:
     """Stop where the base can read nothing of what was answered."""
     if not any(one.base_ids for one in found):
         raise UserError(

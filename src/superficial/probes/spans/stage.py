@@ -6,7 +6,7 @@ which sums over all.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,22 @@ import torch
 
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.hidden_states import HiddenStates
-from superficial.artifacts.table import read_table, write_table
+from superficial.artifacts.table import read_table, write_parts
 from superficial.config.schema import RuntimeConfig, ScoreStage
 from superficial.data.dialogue import last_turns
 from superficial.inference.room import positions_at_a_time
-from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
+from superficial.inference.teacher_forcing import Packed, TeacherForcing, TokenSequence
 from superficial.models.head import LMHead
 from superficial.models.load import LoadedModel, load_model
 from superficial.probes.spans.byte_pair import ByteReport
-from superficial.probes.spans.reading import paired_readings, require_some
+from superficial.probes.spans.reading import Readings, require_some
 from superficial.probes.spans.spelling import Spelling
 from superficial.probes.spans.table import spans
 from superficial.probes.spans.token_scores import TokenScores, token_scores
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.requirements import check_length
 from superficial.shift.pair.vocabulary import Vocabulary
+from superficial.shift.score import states_of
 
 
 def run(
@@ -48,24 +49,23 @@ def run(
     started = time.monotonic()
     report = ByteReport.model_validate_json(pair.read_text(encoding="utf-8"))
     spelled = {"base": Spelling(Vocabulary.read(base)), "aligned": Spelling(Vocabulary.read(aligned))}
-    answers = read_table(responses)
-    found = list(paired_readings(spelled["base"], spelled["aligned"], report, answers))
+    answers = pd.read_parquet(responses, columns=["id", "prompt_ids", "token_ids", "earlier_answers"])
+    found = Readings(spelled["base"], spelled["aligned"], report, answers)
     require_some(found, report.base.model)
-    compared = [one for one in found if one.base_ids]
     ours, theirs = spelled["base"].keys, spelled["aligned"].keys
     partners = {ours[key]: theirs[key] for key in ours.keys() & theirs.keys()}
     model, results = load_model(base, runtime.device), out.parents[3]
     prompts = PromptBuilder.of(model, cfg.context, prompt_files)
     asked = _contexts(prompts, read_table(data), answers)
-    read = {one.example: TokenSequence(asked[one.example], one.base_ids) for one in compared}
-    left, work = _seen(model, read, [len(one.base_ids) for one in compared], list(partners), runtime, results)
-    del model
+    read = ((one.example, TokenSequence(asked[one.example], one.base_ids)) for one in found.compared)
+    left, work = _seen(model, read, [len(one.base_ids) for one in found.compared], list(partners), runtime, results)
+    del model, read
     model = load_model(aligned, runtime.device)
-    asked = {name: ids.tolist() for name, ids in zip(answers["id"], answers["prompt_ids"], strict=True)}
+    given = dict(zip(answers["id"], answers["prompt_ids"], strict=True))
     # The whole response, whatever of it is compared: so its states are those of the score stage.
-    read = {one.example: TokenSequence(asked[one.example], one.aligned_ids) for one in compared}
-    right, more = _seen(model, read, [one.used for one in compared], list(partners.values()), runtime, results)
-    write_table(spans(found, left, right, partners), out)
+    read = ((one.example, TokenSequence(given[one.example].tolist(), one.aligned_ids)) for one in found.compared)
+    right, more = _seen(model, read, [one.used for one in found.compared], list(partners.values()), runtime, results)
+    write_parts(spans(found, left, right, partners), out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
     facts: dict[str, Any] = {"score_tokens": max(work.pop("score_tokens"), more["score_tokens"])}
     facts |= model.facts | {name: count + more[name] for name, count in work.items()}
@@ -83,24 +83,30 @@ def _contexts(prompts: PromptBuilder, data: pd.DataFrame, answers: pd.DataFrame)
 
 def _seen(
     model: LoadedModel,
-    read: dict[str, TokenSequence],
+    read: Iterable[tuple[str, TokenSequence]],
     used: list[int],
     shared: list[int],
     runtime: RuntimeConfig,
     results: Path,
 ) -> tuple[TokenScores, dict[str, int]]:
     """The view of the first `used` tokens of each response, all in one, and what it took."""
-    for example, sequence in read.items():
-        check_length(model, len(sequence.fed), example=example, what="context and response")
-    sequences = list(read.values())
-    scorer = TeacherForcing(model, runtime.score_tokens, HiddenStates(results, model.key))
-    states = torch.split(scorer.states(sequences), [len(sequence.response) for sequence in sequences])
-    kept = torch.cat([one[:count] for one, count in zip(states, used, strict=True)])
-    tokens = [token for one, count in zip(sequences, used, strict=True) for token in one.response[:count]]
+
+    def checked() -> Iterator[TokenSequence]:
+        for example, sequence in read:
+            check_length(model, len(sequence.fed), example=example, what="context and response")
+            yield sequence
+
+    def pieces() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for sequence, count in zip(sequences, used, strict=True):
+            yield states_of(kept, sequence, results)[:count], torch.tensor(sequence.response[:count])
+
+    sequences, kept = Packed(checked()), HiddenStates(results, model.key)
+    scorer = TeacherForcing(model, runtime.score_tokens, kept)
+    scorer.keep(sequences)
     head = LMHead.of(model.model)
     known = torch.zeros(head.vocabulary, dtype=torch.bool)
     known[shared] = True
     chunk = positions_at_a_time(runtime.position_chunk, head)
-    found = token_scores(head, kept, torch.tensor(tokens), known, chunk)
+    found = token_scores(head, pieces(), known, chunk, sum(used))
     work = {"forward_passes": scorer.forward_passes, "fed_tokens": scorer.fed_tokens}
     return found, {"score_tokens": int(scorer.batch_tokens), **work}

@@ -1,6 +1,6 @@
 """The table of spans: one row for each span, in the order of the text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from superficial.probes.spans.reading import PairedReading, Segment, segments
 from superficial.probes.spans.token_scores import TokenScores
 
+ROWS = 4096  # of a part of the table
 TEXT, END, LEFT_OUT = "text", "end of turn", "left out"
 TYPES = {
     "example_id": "object", "part": "object", "span": "int32", "start": "int32", "end": "int32", "text": "object",
@@ -19,9 +20,9 @@ TYPES = {
 
 
 def spans(
-    found: Sequence[PairedReading], base: TokenScores, aligned: TokenScores, partners: dict[int, int]
-) -> pd.DataFrame:
-    """One row for each span; columns are those of TYPES and the ids of both sides.
+    found: Iterable[PairedReading], base: TokenScores, aligned: TokenScores, partners: dict[int, int]
+) -> Iterator[pd.DataFrame]:
+    """One row for each span, some responses at a time; columns are those of TYPES and the ids of both sides.
 
     `base` and `aligned` are views of all tokens that are compared, reading after reading; `partners` gives the aligned
     model's token for each of the base's that it has, too. `start` and `end` are bytes from the start of the response;
@@ -32,13 +33,18 @@ def spans(
     say. Ranks are given for valid spans alone. `part`: an end of turn is a span of no bytes; what is left out of a
     response is one row behind the others, without log-probabilities.
     """
-    rows, at, other = [], 0, 0
+    rows: list[dict[str, Any]] = []
+    at, other = 0, 0
+    columns = [*TYPES, "base_ids", "aligned_ids"]
     for one in found:
         base_at, aligned_at = slice(at, at + len(one.base_ids)), slice(other, other + one.used)
-        rows += list(_of_response(one, _part(base, base_at), _part(aligned, aligned_at), partners))
+        rows += _of_response(one, _part(base, base_at), _part(aligned, aligned_at), partners)
         at, other = base_at.stop, aligned_at.stop
-    columns = [*TYPES, "base_ids", "aligned_ids"]
-    return pd.DataFrame(rows, columns=columns).astype(TYPES)
+        if len(rows) >= ROWS:
+            yield pd.DataFrame(rows, columns=columns).astype(TYPES)
+            rows = []
+    if rows:
+        yield pd.DataFrame(rows, columns=columns).astype(TYPES)
 
 
 def _of_response(

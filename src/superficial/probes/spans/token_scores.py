@@ -1,5 +1,6 @@
 """What one model says of each token that it read: log-probability, rank, and who stands above it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from superficial.artifacts.progress import progress
 from superficial.models.head import LMHead
+from superficial.shift.blocks import TOKENS
 
 
 @dataclass(frozen=True)
@@ -19,21 +21,22 @@ class TokenScores:
     foreign: NDArray[np.int64]  # (N,) how many of those the other model does not have
 
 
-def token_scores(
-    head: LMHead, states: torch.Tensor, tokens: torch.Tensor, shared: torch.Tensor, chunk: int
-) -> TokenScores:
-    """The view of `tokens` (N,) after `states` (N, H), `chunk` positions at a time.
+Pieces = Iterable[tuple[torch.Tensor, torch.Tensor]]  # states (n, H) of some positions, and the tokens (n,) there
+
+
+def token_scores(head: LMHead, pieces: Pieces, shared: torch.Tensor, chunk: int, count: int) -> TokenScores:
+    """The view of N = `count` tokens that come in pieces, `chunk` positions at a time.
 
     `shared` (V,) is true for tokens that both models have. One buffer of logits (V, chunk) is the large memory.
     """
     device = head.weight.device
     foreign = ~shared.to(device)[:, None]
     parts: list[torch.Tensor] = [torch.empty(3, 0, dtype=torch.float64)]
-    with torch.inference_mode(), progress("comparing", len(tokens), "tokens") as bar:
-        for start in range(0, len(tokens), chunk):
-            here = tokens[start : start + chunk].to(device)
+    with torch.inference_mode(), progress("comparing", count, "tokens") as bar:
+        for states, tokens in _chunks(pieces, chunk):
+            here = tokens.to(device)
             buffer = torch.empty(head.vocabulary, len(here), dtype=torch.float32, device=device)
-            logits = head.fill(states[start : start + chunk].to(device), buffer, slice(0, head.vocabulary))  # (V, n)
+            logits = head.fill(states.to(device), buffer, slice(0, head.vocabulary))  # (V, n)
             gold, high = logits.gather(0, here[None])[0], logits.amax(dim=0)
             above = logits > gold
             ranks, others = 1 + above.sum(dim=0), (above & foreign).sum(dim=0)
@@ -42,3 +45,20 @@ def token_scores(
             bar.update(len(here))
     logprob, rank, outside = torch.cat(parts, dim=1).numpy()
     return TokenScores(logprob, rank.astype(np.int64), outside.astype(np.int64))
+
+
+def _chunks(pieces: Pieces, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The same positions, `size` at a time; the last time fewer."""
+    held: list[tuple[torch.Tensor, torch.Tensor]] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += len(piece[1])
+        if count >= max(size, TOKENS):
+            states, tokens = map(torch.cat, zip(*held, strict=True))
+            whole = count - count % size
+            yield from zip(torch.split(states[:whole], size), torch.split(tokens[:whole], size), strict=True)
+            held, count = [(states[whole:].clone(), tokens[whole:])], count - whole
+    if count:
+        states, tokens = map(torch.cat, zip(*held, strict=True))
+        yield from zip(torch.split(states, size), torch.split(tokens, size), strict=True)

@@ -2,21 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.artifacts.files import write_sidecar
-from superficial.artifacts.table import write_table
+from superficial.artifacts.table import write_parts
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish_reason import EOS
 from superficial.shift.kinds.classify import KINDS, classify
 
 COLUMNS = ["example_id", "position", "token"]
-BATCH = 1 << 16  # rows read at a time
+BATCH = 1 << 16  # rows in memory at a time
 
 
 def run(cfg: Nothing, runtime: RuntimeConfig, *, shifts: Path, responses: Path, out: Path) -> None:
@@ -24,26 +25,43 @@ def run(cfg: Nothing, runtime: RuntimeConfig, *, shifts: Path, responses: Path, 
     started = time.monotonic()
     answers = pd.read_parquet(responses, columns=["id", "finish_reason"])
     ended = dict(zip(answers["id"], answers["finish_reason"] == EOS, strict=True))
-    table = pd.concat([token_kinds(part, ended[name]) for name, part in by_example(shifts)], ignore_index=True)
-    table["example_id"] = table["example_id"].astype("category")
-    write_table(table, out)
+    ids = pd.CategoricalDtype(sorted(_ids(shifts)))
+    write_parts((_classified(part, ended, ids) for part in whole_responses(shifts)), out)
     inputs = {"shifts": shifts, "responses": responses}
-    write_sidecar(out, stage="kinds", config={}, inputs=inputs, started=started, facts={"tokens": len(table)})
+    facts = {"tokens": pq.read_metadata(out).num_rows}
+    write_sidecar(out, stage="kinds", config={}, inputs=inputs, started=started, facts=facts)
 
 
-def token_kinds(response: pd.DataFrame, ended: bool) -> pd.DataFrame:
-    """Rows of one response with the kind of each in place of its token; `ended`: the last one closes the turn."""
-    found = classify(response["token"].tolist(), ended=ended)
-    return response[["example_id", "position"]].assign(kind=pd.Categorical(found, categories=KINDS))
+def _ids(shifts: Path) -> set[str]:
+    """The ids of all responses."""
+    found: set[str] = set()
+    for batch in pq.ParquetFile(shifts).iter_batches(BATCH, columns=["example_id"]):
+        found.update(batch.column(0).unique().to_pylist())
+    return found
 
 
-def by_example(shifts: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The COLUMNS of each response in turn, a batch of rows in memory at a time."""
-    rest = pd.DataFrame(columns=COLUMNS)
+def _classified(rows: pa.Table, ended: dict[str, bool], ids: "pd.CategoricalDtype[Any]") -> pd.DataFrame:
+    """Rows of whole responses with the kind of each token; where a response `ended`, its last token closes the turn."""
+    position, tokens = rows["position"].to_numpy(), rows["token"].to_pylist()
+    starts = np.flatnonzero(position == 0)
+    names = rows["example_id"].take(pa.array(starts)).to_pylist()
+    lengths = np.diff(starts, append=len(position))
+    kinds: list[str] = []
+    for name, start, length in zip(names, starts.tolist(), lengths.tolist(), strict=True):
+        kinds += classify(tokens[start : start + length], ended=ended[name])
+    examples = pd.Categorical.from_codes(np.repeat(pd.Categorical(names, dtype=ids).codes, lengths), dtype=ids)
+    return pd.DataFrame({"example_id": examples, "position": position, "kind": pd.Categorical(kinds, categories=KINDS)})
+
+
+def whole_responses(shifts: Path) -> Iterator[pa.Table]:
+    """The COLUMNS of all responses in turn, about a BATCH of rows at a time; none is cut."""
+    rest: list[pa.RecordBatch] = []
     for batch in pq.ParquetFile(shifts).iter_batches(BATCH, columns=COLUMNS):
-        rest = pd.concat([rest, batch.to_pandas()], ignore_index=True) if len(rest) else batch.to_pandas()
-        starts = np.flatnonzero(rest["position"] == 0)
-        for start, stop in pairwise(starts):
-            yield str(rest["example_id"].iloc[start]), rest.iloc[start:stop]
-        rest = rest.iloc[starts[-1] :] if len(starts) else rest
-    yield str(rest["example_id"].iloc[0]), rest
+        starts = np.flatnonzero(batch["position"].to_numpy() == 0)
+        if len(starts):
+            last = int(starts[-1])
+            if rest or last:
+                yield pa.Table.from_batches([*rest, batch.slice(0, last)])
+            rest, batch = [], batch.slice(last)
+        rest.append(batch)
+    yield pa.Table.from_batches(rest)

@@ -5,8 +5,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.shift.category import CATEGORIES
-from superficial.shift.statistics.bootstrap import Bootstrap, Floats
-from superficial.shift.statistics.token_table import TokenTable
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats, product
+from superficial.shift.statistics.token_table import BLOCK, TokenTable
 
 
 def frequent_tokens(table: TokenTable, top: int, min_occurrences: int, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -48,23 +48,34 @@ def _described(found: pd.DataFrame, table: TokenTable, token: NDArray[np.int32],
     listed, place = np.unique(found["token_id"].to_numpy(), return_inverse=True)
     number = np.full(int(token.max()) + 1, -1, np.int32)  # of each id in `listed`
     number[listed] = np.arange(len(listed))
-    at = number[token]
-    rows = np.flatnonzero(at >= 0)
-    at = at[rows]
-    first = rows[np.unique(at, return_index=True)[1]]
-    by_example = _counts(table, rows, at, len(listed))  # (E, L, 3)
+    first = np.full(len(listed), -1, np.int64)  # row where each stands for the first time
     category = [CATEGORIES.index(name) for name in found["category"]]
-    count = bootstrap.sums(by_example[:, place, category])  # (R, M)
+    count, every = (np.zeros((len(bootstrap.counts), size)) for size in (len(found), len(listed)))
+    for start in range(0, table.examples, BLOCK):
+        stop = min(start + BLOCK, table.examples)
+        rows = np.arange(table.starts[start], table.starts[stop] if stop < table.examples else len(token))
+        rows = rows[number[token[rows]] >= 0]
+        at = number[token[rows]]
+        new, where = np.unique(at, return_index=True)
+        unseen = first[new] < 0
+        first[new[unseen]] = rows[where[unseen]]
+        by_example = _counts(table, rows, at, (start, stop), len(listed))  # (E, L, 3)
+        counts = bootstrap.counts[:, start:stop]
+        count += product(counts, by_example[:, place, category])  # whole numbers: their sums are exact in any order
+        every += product(counts, by_example.sum(axis=2))
     found.insert(3, "token", np.array(table.texts(first), dtype=object)[place])
     with np.errstate(invalid="ignore"):
-        rate = count / bootstrap.sums(by_example.sum(axis=2))[:, place]
+        rate = count / every[:, place]
     for name, draws in (("count", count), ("rate", rate)):
         found[f"{name}_low"], found[f"{name}_high"] = bootstrap.interval(draws)
     return found
 
 
-def _counts(table: TokenTable, rows: NDArray[np.int64], at: NDArray[np.int32], size: int) -> Floats:
-    """Tokens by example, listed token (`at`) and category, (E, size, 3)."""
-    shape = (table.examples, size, len(CATEGORIES))
-    flat = np.ravel_multi_index((table.example[rows], at, table.category[rows]), shape)
+def _counts(
+    table: TokenTable, rows: NDArray[np.int64], at: NDArray[np.int32], examples: tuple[int, int], size: int
+) -> Floats:
+    """Tokens by example (from the first one up to the second), listed token (`at`) and category, (E, size, 3)."""
+    start, stop = examples
+    shape = (stop - start, size, len(CATEGORIES))
+    flat = np.ravel_multi_index((table.example[rows] - start, at, table.category[rows]), shape)
     return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)

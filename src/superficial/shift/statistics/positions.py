@@ -42,7 +42,7 @@ class _Curves:
     """Sums of a value along the response, on every scale."""
 
     def __init__(self, table: TokenTable, bootstrap: Bootstrap) -> None:
-        self._bootstrap = bootstrap
+        self._table, self._bootstrap = table, bootstrap
         self._running = StillRunning(table, bootstrap, LAST)
         size = len(self._running.examples)
         self.first = {str(width): np.arange(0, size, width) for width in WIDTHS}
@@ -50,8 +50,7 @@ class _Curves:
         self.examples = {name: self._running.examples[first] for name, first in self.first.items()}
         tenths = TENTHS * table.position  # 32 bits are enough, and half the memory
         tenths //= np.repeat(table.lengths.astype(np.int32), table.lengths)
-        self._cells = tenths + TENTHS * table.example
-        self._shape = (table.examples, TENTHS)
+        self._tenth = tenths.astype(np.int8)
         self.first["tenth"] = np.arange(TENTHS)
         self.examples["tenth"] = (self._tenths(np.ones_like(table.category)) > 0).sum(axis=0)
 
@@ -67,8 +66,7 @@ class _Curves:
 
     def _tenths(self, value: NDArray[Any]) -> Floats:
         """Sums by example and tenth, (E, 10)."""
-        found = np.bincount(self._cells, weights=value, minlength=int(np.prod(self._shape)))
-        return found.reshape(self._shape).astype(np.float64)
+        return self._table.sums(self._tenth, TENTHS, value)
 
 
 def _values(table: TokenTable) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -1,6 +1,6 @@
 """The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,33 +14,44 @@ from numpy.typing import NDArray
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.statistics.bootstrap import Floats
 
+ROWS = 2**16  # of a column of lists that are in memory at a time
+BLOCK = 4096  # examples whose tokens are added up at a time
 TEXTS = ("example_id", "token", "kind")  # columns of repeated text, read as dictionaries of their distinct values
 
 
 class TokenTable:
     """Rows stand as the compare stage writes them: example after example, positions from 0 in each."""
 
-    def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[str], pa.ChunkedArray], parts: Callable[[str], Iterator[pa.Array]]) -> None:
+        """`read` a column, or give it in `parts`."""
+        self._read, self._parts = read, parts
 
     @classmethod
     def open(cls, path: Path) -> "TokenTable":
         """The table in a Parquet file, of which only the columns that are asked for are ever read."""
-        return cls(lambda name: pq.read_table(path, columns=[name], read_dictionary=list(TEXTS)).column(name))
+
+        def read(name: str) -> pa.ChunkedArray:
+            return pq.read_table(path, columns=[name], read_dictionary=list(TEXTS)).column(name)
+
+        def parts(name: str) -> Iterator[pa.Array]:
+            return (batch.column(0) for batch in pq.ParquetFile(path).iter_batches(ROWS, columns=[name]))
+
+        return cls(read, parts)
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "TokenTable":
         """The table in memory."""
-        return cls(pa.Table.from_pandas(frame, preserve_index=False).column)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        return cls(table.column, lambda name: table.column(name).iterchunks())
 
     def column(self, name: str) -> NDArray[Any]:
         """All values of one column, (N,)."""
         return np.asarray(self._read(name).to_numpy())
 
-    def lists(self, name: str) -> NDArray[Any]:
-        """All values of a column of lists of one length, (N, K)."""
-        values = self._read(name).combine_chunks()
-        return np.asarray(values.flatten()).reshape(len(values), -1)
+    def of_lists(self, name: str, function: Callable[[NDArray[Any]], Floats]) -> Floats:
+        """What `function` makes of n lists of one length, (n, K) -> (n, ...), for all rows of a column: (N, ...)."""
+        parts = (np.asarray(part.flatten()).reshape(len(part), -1) for part in self._parts(name))
+        return np.concatenate([function(part) for part in parts])
 
     def codes(self, name: str, values: Sequence[str]) -> NDArray[np.int8]:
         """A text column as indices into `values`, (N,)."""
@@ -101,9 +112,14 @@ class TokenTable:
 
     def sums(self, bins: NDArray[Any], size: int, weights: NDArray[Any] | None = None) -> Floats:
         """Sums of `weights` (by default counts) by example and bin, (E, size)."""
-        flat = self.example.astype(np.int64) * size + bins
-        found = np.bincount(flat, weights=weights, minlength=self.examples * size)
-        return found.reshape(self.examples, size).astype(np.float64)
+        found = np.empty((self.examples, size))
+        for start in range(0, self.examples, BLOCK):
+            stop = min(start + BLOCK, self.examples)
+            rows = slice(self.starts[start], self.starts[stop] if stop < self.examples else None)
+            flat = (self.example[rows] - start).astype(np.int64) * size + bins[rows]
+            inside = None if weights is None else weights[rows]
+            found[start:stop] = np.bincount(flat, inside, (stop - start) * size).reshape(-1, size)
+        return found
 
     def totals(self, values: NDArray[Any]) -> Floats:
         """Sums of `values` (N,) by example, (E, 1)."""

@@ -8,7 +8,8 @@ from markupsafe import Markup
 from superficial.artifacts.markup import visible
 
 # `<` and `&` could end or change the script block around the JSON; U+2028 and U+2029 end a line in old JavaScript.
-_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_PLAIN = {int, float, bool, type(None)}
 
 
 def embed(value: Any) -> Markup:
@@ -18,7 +19,9 @@ def embed(value: Any) -> Markup:
     Markup('{"text":"\\\\u003c/script\\\\u003e"}')
     """
     text = json.dumps(_all_visible(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.translate(_ESCAPES))
+    for char, escaped in _ESCAPES.items():  # faster than one translation, and most of a large page's time
+        text = text.replace(char, escaped)
+    return Markup(text)
 
 
 def _all_visible(value: Any) -> Any:
@@ -27,5 +30,5 @@ def _all_visible(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _all_visible(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [entry if isinstance(entry, int | float) else _all_visible(entry) for entry in value]
+        return value if _PLAIN.issuperset(map(type, value)) else [_all_visible(entry) for entry in value]
     return value

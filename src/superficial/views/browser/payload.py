@@ -68,7 +68,9 @@ class TokenTexts:
 
     def places(self, tokens: Iterable[int], texts: Iterable[str]) -> list[int]:
         """Where each token stands."""
-        return [self.place(token, text) for token, text in zip(tokens, texts, strict=True)]
+        known, place = self._places, self.place
+        pairs = zip(tokens, texts, strict=True)
+        return [known[token] if token in known else place(token, text) for token, text in pairs]
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> list[int]:
@@ -153,7 +155,8 @@ def _view(rows: Mapping[str, list[Any]], side: str, vocabulary: TokenTexts) -> d
 
 def shortened(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
     """Every value by `short`."""
-    return [short(value, digits) for value in values]
+    form = f".{digits}g"
+    return [float(format(value, form)) if math.isfinite(value) else None for value in values]
 
 
 def short(value: float, digits: int = DIGITS) -> float | None:

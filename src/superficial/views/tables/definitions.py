@@ -1,7 +1,7 @@
 """The table of definitions: the headline numbers, and how far each other definition moves them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,6 @@ import pandas as pd
 
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.printed import write_forms
-from superficial.artifacts.table import read_table
 from superficial.config.schema import DefinitionsTable, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.shift.definitions.names import HEADLINE, VARIANTS
@@ -28,6 +27,7 @@ VIEW = View(
 )
 
 MEASURES = (*CATEGORIES, "kl", "base_prob")
+COLUMNS = ["position", "counted", "base_rank", "base_prob", "kl_aligned_base"]  # that they are made from
 
 
 def run(cfg: DefinitionsTable, runtime: RuntimeConfig, *, results: Path, out: list[Path]) -> None:
@@ -39,15 +39,29 @@ def run(cfg: DefinitionsTable, runtime: RuntimeConfig, *, results: Path, out: li
     }
     parts = []
     for name, path in inputs.items():
-        frame = read_table(path)
-        tables = {variant: frame[frame["variant"] == variant] for variant in VARIANTS}
-        parts.append(definitions(tables, cfg))
+        parts.append(definitions(VariantTables(path), cfg))
         parts[-1].insert(0, "pair", name)
     table = pd.concat(parts, ignore_index=True)
     write_forms(table, {".md": lambda: markdown(table, cfg), ".tex": lambda: latex(table, cfg)}, out)
     facts = {"tokens": int(table["tokens"].max())}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="tables/definitions", config=config, inputs=inputs, started=started, facts=facts)
+
+
+class VariantTables(Mapping[str, pd.DataFrame]):
+    """The rows of each variant in a file; they are read when they are asked for, and not kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(self._path, columns=COLUMNS, filters=[("variant", "==", name)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VARIANTS)
+
+    def __len__(self) -> int:
+        return len(VARIANTS)
 
 
 def definitions(tables: Mapping[str, pd.DataFrame], cfg: DefinitionsTable) -> pd.DataFrame:
@@ -58,7 +72,11 @@ def definitions(tables: Mapping[str, pd.DataFrame], cfg: DefinitionsTable) -> pd
     KL(aligned || base), nats) and `base_prob` (mean), all pooled over tokens. `kl_negative` is the share of tokens
     whose KL is below 0, which no KL divergence can be.
     """
-    sums = {name: _sums(TokenTable.of(tables[name])) for name in VARIANTS}
+    sums, negative = {}, {}
+    for name in VARIANTS:
+        frame = tables[name]
+        sums[name] = _sums(TokenTable.of(frame))
+        negative[name] = float((frame["kl_aligned_base"] < 0)[frame["counted"]].mean())
     bootstrap = Bootstrap.over(len(sums[HEADLINE][1]), cfg)
     rows = []
     for name, (numerators, tokens) in sums.items():
@@ -67,9 +85,8 @@ def definitions(tables: Mapping[str, pd.DataFrame], cfg: DefinitionsTable) -> pd
         change = difference((numerators, totals), (sums[HEADLINE][0], sums[HEADLINE][1]), bootstrap)
         names = ("_difference", "_difference_low", "_difference_high")
         columns |= dict(zip(names, change, strict=True))
-        frame = tables[name]
         row = {"variant": name, "tokens": int(tokens.sum()), "examples": int((tokens > 0).sum())}
-        row["kl_negative"] = float((frame["kl_aligned_base"] < 0)[frame["counted"]].mean())
+        row["kl_negative"] = negative[name]
         rows.append(
             row | {f"{key}{end}": column[at] for at, key in enumerate(MEASURES) for end, column in columns.items()}
         )
