@@ -63,3 +63,9 @@ def alone(loaded: LoadedModel, prompt: list[int], new_tokens: int, penalty: floa
             pad_token_id=loaded.end_ids[0],
         )  # fmt: skip
     return list(output[0, len(prompt) :].tolist())
+
+
+def early_ends(make: Any) -> list[int]:
+    """End tokens which two answers to `prompts()` have in their middle, so that rows leave a batch at different steps."""
+    free = loaded(make, [1])
+    return sorted({alone(free, prompts()[row], NEW)[at] for row, at in ((0, 7), (3, 15))})

@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-BENCHES = ("scoring", "generation", "statistics", "memory")
+BENCHES = ("scoring", "generation", "refilling", "statistics", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

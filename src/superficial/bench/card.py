@@ -96,7 +96,7 @@ def loop(check: Check) -> None:
     read = [Read(row[at % 7 : prompt], row[prompt:]) for at, row in enumerate(check.ids(rows, prompt + answer, 3))]
     head, tokens = LMHead.of(check.model), check.size(16_384, 4096)
     whole, small = (TeacherForcing(check.loaded, budget, quiet=True).states(read) for budget in (tokens, 1024))
-    with_cache = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model), answer)
+    with_cache = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model))
     steps = [with_cache.start([one.context for one in read])]
     for at in range(answer - 1):
         steps.append(with_cache.follow(range(rows), [one.response[at] for one in read]))
@@ -178,7 +178,7 @@ def decoding(check: Check) -> None:
 
 def profile(check: Check, given: list[list[int]]) -> None:
     """How long the card is busy in a step, and with how many kernels."""
-    rows = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model), 16)
+    rows = DecodingBatch(check.loaded, SharedPrefix([]), NextLogits(check.model))
     rows.start(given)
     rows.follow(range(len(given)), [7] * len(given))
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]

@@ -97,20 +97,38 @@ class Halving:
                     yield row, found
                 continue
             except torch.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise self._nothing_left() from error
-            self.most = max(self._size(half) for half in _halves(batch))
-            gc.collect()
-            torch.cuda.empty_cache()
+                self._check(len(batch), error)
+            self._take(max(self._size(half) for half in _halves(batch)))
             left = [row for row in batch if row not in finished]
             waiting[:0] = [left] if left else []
 
-    def _nothing_left(self) -> UserError:
-        return UserError(
-            f"{self._model} runs out of memory with one {self._row} at a time",
-            where="runtime.device",
-            remedy="take more or larger cards, or shorter prompts and answers",
-        )
+    def again(self, work: Callable[[], Iterable[Result]], together: Callable[[], int]) -> Iterator[Result]:
+        """What `work` yields, begun again with fewer rows where a card had no room for the `together()` of them.
+
+        `work` takes `most` rows at a time at most, and leaves out what it has yielded.
+        """
+        while True:
+            try:
+                yield from work()
+                return
+            except torch.OutOfMemoryError as error:
+                rows = together()
+                self._check(rows, error)
+            self._take(-(-rows // 2))
+
+    def _check(self, rows: int, error: torch.OutOfMemoryError) -> None:
+        if rows == 1:
+            raise UserError(
+                f"{self._model} runs out of memory with one {self._row} at a time",
+                where="runtime.device",
+                remedy="take more or larger cards, or shorter prompts and answers",
+            ) from error
+
+    def _take(self, most: int) -> None:
+        """Work on so much at a time from now on. To be called when nobody holds the error, which holds tensors."""
+        self.most = most
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _halves(batch: list[int]) -> list[list[int]]:

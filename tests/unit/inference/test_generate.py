@@ -1,13 +1,14 @@
 """Our decoding loop against `model.generate` on each full prompt alone, and what it costs."""
 
 import functools
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
-from support.reference import NEW, PREFIX, RESTS, TOKENIZER, alone, gemma, llama, loaded, prompts, recurrent
+from support.reference import NEW, PREFIX, RESTS, TOKENIZER, alone, early_ends, gemma, llama, loaded, prompts, recurrent
 from transformers import RepetitionPenaltyLogitsProcessor
 
 from superficial.inference.finish_reason import EOS, LENGTH
@@ -15,6 +16,7 @@ from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.cache import sliding_windows
 from superficial.inference.generate.choose import choose_tokens
 from superficial.inference.generate.decode import Decoder
+from superficial.inference.generate.queue import SHARE, Queue, by_length
 from superficial.inference.shared_prefix import common_prefix
 from superficial.models.load import LoadedModel
 
@@ -23,9 +25,7 @@ class Case:
     """A model whose answers end early for some prompts, and the answers of transformers by penalty."""
 
     def __init__(self, make: Any) -> None:
-        free = loaded(make, [1])
-        # End tokens: what two answers have in their middle. So rows leave a batch at different steps.
-        self.ends = sorted({alone(free, prompts()[row], NEW)[at] for row, at in ((0, 7), (3, 15))})
+        self.ends = early_ends(make)
         self.model = loaded(make, self.ends)
         self.expected = {penalty: [alone(self.model, one, NEW, penalty) for one in prompts()] for penalty in (1.0, 1.1)}
 
@@ -108,28 +108,57 @@ def fed(model: LoadedModel) -> Iterator[list[torch.Size]]:
         hook.remove()
 
 
-@pytest.mark.parametrize("batch", [1, 3, 8])
-def test_the_prefix_is_read_once_and_every_row_leaves_when_it_ends(batch: int):
+def schedule(lengths: list[int], batch: int, share: int = SHARE) -> tuple[list[tuple[int, int]], list[list[int]]]:
+    """Shapes of the passes behind the prefix, and the rows that are read together, if answers have these lengths."""
+    waiting = sorted(range(len(RESTS)), key=lambda row: (RESTS[row], prompts()[row]))
+    alive: dict[int, int] = {}
+    shapes, together = [], []
+    while waiting or alive:
+        if alive:
+            shapes.append((len(alive), 1))
+        free = batch - len(alive)
+        if waiting and (not alive or free * share >= batch):
+            together.append(waiting[:free])
+            waiting = waiting[free:]
+            shapes.append((len(together[-1]), max(RESTS[row] for row in together[-1])))
+            alive |= dict.fromkeys(together[-1], 0)
+        alive = {row: count + 1 for row, count in alive.items() if count + 1 < lengths[row]}
+    return shapes, together
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4, 8])
+def test_the_prefix_is_read_once_and_places_that_get_free_are_taken(batch: int):
     case = case_of(gemma)
     decoder = Decoder(case.model, GreedyDecoding(NEW), batch)
     with fed(case.model) as shapes:
         decoded(decoder, prompts())
-    assert shapes[0] == (1, PREFIX)
-    rows = sorted(range(len(RESTS)), key=lambda row: RESTS[row])
-    batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
-    expected = [(1, PREFIX)]
-    for members in batches:
-        lengths = [len(case.expected[1.0][row]) for row in members]
-        expected.append((len(members), max(RESTS[row] for row in members)))
-        expected += [(sum(length > step for length in lengths), 1) for step in range(1, max(lengths))]
-    assert [tuple(shape) for shape in shapes] == expected
+    lengths = [len(one) for one in case.expected[1.0]]
+    expected, together = schedule(lengths, batch)
+    assert [tuple(shape) for shape in shapes] == [(1, PREFIX), *expected]
     work = decoder.work
     assert work.prefix_tokens_prefilled == PREFIX
     # A row with a shorter rest reads the end of the prefix again, as far as it has one.
-    longest = {row: max(RESTS[other] for other in members) for members in batches for row in members}
-    assert work.suffix_tokens_prefilled == sum(min(longest[row], PREFIX + RESTS[row]) for row in rows)
-    assert work.new_tokens == sum(map(len, case.expected[1.0]))
+    longest = {row: max(RESTS[other] for other in members) for members in together for row in members}
+    assert work.suffix_tokens_prefilled == sum(min(longest[row], PREFIX + RESTS[row]) for row in longest)
+    assert work.new_tokens == sum(lengths)
     assert work.forward_passes == len(shapes)
+
+
+def test_refilling_takes_fewer_passes_and_changes_no_answer(case: Case, monkeypatch: pytest.MonkeyPatch):
+    """Prompts that join are longer and shorter than the rows that they join. A model with other states is not joined."""
+    draw = torch.Generator().manual_seed(2)
+    asked = prompts(PREFIX, tuple(torch.randint(1, 50, (24,), generator=draw).tolist()))
+    refilled = Decoder(case.model, GreedyDecoding(NEW, 1.1), 5)
+    found = decoded(refilled, asked)
+    monkeypatch.setattr("superficial.inference.generate.decode.can_join", lambda _: False)
+    one_by_one, fixed = (Decoder(case.model, GreedyDecoding(NEW, 1.1), batch) for batch in (1, 5))
+    assert found == decoded(one_by_one, asked) == decoded(fixed, asked)
+    assert len({len(one.token_ids) for one in found}) > 3
+    assert refilled.work.new_tokens == fixed.work.new_tokens
+    if sliding_windows(case.model.model) is None:
+        assert refilled.work == fixed.work
+    else:
+        assert refilled.work.forward_passes < fixed.work.forward_passes
 
 
 def test_a_short_prefix_or_a_single_prompt_is_read_in_one_pass():
@@ -173,3 +202,37 @@ def test_any_vocabulary_is_searched_whole(size: int):
 @pytest.mark.parametrize(("best", "second", "near"), [(1.0, 1.0, 1), (1.0, 1 - 9e-6, 1), (1.0, 1 - 2e-5, 0), (-8, -8.00007, 1), (-8, -8.0001, 0)])  # fmt: skip
 def test_near_ties_are_relative_to_the_best(best: float, second: float, near: bool):
     assert choose_tokens(torch.tensor([[-90.0], [second], [best]]), torch.tensor([[0]]), 1.0)[1] == [near]
+
+
+@pytest.mark.parametrize("refills", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_row_has_a_place_once(seed: int, refills: bool):
+    """In order; with `refills` a quarter of the places is never free for longer than a step while others wait."""
+    draw = random.Random(seed)
+    queue = Queue(range(50), refills)
+    places, begun, left = draw.randint(1, 12), [], []
+    while queue.waiting or queue.running:
+        empty = not queue.running
+        new = queue.newcomers(places)
+        begun += new
+        assert queue.running[-len(new) :] == new or not new
+        assert empty or refills or not new
+        assert len(queue.running) <= places
+        if refills and queue.waiting:
+            assert len(queue.running) > places - places / SHARE
+        ended = [draw.random() < 0.2 for _ in queue.running]
+        before = list(queue.running)
+        left += [row for row, end in zip(before, ended, strict=True) if end]
+        stay = queue.leave(ended)
+        assert [before[at] for at in stay] == queue.running
+        assert sum(at != place for at, place in enumerate(stay)) <= sum(ended)
+    assert begun == list(range(50))
+    assert sorted(left) == begun
+
+
+def test_rows_that_run_can_begin_again():
+    queue = Queue(range(5), refills=True)
+    assert queue.newcomers(2) == [0, 1]
+    queue.restart()
+    assert queue.newcomers(1) == [0]
+    assert by_length([[3, 4], [9], [3, 1]]) == [1, 2, 0]

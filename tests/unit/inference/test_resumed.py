@@ -1,12 +1,12 @@
 """A run that goes on: in half precision with the batches of the first, because rows may change each other's tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from support.reference import VOCABULARY, llama, prompts
+from support.reference import NEW, RESTS, VOCABULARY, early_ends, llama, prompts
 from support.reference import loaded as made
 
 from superficial.artifacts.files import canonical
@@ -22,9 +22,11 @@ GREEDY, BATCH = GreedyDecoding(6), 3
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 
 
-def model_of(dtype: torch.dtype) -> LoadedModel:
-    found = made(llama, [1])
-    return LoadedModel(lambda: found.model.to(dtype), found.tokenizer, found.manifest, found.device, dtype, [1], 512)
+def model_of(dtype: torch.dtype, ends: Sequence[int] = (1,)) -> LoadedModel:
+    found = made(llama, list(ends))
+    return LoadedModel(
+        lambda: found.model.to(dtype), found.tokenizer, found.manifest, found.device, dtype, list(ends), 512
+    )
 
 
 @contextmanager
@@ -68,6 +70,37 @@ def test_answers_that_are_missing_are_decoded_among_those_they_belong_to(dtype: 
     with fed(model) as nothing:
         answer_requests(model, GREEDY, requests, BATCH, store)
     assert nothing == []
+
+
+@DTYPES
+def test_in_half_precision_nobody_joins_a_batch(dtype: torch.dtype, tmp_path: Path):
+    """So what a batch decodes hangs on its own prompts alone, and a run that goes on decodes it as the first one did."""
+    model, greedy = model_of(dtype, early_ends(llama)), GreedyDecoding(NEW)
+    requests = [generation_request(model, greedy, str(index), one) for index, one in enumerate(prompts())]
+    with fed(model) as shapes:
+        whole = answer_requests(model, greedy, requests, BATCH, open_store(model, greedy, tmp_path / "a"))
+    assert len({len(one.token_ids) for one in whole.answers}) > 2
+    order = sorted(range(len(requests)), key=lambda row: (len(requests[row].prompt), requests[row].prompt))
+    groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    lengths = [len(one.token_ids) for one in whole.answers]
+    alone = [
+        [(len(rows), max(RESTS[row] for row in rows))]
+        + [(sum(lengths[row] > step for row in rows), 1) for step in range(1, max(lengths[row] for row in rows))]
+        for rows in groups
+    ]
+    in_turn = [one for those in alone for one in those]
+    if dtype == torch.float32:
+        assert shapes[1:] != in_turn
+        return
+    assert shapes[1:] == in_turn
+    store = open_store(model, greedy, tmp_path / "b")
+    (kept,) = (tmp_path / "a").glob(".responses/*")
+    done = Store(kept)
+    store.put({requests[row].key: done[requests[row].key] for row in order if row != groups[1][0]})
+    with fed(model) as again:
+        resumed = answer_requests(model, greedy, requests, BATCH, store)
+    assert again[1:] == alone[1]
+    assert resumed.answers == whole.answers
 
 
 @DTYPES

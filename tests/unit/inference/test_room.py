@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.cards import Cards
-from support.reference import llama, loaded, prompts
+from support.reference import NEW, early_ends, llama, loaded, prompts
 
 from superficial.artifacts.errors import UserError
 from superficial.inference.generate.answer import Answer, GreedyDecoding
@@ -131,6 +131,29 @@ def test_decoding_goes_on_in_smaller_batches(rows: int, patience: int, tmp_path:
     assert found.facts["generate_batch_halved_to"] <= max(rows, 1)
 
 
+@pytest.mark.parametrize("at", range(1, 30, 3))
+def test_any_pass_may_be_too_much(at: int):
+    """Also while rows join: every prompt is answered once, and as ever."""
+    model, asked, greedy = loaded(llama, early_ends(llama)), prompts(), GreedyDecoding(NEW)
+    expected = dict(Decoder(model, greedy, 4).answers(asked))
+    assert len({len(one.token_ids) for one in expected.values()}) > 2
+    left = [at, 1]  # passes, and refusals
+
+    def look(_module: object, _args: object, given: dict[str, torch.Tensor]) -> None:
+        left[0] -= 1
+        if left[0] < 0 and left[1] and len(given["input_ids"]) > 1:
+            left[1] = 0
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.model.base_model.register_forward_pre_hook(look, with_kwargs=True)
+    decoder = Decoder(model, greedy, 4)
+    found = list(decoder.answers(asked))
+    assert left[1] == 0
+    assert len(found) == len(asked)
+    assert dict(found) == expected
+    assert decoder.halving.most in (1, 2)
+
+
 def test_what_was_too_large_once_is_not_tried_again():
     model = loaded(llama, [1])
     full = Full(model, 2)
@@ -196,7 +219,8 @@ def test_a_card_is_looked_at_every_few_tokens(penalty: float, monkeypatch: pytes
     tolist = torch.Tensor.tolist
 
     def counted(tensor: torch.Tensor) -> object:
-        looks.append(tensor.dim())
+        if tensor.dim() == 2:  # the tokens of all rows since the last look
+            looks.append(len(tensor))
         return tolist(tensor)
 
     monkeypatch.setattr(torch.Tensor, "tolist", counted)

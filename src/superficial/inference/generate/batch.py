@@ -1,8 +1,8 @@
-"""The contexts that one model goes on from, a row each; a row may split in two, or end.
+"""The contexts that one model goes on from, a row each; a row may split in two, or end, and others may join.
 
 Rows of a batch are aligned at their last token, [pad][prefix][rest], so that distances between columns are distances
 between positions, which sliding windows are counted in. A row with a shorter rest reads the last tokens of the prefix
-again instead of padding.
+again instead of padding. Where rows join, the columns are counted anew, so that the longest row fills the first one.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,20 @@ from superficial.models.load import LoadedModel
 class DecodingBatch:
     """One model's batch."""
 
-    def __init__(self, loaded: LoadedModel, prefix: SharedPrefix, next_logits: NextLogits, room: int) -> None:
-        """`prefix` is what all prompts start with; `room` is how many tokens may follow them."""
-        self._loaded, self._prefix, self._next, self._room = loaded, prefix, next_logits, room
+    def __init__(self, loaded: LoadedModel, prefix: SharedPrefix, next_logits: NextLogits) -> None:
+        """`prefix` is what all prompts start with."""
+        self._loaded, self._prefix, self._next = loaded, prefix, next_logits
         self._cache: Cache
-        self._mask: torch.Tensor  # (B, limit)
-        self._positions: torch.Tensor  # (B, limit)
         self._width: int
+        self._firsts: list[int]  # the column of each row's first token
+        self._first_columns: torch.Tensor  # the same on the device, (B, 1)
 
     def start(self, prompts: Sequence[list[int]]) -> torch.Tensor:
         """Read the prompts: float32 logits (V, B) after the last token of each."""
         model, device, lengths = self._loaded.model, self._loaded.device, [len(prompt) for prompt in prompts]
         self._width, first = max(lengths), len(self._prefix.ids)
-        limit, query = self._width + self._room, self._width - first  # the columns that are fed stand after the prefix
-        pads = torch.tensor([self._width - length for length in lengths])[:, None]
-        self._mask = (torch.arange(limit)[None] >= pads).long().to(device)
-        self._positions = (torch.arange(limit)[None] - pads).clamp(min=0).to(device)
+        query = self._width - first  # the columns that are fed stand after the prefix
+        self._set_firsts([self._width - length for length in lengths])
         kept = [max(length - query, 0) for length in lengths]
         prefix = self._prefix.cache
         self._cache = new_cache(model) if prefix is None else copy_prefix(model, prefix, kept, query + SPARE)
@@ -50,12 +48,36 @@ class DecodingBatch:
 
     def follow(self, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor) -> torch.Tensor:
         """Row i becomes what row `parents[i]` was and `tokens[i]`: float32 logits (V, B) after that."""
-        if list(parents) != list(range(len(self._mask))):
-            chosen: Any = torch.tensor(list(parents), dtype=torch.long, device=self._loaded.device)
-            self._cache.reorder_cache(chosen)
-            self._mask, self._positions = self._mask[chosen], self._positions[chosen]
+        if list(parents) != list(range(len(self._firsts))):
+            self._cache.reorder_cache(torch.tensor(list(parents)))  # type: ignore[arg-type]
+            self._set_firsts([self._firsts[parent] for parent in parents])
         self._width += 1
         return self._forward(torch.as_tensor(tokens, device=self._loaded.device)[:, None], self._width - 1)
+
+    def join(self, prompts: Sequence[list[int]]) -> torch.Tensor:
+        """Further rows behind those that there are; as `start`. Only for a model that `can_join`."""
+        others = DecodingBatch(self._loaded, self._prefix, self._next)
+        logits = others.start(prompts)
+        width = max(one._width - min(one._firsts) for one in (self, others))
+        for one in (self, others):
+            one._align(width)
+        own: Any
+        for own, other in zip(self._cache.layers, others._cache.layers, strict=True):
+            own.join(other)
+        self._set_firsts(self._firsts + others._firsts)
+        return logits
+
+    def _align(self, width: int) -> None:
+        """Count the columns so that there are `width` of them."""
+        shift, self._width = width - self._width, width
+        layer: Any
+        for layer in self._cache.layers:
+            layer.shift(shift)
+        self._set_firsts([first + shift for first in self._firsts])
+
+    def _set_firsts(self, firsts: list[int]) -> None:
+        self._firsts = firsts
+        self._first_columns = torch.tensor(firsts, device=self._loaded.device)[:, None]
 
     def _alone(self, prompts: Sequence[list[int]]) -> dict[int, torch.Tensor]:
         """Logits (V,) of the row with most padding, read without it: for a model with more states than a mask covers.
@@ -80,10 +102,12 @@ class DecodingBatch:
             )
 
     def _forward(self, ids: torch.Tensor, column: int) -> torch.Tensor:
+        """Logits after `ids` (B, T), which stand from `column` on."""
+        columns = torch.arange(self._width, device=ids.device)[None]
         return self._next(
             input_ids=ids,
-            attention_mask=self._mask[:, : self._width],
-            position_ids=self._positions[:, column : self._width],
+            attention_mask=(columns >= self._first_columns).long(),
+            position_ids=(columns[:, column:] - self._first_columns).clamp(min=0),
             past_key_values=self._cache,
             use_cache=True,
         )

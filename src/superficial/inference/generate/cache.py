@@ -1,4 +1,7 @@
-"""Keys and values of a batch, written in place; rows that share a prefix start from one copy of its cache."""
+"""Keys and values of a batch, written in place; rows that share a prefix start from one copy of its cache.
+
+Rows that leave and rows that join move alone: a copy of all rows would take as long as a pass of a small model.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +15,12 @@ SPARE = 128  # columns by which the memory of a layer grows: appending one colum
 
 
 class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """Keys and values of one layer, each (rows, heads, columns, width).
+    """Keys and values of one layer, each (places, heads, columns, width); the first `_rows` places are taken.
 
     Column c of the batch stands at `c - _base`. A layer with a sliding window shows a query only the columns that the
     window of its first token reaches, as transformers' own sliding layer does, and forgets the others when it grows.
+    What no row has filled is zero or a former row's, never arbitrary memory: the mask gives it weight 0, and 0 times
+    NaN would not be 0.
     """
 
     keys: Any  # torch.Tensor; transformers declares that it may be None
@@ -25,15 +30,14 @@ class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_sliding = window is not None
         self._window = window
-        self._length = self._base = 0
+        self._rows = self._length = self._base = 0
 
     def start(self, keys: torch.Tensor, values: torch.Tensor, kept: Sequence[int], room: int) -> None:
         """Begin with the first `kept[i]` columns of a prefix (1, heads, P, width) in row i, right-aligned at column P.
 
-        `room` columns will follow soon. Columns on the left that a row does not fill are zero, never arbitrary memory:
-        the mask gives them weight 0, and 0 times NaN would not be 0.
+        `room` columns will follow soon.
         """
-        self._length = keys.shape[2]
+        self._rows, self._length = len(kept), keys.shape[2]
         self._base = self._first()
         self.keys, self.values = (
             part.new_zeros(len(kept), part.shape[1], self._length - self._base + room, part.shape[3])
@@ -48,9 +52,9 @@ class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Take memory for rows like these."""
-        room = key_states.shape[2] + SPARE
+        self._rows, room = len(key_states), key_states.shape[2] + SPARE
         self.keys, self.values = (
-            part.new_empty(*part.shape[:2], room, part.shape[3]) for part in (key_states, value_states)
+            part.new_zeros(*part.shape[:2], room, part.shape[3]) for part in (key_states, value_states)
         )
         self.is_initialized = True
 
@@ -61,13 +65,39 @@ class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         first, end = self._first(), self._length + key_states.shape[2]
-        if end - self._base > self.keys.shape[2]:
-            self._grow(first, end + SPARE)
-        at, stop = self._length - self._base, end - self._base
-        self.keys[:, :, at:stop], self.values[:, :, at:stop] = key_states, value_states
+        self._reserve(self._rows, first, end)
+        at, stop, rows = self._length - self._base, end - self._base, self._rows
+        self.keys[:rows, :, at:stop], self.values[:rows, :, at:stop] = key_states, value_states
         self._length = end
         seen = slice(first - self._base, stop)
-        return self.keys[:, :, seen], self.values[:, :, seen]
+        return self.keys[:rows, :, seen], self.values[:rows, :, seen]
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Row i becomes what row `beam_idx[i]` was; where no row is needed that another one replaces, in place."""
+        parents: list[int] = beam_idx.tolist()
+        moved = {at: parent for at, parent in enumerate(parents) if at != parent}
+        if len(parents) > len(self.keys) or not moved.keys().isdisjoint(moved.values()):
+            chosen = beam_idx.to(self.keys.device)
+            self.keys, self.values = self.keys.index_select(0, chosen), self.values.index_select(0, chosen)
+        else:
+            for part in (self.keys, self.values):
+                for at, parent in moved.items():
+                    part[at] = part[parent]
+        self._rows = len(parents)
+
+    def shift(self, columns: int) -> None:
+        """Count the columns from another one on: so many come before the first one, or less than 0 are forgotten."""
+        self._length += columns
+        self._base += columns
+
+    def join(self, other: "BatchCacheLayer") -> None:
+        """The rows of `other`, whose last column is ours, come behind our own."""
+        rows, left = self._rows + other._rows, other._left()
+        self._reserve(rows, min(self._first(), left), self._length)
+        at, found = (slice(left - one._base, one._length - one._base) for one in (self, other))
+        for own, part in ((self.keys, other.keys), (self.values, other.values)):
+            own[self._rows : rows, :, at] = part[: other._rows, :, found]
+        self._rows = rows
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Number of columns that `update` will return for a query of this length, and the first of them."""
@@ -84,12 +114,21 @@ class BatchCacheLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def _first(self) -> int:
         return 0 if self._window is None else max(self._length - self._window + 1, 0)
 
-    def _grow(self, first: int, end: int) -> None:
-        old = slice(first - self._base, self._length - self._base)
+    def _left(self) -> int:
+        """The first column that is looked at and that there is."""
+        return max(self._first(), self._base)
+
+    def _reserve(self, rows: int, first: int, end: int) -> None:
+        """Have places for so many rows and for the columns from `first` to before `end`."""
+        if rows <= len(self.keys) and self._base <= first and end - self._base <= self.keys.shape[2]:
+            return
+        left = self._left()
+        old, new = slice(left - self._base, self._length - self._base), slice(left - first, self._length - first)
         for name in ("keys", "values"):
             part = getattr(self, name)
-            grown = part.new_empty(*part.shape[:2], end - first, part.shape[3])
-            grown[:, :, : self._length - first] = part[:, :, old]
+            places = max(rows, len(part))
+            grown = part.new_zeros(places, part.shape[1], end + SPARE - first, part.shape[3])
+            grown[: self._rows, :, new] = part[: self._rows, :, old]
             setattr(self, name, grown)
         self._base = first
 
@@ -103,6 +142,11 @@ def sliding_windows(model: Any) -> list[int | None] | None:
     if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
         return None
     return [getattr(layer, "sliding_window", None) for layer in layers]
+
+
+def can_join(model: Any) -> bool:
+    """Whether rows can join a batch of this model: all that it keeps of them are keys and values, row by row."""
+    return sliding_windows(model) is not None
 
 
 def new_cache(model: Any) -> Cache:

@@ -1,6 +1,8 @@
 """The decoding loop. In float32 it gives the tokens of `model.generate` on each full prompt, many times faster.
 
-What prompts share is read once. Rows that are finished leave the batch, on a card at the next look at them.
+What prompts share is read once. Rows that are finished leave the batch, on a card at the next look at them, and in
+float32 other prompts take their places. In half precision the rows of a batch may change each other's tokens: there a
+batch runs to its last row, so that an answer depends on the prompts of its batch alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +12,11 @@ import torch
 
 from superficial.inference.generate.answer import Answer, GreedyDecoding, UnfinishedAnswer
 from superficial.inference.generate.batch import DecodingBatch
+from superficial.inference.generate.cache import can_join
 from superficial.inference.generate.choose import chosen, tie_margin
 from superficial.inference.generate.logits import NextLogits
+from superficial.inference.generate.queue import Queue, by_length
+from superficial.inference.generate.seen_tokens import SeenTokens
 from superficial.inference.room import Halving
 from superficial.inference.shared_prefix import SharedPrefix
 from superficial.models.load import LoadedModel
@@ -60,42 +65,55 @@ class Decoder:
         self.work.prefix_tokens_prefilled += len(self._prefix.ids)
         self.work.forward_passes += bool(self._prefix.ids)
         self._next_logits = NextLogits(self._loaded.model)
-        for rows in batches(prompts, self._batch):
-            yield from self.halving.each(lambda part: self._run(part, prompts), rows)
+        queue = Queue(by_length(prompts), refills=self._loaded.exact and can_join(self._loaded.model))
+        yield from self.halving.again(lambda: self._work_off(queue, prompts), lambda: len(queue.running))
 
-    def _run(self, rows: list[int], prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
-        """Decode one batch."""
-        asked, device, most = [prompts[row] for row in rows], self._loaded.device, self._greedy.max_new_tokens
-        width = max(map(len, asked))
-        query = width - len(self._prefix.ids)  # columns that are fed first
-        self.work.suffix_tokens_prefilled += sum(min(query, len(prompt)) for prompt in asked)
-        # Tokens of each row that is not finished (B, limit). A pad is not one of them: the row's own first token stands
-        # in its place.
-        padded = [prompt[:1] * (width - len(prompt)) + prompt for prompt in asked]
-        seen = torch.tensor([ids + ids[:1] * most for ids in padded], device=device)
-        drafts = [UnfinishedAnswer(self._loaded, self._greedy) for _ in rows]
-        contexts = DecodingBatch(self._loaded, self._prefix, self._next_logits, most)
-        logits = contexts.start(asked)
+    def _work_off(self, queue: Queue, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+        queue.restart()
+        while queue.waiting:
+            yield from self._run(queue, prompts)
+
+    def _run(self, queue: Queue, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
+        """Decode until no row is left."""
+        most, places = self._greedy.max_new_tokens, self.halving.most or self._batch
+        contexts = DecodingBatch(self._loaded, self._prefix, self._next_logits)
+        seen = SeenTokens(max(map(len, prompts)) + most, self._loaded.device)
+        drafts: list[UnfinishedAnswer] = []
+        logits = torch.empty(0)  # (V, B) after the last token of each row
         while True:
+            if new := [prompts[row] for row in queue.newcomers(places)]:
+                self._count(new)
+                logits = torch.cat([logits, contexts.join(new)], dim=1) if drafts else contexts.start(new)
+                seen.join(new)
+                drafts += [UnfinishedAnswer(self._loaded, self._greedy) for _ in new]
             unseen: list[tuple[torch.Tensor, torch.Tensor]] = []
-            for _ in range(min(self._look, most - len(drafts[0].tokens))):
+            for _ in range(min(self._look, most - max(len(draft.tokens) for draft in drafts))):
                 if unseen:
-                    logits = contexts.follow(range(len(rows)), unseen[-1][0])
-                self.work.forward_passes += 1
-                tokens, near = chosen(logits, seen[:, :width], self._greedy.repetition_penalty, self._tie)
+                    logits = self._follow(contexts, range(len(drafts)), unseen[-1][0])
+                tokens, near = chosen(logits, seen.ids, self._greedy.repetition_penalty, self._tie)
                 unseen.append((tokens, near))
-                seen[:, width] = tokens
-                width += 1
+                seen.add(tokens)
                 self._step()
             ids, ties = (torch.stack(part, dim=1).tolist() for part in zip(*unseen, strict=True))
             ended = [self._read(*one) for one in zip(drafts, ids, ties, strict=True)]
-            yield from ((row, answer) for row, answer in zip(rows, ended, strict=True) if answer)
-            stay = [at for at, answer in enumerate(ended) if answer is None]
+            yield from ((row, answer) for row, answer in zip(queue.running, ended, strict=True) if answer)
+            stay = queue.leave([answer is not None for answer in ended])
             if not stay:
                 return
-            if len(stay) < len(rows):
-                rows, drafts, seen = [rows[at] for at in stay], [drafts[at] for at in stay], seen[stay]
-            logits = contexts.follow(stay, [ids[at][-1] for at in stay])
+            drafts = [drafts[place] for place in stay]
+            seen.keep(stay)
+            logits = self._follow(contexts, stay, [ids[place][-1] for place in stay])
+
+    def _count(self, prompts: Sequence[list[int]]) -> None:
+        query = max(map(len, prompts)) - len(self._prefix.ids)  # columns that are fed
+        self.work.suffix_tokens_prefilled += sum(min(query, len(prompt)) for prompt in prompts)
+        self.work.forward_passes += 1
+
+    def _follow(
+        self, contexts: DecodingBatch, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor
+    ) -> torch.Tensor:
+        self.work.forward_passes += 1
+        return contexts.follow(parents, tokens)
 
     def _read(self, draft: UnfinishedAnswer, tokens: list[int], near: list[bool]) -> Answer | None:
         """The answer, if one of the tokens ended it; what was decoded behind that one counts for nothing."""
@@ -104,13 +122,3 @@ class Decoder:
             if answer := draft.add(token, tie):
                 return answer
         return None
-
-
-def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:
-    """Indices of the prompts that are decoded together: those of like length, in whatever order they come.
-
-    >>> batches([[1, 2, 3], [4], [1, 2]], 2)
-    [[1, 2], [0]]
-    """
-    order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), prompts[index]))
-    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -11,7 +11,8 @@ from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.store import Store
 from superficial.inference.generate.answer import Answer, GreedyDecoding
-from superficial.inference.generate.decode import Decoder, DecodingCounts, batches
+from superficial.inference.generate.decode import Decoder, DecodingCounts
+from superficial.inference.generate.queue import batches
 from superficial.inference.generate.stop import VERSIONS
 from superficial.inference.room import Size, answers_at_a_time
 from superficial.models.load import LoadedModel

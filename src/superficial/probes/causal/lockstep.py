@@ -134,8 +134,7 @@ class Lockstep:
         nodes: dict[object, list[UnfinishedResponse]] = {}
         for draft in drafts:
             nodes.setdefault(draft.task.prompts, []).append(draft)
-        room = max(draft.task.limit for draft in drafts)
-        rows = {side: DecodingBatch(self._models[side], self._prefix[side], self._next[side], room) for side in SIDES}
+        rows = {side: DecodingBatch(self._models[side], self._prefix[side], self._next[side]) for side in SIDES}
         views = {side: self._start(rows[side], side, list(nodes.values())) for side in SIDES}
         waiting, position = list(nodes.values()), 0
         while waiting:
