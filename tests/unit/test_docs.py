@@ -40,7 +40,8 @@ def test_a_walk_names_files_that_are_there_and_none_twice():
 
 
 def test_the_table_of_layers_is_that_of_the_package():
-    rows = re.findall(r"^\| ((?:`[\w./]+`(?:, )?)+) \|", PAGE.read_text(), re.MULTILINE)
+    layers = PAGE.read_text().split("\n## Layers")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`[\w./]+`(?:, )?)+) \|", layers, re.MULTILINE)
     named = {name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row)}
     found = {path.name for path in (ROOT / "src/superficial").iterdir()}
     assert named == found - {"__init__.py", "__pycache__"}
