@@ -7,16 +7,21 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help figures search-prompt test report verify align lint lock why plan bench gpu-check targets clean
+.PHONY: help install check site figures search-prompt test report verify align lint lock why plan bench gpu-check targets clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY)  ## install into .venv; every other command does it, too
 
 figures: $(READY)  ## make every figure (installs into .venv first); ARGS="--config 'hydra=[dataset.limit=10]'"
 	@$(SNAKEMAKE) figures/all $(ARGS)
 
 search-prompt: $(READY)  ## choose the examples that bring the base nearest to the aligned model; ARGS as for figures
 	@$(SNAKEMAKE) figures/prompt_search tables/prompt_search $(ARGS)
+
+check: lint  ## lint, types and the unit tests: what to run while you work
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q -n auto tests/unit
 
 # Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
 test: lint  ## lint, types and every test tier; says what it skipped and why
@@ -57,8 +62,11 @@ bench: $(READY)  ## measure speed: ratios taken in one run
 gpu-check: $(READY)  ## check and measure one card, at most eight minutes: results/gpu_check.json; ARGS=--tiny runs without one
 	@$(BIN)/python -m superficial.bench.card --out results/gpu_check.json $(ARGS)
 
-targets: $(READY)  ## write the README's table of figures and tables from what their modules declare
-	@$(BIN)/python -m superficial targets README.md
+targets: $(READY)  ## write docs/targets.md from what figures and tables declare
+	@$(BIN)/python -m superficial targets docs/targets.md
+
+site: $(READY)  ## build the documentation as a site, every link checked: site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:  ## delete everything that the workflow made
 	find results -mindepth 1 -not -name README.md -delete

@@ -25,7 +25,7 @@ COMMANDS = {
     "why": "superficial.pipeline.why",
     "plan": "superficial.pipeline.plan.command",
     "verify": "superficial.pipeline.provenance.command",
-    "targets": "superficial.pipeline.readme",
+    "targets": "superficial.pipeline.target_table",
 }
 MISTAKE = 2  # exit code of an error of the user's
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only

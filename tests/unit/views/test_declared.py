@@ -1,4 +1,4 @@
-"""What figures and tables declare is all that the workflow, the report and the README know of them."""
+"""What figures and tables declare is all that the workflow, the report and the page of targets know of them."""
 
 import importlib
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from support.project import ROOT
 
-from superficial.pipeline.readme import main, table
 from superficial.pipeline.run import Run
 from superficial.pipeline.stages import STAGES, code_of
+from superficial.pipeline.target_table import main, table
 from superficial.pipeline.targets import beyond_all, declared_in, drawn_views, files_of, in_all, stage_arguments
 from superficial.views.declared import VIEWS, declared
 from superficial.views.view import View
@@ -95,11 +95,11 @@ def test_a_caption_hangs_on_the_module_that_declares_it():
     assert str(VIEWS / "declared.py") not in code_of(name)
 
 
-def test_the_readme_s_table_is_what_is_declared(tmp_path: Path):
+def test_the_page_of_targets_is_what_is_declared(tmp_path: Path):
     """Otherwise: make targets."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/targets.md").read_text()
     assert table() in text
-    copy = tmp_path / "README.md"
+    copy = tmp_path / "targets.md"
     copy.write_text(re.sub(r"\| `figures/.*\n", "", text))
     main([os.fspath(copy)])
     assert copy.read_text() == text

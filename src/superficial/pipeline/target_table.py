@@ -1,4 +1,4 @@
-"""`python -m superficial targets README.md`: write the table of figures and tables from what each of them declares."""
+"""`python -m superficial targets docs/targets.md`: the table of figures and tables, from their declarations."""
 
 import re
 import sys
