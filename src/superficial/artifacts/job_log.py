@@ -19,6 +19,7 @@ from superficial.artifacts.file_locks import lock_file
 SECONDS = 20.0  # between two lines about the progress of one job
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied
 _TERMINAL: ContextVar[TextIO | None] = ContextVar("terminal", default=None)  # of a job that has a log
+_LOG: ContextVar[Path | None] = ContextVar("log", default=None)
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def logged(path: Path | None) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
-    token = _TERMINAL.set(terminal)
+    token, name = _TERMINAL.set(terminal), _LOG.set(path)
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", buffering=1) as log, redirect_stderr(log):
             os.dup2(log.fileno(), 2)  # what libraries and children write
@@ -46,7 +47,14 @@ def logged(path: Path | None) -> Iterator[None]:
     finally:
         os.dup2(terminal.fileno(), 2)
         _TERMINAL.reset(token)
+        _LOG.reset(name)
         terminal.close()
+
+
+def log_beside(name: str, otherwise: Path) -> Path:
+    """A file for what a child of this job says: `name` stands in it, beside the job's log; or the one given."""
+    log = _LOG.get()
+    return otherwise if log is None else log.with_suffix(f".{name}.log")
 
 
 def say(line: str) -> None:

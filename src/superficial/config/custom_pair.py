@@ -68,6 +68,16 @@ def _source(side: str, asked: Mapping[str, Any], base: Mapping[str, Any]) -> dic
     return {"kind": "lora", "adapter": str(folder) if is_folder else weights, "base": base}
 
 
+def source_of(where: str, key: str) -> dict[str, Any]:
+    """Where a model comes from that is named by its folder or its repository of the hub; `key` says who names it."""
+    if _is_folder(where):
+        return {"kind": "local", "path": str(Path(where).expanduser())}
+    if not re.match(REPOSITORY, where):
+        remedy = "give a file of config/model/, a folder, or ORG/MODEL"
+        raise UserError(f"no model {where}: no folder, and no ORG/MODEL of the hub", where=key, remedy=remedy)
+    return {"kind": "hub", "repo": where, "revision": None}
+
+
 def _is_folder(where: str) -> bool:
     return bool(where) and Path(where).expanduser().is_dir()
 

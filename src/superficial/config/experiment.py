@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from superficial.artifacts.errors import UserError
-from superficial.config.custom_pair import model_name, model_title, pair_name, with_sources
+from superficial.config.custom_pair import model_name, model_title, pair_name, source_of, with_sources
 from superficial.config.methods import as_overrides, check_changes, split_changes, with_date, with_prompt_source
 from superficial.config.revisions import NAME as LOCK
 from superficial.config.revisions import RevisionLock, Section
@@ -33,6 +33,7 @@ from superficial.config.schema import (
     Runtime,
     ServerJudge,
     Settings,
+    StartedJudge,
 )
 from superficial.config.schema.judge import ImportedJudge, LocalJudge
 from superficial.config.validation import keys_beside, nearest, validate
@@ -108,7 +109,23 @@ class Experiment:
             found[model.name] = model
             if isinstance(model.source, LoraSource):
                 waiting.append(model.source.base)
+        return found | self._judging_models
+
+    @cached_property
+    def _judging_models(self) -> dict[str, ModelConfig]:
+        """Of judges that name a folder or a repository of the hub; others have a file in config/model/."""
+        found = {}
+        for name in (self.settings.judge.name, *self.settings.trust.beside):
+            asked = self._judge(name)
+            if isinstance(asked, StartedJudge) and (model := self._named(asked.model)) != asked.model:
+                source = source_of(asked.model, f"config, judge {name}, key model")
+                about = {"name": model, "title": asked.model, "licence": "see its repository", "source": source}
+                found[model] = self._valid(ModelConfig, about, where=f"config, judge {name}")
         return found
+
+    def _named(self, where: str) -> str:
+        """The model of this run that a judge names by a file of config/model/, by a folder, or by its repository."""
+        return where if (self._folder / f"model/{where}.yaml").is_file() else model_name(where)
 
     def dataset(self, name: str) -> DatasetConfig:
         """The instructions of this run, or those that the sibling is made from, by their name."""
@@ -136,6 +153,12 @@ class Experiment:
 
     def judge(self, name: str) -> JudgeConfig:
         """The judge of this run, or else the one in config/judge/{name}.yaml."""
+        found = self._judge(name)
+        if isinstance(found, StartedJudge):
+            found = found.model_copy(update={"model": self._named(found.model)})
+        return found
+
+    def _judge(self, name: str) -> JudgeConfig:
         where, found = f"config/judge/{name}.yaml", self.settings.judge
         if name != found.name:
             found = self._valid(JudgeFile, {"judge": self._choose("judge", name)}, where=where).judge
@@ -218,9 +241,12 @@ class Experiment:
     @property
     def runtime(self) -> str:
         """What every stage is handed beside its slice, as JSON: it decides no result, so no rule depends on it."""
-        asked = (self.judge(name) for name in (self.settings.judge.name, *self.settings.trust.beside))
-        judges = {judge.name: judge for judge in asked if isinstance(judge, ServerJudge)}
-        return Runtime(**dict(self.settings.runtime), engine=self.settings.engine, judges=judges).model_dump_json()
+        asked = [self.judge(name) for name in (self.settings.judge.name, *self.settings.trust.beside)]
+        reached = {
+            "judges": {judge.name: judge for judge in asked if isinstance(judge, ServerJudge)},
+            "started_judges": {judge.name: judge for judge in asked if isinstance(judge, StartedJudge)},
+        }
+        return Runtime(**dict(self.settings.runtime), engine=self.settings.engine, **reached).model_dump_json()
 
 
 OmegaConf.register_new_resolver("model_name", model_name, replace=True)

@@ -22,6 +22,7 @@ TAGS = (
     "votes",
     "transformers",
     "openai_server",
+    "started",
 )
 
 

@@ -1,14 +1,15 @@
 """What must hold before any work: files are where the configuration says, and no model judges itself by accident."""
 
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from superficial.artifacts.errors import UserError
 from superficial.config.custom_pair import check_custom
 from superficial.config.experiment import Experiment
-from superficial.config.schema import LoraSource, ModelConfig, ServerEngine
-from superficial.config.schema.judge import ImportedJudge, JudgeConfig, LocalJudge, ModuleJudge
-from superficial.config.schema.server import ModuleEngine
+from superficial.config.schema import LoraSource, ModelConfig, ServerEngine, StartedEngine
+from superficial.config.schema.judge import ImportedJudge, JudgeConfig, LocalJudge, ModuleJudge, StartedJudge
+from superficial.config.schema.server import ModuleEngine, StartedConfig
 from superficial.models.adapter import CARD, CONFIG, check_base
 from superficial.pipeline.lock_command import tell_unlocked
 from superficial.pipeline.slices.judging import judge_files, vote_files
@@ -60,6 +61,17 @@ def _check_engine(run: Experiment) -> None:
             f"no file src/superficial/inference/engines/{engine.module}.py",
             where="config, key engine.module", remedy="name a module that is there",
         )  # fmt: skip
+    if isinstance(engine, StartedEngine):
+        _check_interpreter(engine, "engine")
+
+
+def _check_interpreter(server: StartedConfig, key: str) -> None:
+    """What starts a server is there: known before anything is fetched."""
+    if "{python}" in server.command and shutil.which(server.python) is None:
+        raise UserError(
+            f"no interpreter {server.python}", where=f"config, {key}, key python",
+            remedy="make vllm puts one with vLLM there; or name another",
+        )  # fmt: skip
 
 
 def _check_judges(run: Experiment) -> None:
@@ -70,7 +82,9 @@ def _check_judges(run: Experiment) -> None:
         judged = {model: _names(run, run.model(model)) for model, _ in run.systems}
     for name in (run.settings.judge.name, *run.settings.trust.beside):
         judge = run.judge(name)
-        model = run.model(judge.model) if isinstance(judge, LocalJudge) else None
+        model = run.model(judge.model) if isinstance(judge, LocalJudge | StartedJudge) else None
+        if isinstance(judge, StartedJudge):
+            _check_interpreter(judge, f"judge {name}")
         require_other(judge, judged, [model.title, getattr(model.source, "repo", "") or model.title] if model else [])
         if isinstance(judge, ModuleJudge) and not judge_files(judge):
             raise UserError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from superficial.artifacts.files import digest
 from superficial.config.schema import LoraSource
-from superficial.config.schema.judge import LocalJudge
+from superficial.config.schema.judge import LocalJudge, StartedJudge
 from superficial.pipeline.run import Run
 from superficial.pipeline.slices.judging import comparisons
 
@@ -37,7 +37,7 @@ class JobInputs:
     def judging_models(self, wildcards: Any) -> list[str]:
         """The model of a judge that reads here."""
         judge = self._run.judge(wildcards.judge)
-        return [judge.model] if isinstance(judge, LocalJudge) else []
+        return [judge.model] if isinstance(judge, LocalJudge | StartedJudge) else []
 
     def answering_models(self, wildcards: Any) -> list[str]:
         """The model that answers; a server holds those that answer behind it."""

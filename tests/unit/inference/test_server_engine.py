@@ -13,10 +13,9 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema import ModelConfig
 from superficial.config.schema.server import EngineConfig, ServerEngine, TransformersEngine
 from superficial.inference.generate.answer import GreedyDecoding
-from superficial.inference.generate.engine import RemoteEngine
+from superficial.inference.generate.remote import RemoteEngine
 from superficial.inference.server import faults
-from superficial.inference.server.answers import NEUTRAL, ServedAnswer, answer_prompts
-from superficial.inference.server.answers import _finished as finished
+from superficial.inference.server.answers import BESIDE, NEUTRAL, ServedAnswer, answer_prompts, finished
 from superficial.inference.server.ledger import Ledger
 from superficial.inference.server.reply import read_reply
 from superficial.models.manifest import write_manifest
@@ -42,7 +41,7 @@ def test_base_models_complete_and_aligned_ones_chat(ledger: Ledger) -> None:
     with Faulty(before=lambda path, body: seen.update({path: body})) as server:
         answers = answer_prompts({"a": "text", "b": chat}, GreedyDecoding(7), engine(server), ledger)
     assert answers == {"a": ServedAnswer("answer to text", "eos"), "b": ServedAnswer("answer to hello", "eos")}
-    common = {"model": "m", "temperature": 0, "max_tokens": 7} | NEUTRAL
+    common = {"model": "m", "temperature": 0, "max_tokens": 7} | NEUTRAL | BESIDE
     assert seen == {"/v1/completions": common | {"prompt": "text"}, "/v1/chat/completions": common | {"messages": chat}}
 
 
@@ -69,7 +68,7 @@ def test_the_repetition_penalty_as_the_server_names_it(
     seen: list[dict[str, Any]] = []
     with Faulty(before=lambda path, body: seen.append(body)) as server:
         answer_prompts({"a": "text"}, GreedyDecoding(7, 1.1), engine(server, **changes), ledger)
-    assert seen[0] == {"model": "m", "prompt": "text", "temperature": 0, "max_tokens": 7} | NEUTRAL | field
+    assert seen[0] == {"model": "m", "prompt": "text", "temperature": 0, "max_tokens": 7} | NEUTRAL | BESIDE | field
 
 
 def test_only_what_changes_nothing_is_left_out_for_a_server_that_does_not_know_it(ledger: Ledger) -> None:

@@ -27,12 +27,14 @@ from superficial.config.schema.judge import (
     PairwiseStage,
     PairwiseTable,
     ServerJudge,
+    StartedJudge,
     TrustFigure,
     TrustStage,
 )
 from superficial.config.schema.ladder import Ladder, LadderFigure, Rung
 from superficial.config.schema.method import (
     AnsweredBy,
+    AnsweredByStarted,
     DecodingConfig,
     ExamplesConfig,
     GenerateConfig,
@@ -92,7 +94,7 @@ from superficial.config.schema.scores import (
     SystemTitle,
 )
 from superficial.config.schema.search import SearchBounds, SearchConfig, SearchFigure, SearchStage, SearchTable
-from superficial.config.schema.server import EngineConfig, ServerEngine
+from superficial.config.schema.server import EngineConfig, ServerEngine, StartedEngine
 from superficial.config.schema.settings import Settings
 from superficial.config.schema.shift import (
     CausalConfig,
@@ -112,6 +114,7 @@ __all__ = [
     "AlignExamplesStage",
     "AlignStage",
     "AnsweredBy",
+    "AnsweredByStarted",
     "AnsweringSystem",
     "Architecture",
     "BrowserStage",
@@ -212,6 +215,8 @@ __all__ = [
     "Settings",
     "ShownContext",
     "ShownSystem",
+    "StartedEngine",
+    "StartedJudge",
     "StatsConfig",
     "Strict",
     "SystemGroup",

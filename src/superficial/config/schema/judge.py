@@ -8,7 +8,7 @@ from pydantic import Field
 from superficial.config.schema.base import Name, Strict
 from superficial.config.schema.figure import FigureConfig, PublishedComparison
 from superficial.config.schema.scores import JudgedView, JudgeTitle, SystemTitle
-from superficial.config.schema.server import ServerConfig
+from superficial.config.schema.server import ServerConfig, StartedConfig
 from superficial.config.schema.shift import IntervalsConfig
 
 
@@ -56,16 +56,35 @@ class LocalJudge(AskedLocal, _Judge):
     """A local judge as its file describes it."""
 
 
-class AskedServer(_Asked):
+class _AskedByText(_Asked):
+    """A judge that is asked in words, and answers in words."""
+
+    prompt_files: PromptFiles
+    repair: str = Field(description="text file: what is asked once when an answer cannot be read")
+    structured: bool = Field(default=False, description="the server can hold answers to a JSON schema")
+    max_tokens: int = Field(ge=1, description="of one answer")
+
+
+class AskedServer(_AskedByText):
     """A model behind an OpenAI-compatible endpoint; where that is and what it costs is in the runtime."""
 
     kind: Literal["openai"]
     model: str = Field(min_length=1, description="as the endpoint names it")
     revision: str = Field(default="", description="which state of that model: a commit, date or version; keys answers")
-    prompt_files: PromptFiles
-    repair: str = Field(description="text file: what is asked once when an answer cannot be read")
-    structured: bool = Field(default=False, description="the server can hold answers to a JSON schema")
-    max_tokens: int = Field(ge=1, description="of one answer")
+
+
+class AskedStarted(_AskedByText):
+    """A model that a server has which the job starts."""
+
+    kind: Literal["started"]
+    model: str = Field(min_length=1, description="a file of config/model/, a folder, or ORG/MODEL on the hub")
+    length: int = Field(ge=1, description="tokens of the longest question with its answer")
+    command: str
+    cpu_arguments: str = ""
+
+
+class StartedJudge(AskedStarted, StartedConfig, _Judge):
+    """Such a judge as its file describes it, with how the server is started."""
 
 
 class ServerJudge(AskedServer, ServerConfig, _Judge):
@@ -109,9 +128,11 @@ class ModuleJudge(AskedModule, _Judge):
 
 
 JudgeConfig = Annotated[
-    LocalJudge | ServerJudge | ImportedJudge | VotesJudge | ModuleJudge, Field(discriminator="kind")
+    LocalJudge | ServerJudge | StartedJudge | ImportedJudge | VotesJudge | ModuleJudge, Field(discriminator="kind")
 ]
-AskedJudge = Annotated[AskedLocal | AskedServer | AskedImported | AskedVotes | AskedModule, Field(discriminator="kind")]
+AskedJudge = Annotated[
+    AskedLocal | AskedServer | AskedStarted | AskedImported | AskedVotes | AskedModule, Field(discriminator="kind")
+]
 
 
 class JudgeFile(Strict):

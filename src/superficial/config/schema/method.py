@@ -118,13 +118,21 @@ class AnsweredBy(Strict):
     penalty_field: str
 
 
+class AnsweredByStarted(Strict):
+    """What of a server that the job starts decides its answers; the version of the engine keys them in the ledger."""
+
+    command: str
+    cpu_arguments: str
+    penalty_field: str
+
+
 class GenerateStage(Strict):
     """What the generate stage reads: the method, without its title, and who answers."""
 
     max_new_tokens: int = Field(ge=1)
     prompt: PromptConfig
     decoding: DecodingConfig
-    server: AnsweredBy | ModuleEngine | None = Field(
+    server: AnsweredBy | AnsweredByStarted | ModuleEngine | None = Field(
         default=None, description="null: the model answers in the workflow's own process"
     )
 

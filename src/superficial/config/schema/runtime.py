@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from superficial.config.schema.base import Name, Strict
-from superficial.config.schema.server import EngineConfig, ServerConfig, TransformersEngine
+from superficial.config.schema.server import EngineConfig, ServerConfig, StartedConfig, TransformersEngine
 
 
 def _size(value: Any) -> Any:
@@ -44,3 +44,4 @@ class Runtime(RuntimeConfig):
 
     engine: EngineConfig = TransformersEngine(kind="transformers")
     judges: dict[Name, ServerConfig] = Field(default={}, description="where each served judge is, and what it may cost")
+    started_judges: dict[Name, StartedConfig] = Field(default={}, description="how the server of each is started")

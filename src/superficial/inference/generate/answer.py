@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from superficial.inference.finish_reason import EOS, LENGTH, STOP
 from superficial.inference.generate.stop import cut_by_rule, may_end, stop_rule
-from superficial.models.load import LoadedModel
 
 if TYPE_CHECKING:  # decoding runs without the configuration's library (bench/card.py)
     from superficial.config.schema import DecodingConfig, PromptConfig
@@ -37,11 +36,23 @@ class Answer:
     near_ties: int | None  # positions at which rounding may have decided; None: a server answered, nobody knows
 
 
+class EndTokens(Protocol):
+    """What of a model says where its answers end."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Makes texts of token ids."""
+
+    @property
+    def end_ids(self) -> list[int]:
+        """Token ids that end an answer."""
+
+
 @dataclass
 class UnfinishedAnswer:
     """An answer in the making."""
 
-    loaded: LoadedModel
+    loaded: EndTokens
     greedy: GreedyDecoding
     tokens: list[int] = field(default_factory=list)
     near_ties: int = 0

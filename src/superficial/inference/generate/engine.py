@@ -1,14 +1,12 @@
-"""Engines: who answers prompts, the model in this process or a server that has it."""
+"""Engines: who answers prompts. Here the model in this process; `remote.py` and `started.py` have servers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.shard import Shard
-from superficial.config.schema.server import ServerEngine
-from superficial.inference.finish_reason import EOS
 from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.requests import (
     GenerationRequest,
@@ -18,11 +16,8 @@ from superficial.inference.generate.requests import (
     shard_requests,
 )
 from superficial.inference.room import Size, answers_at_a_time
-from superficial.inference.server.answers import answer_prompts as ask_server
-from superficial.inference.server.ledger import open_ledger
-from superficial.models.load import LoadedModel, load_end_ids, load_tokenizer
+from superficial.models.load import LoadedModel
 from superficial.prompts.builder import Prompt
-from superficial.prompts.chat import Message
 from superficial.prompts.requirements import check_length
 
 
@@ -75,57 +70,3 @@ class LocalEngine:
     def facts(self) -> dict[str, Any]:
         """Those of the first turn; further turns of dialogues stand beside them."""
         return self._rounds[0] | ({"further_turns": self._rounds[1:]} if self._rounds[1:] else {})
-
-
-class RemoteEngine:
-    """A server that speaks OpenAI's protocol; `tokenizer` is the model's own, for prompts and token ids."""
-
-    def __init__(
-        self,
-        server: ServerEngine,
-        model: Path,
-        greedy: GreedyDecoding,
-        results: Path,
-        told: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`told` is what the chat template is told beside the messages."""
-        self._told = told
-        self.tokenizer = load_tokenizer(model)
-        self._ends = load_end_ids(model, self.tokenizer)
-        self._server, self._greedy = server, greedy
-        self._ledger = open_ledger(server, results)
-        self._asked = 0
-
-    def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
-        """Token ids are the tokenizer's own for the answer's text; a server does not tell which it decoded."""
-        texts = {example: self._prompt(prompt) for example, prompt in prompts.items()}
-        self._asked += len(texts)
-        found = ask_server(texts, self._greedy, self._server, self._ledger, self._told)
-        answers = {}
-        for example, one in found.items():
-            ids: list[int] = self.tokenizer(one.text, add_special_tokens=False).input_ids
-            end = [self._end(prompts[example].messages)] if one.finish_reason == EOS else []
-            answers[example] = Answer([*ids, *end], one.text, one.finish_reason, None)
-        return answers
-
-    def share(self, prompts: Mapping[str, Prompt], shard: Shard) -> None:
-        """The ledger keeps the answers."""
-        texts = {example: self._prompt(prompts[example]) for example in shard.of(list(prompts))}
-        ask_server(texts, self._greedy, self._server, self._ledger, self._told)
-
-    def _prompt(self, prompt: Prompt) -> str | Sequence[Mapping[str, str]]:
-        bos = str(self.tokenizer.bos_token or "")
-        return prompt.messages or prompt.text.removeprefix(bos)  # the server's tokenizer writes the BOS
-
-    def _end(self, messages: Sequence[Message]) -> int:
-        """The end token that a model with several writes here: in a chat what its template puts behind an answer."""
-        written = ""
-        if messages:
-            answered = [*messages, {"role": "assistant", "content": "Yes."}]
-            written = str(self.tokenizer.apply_chat_template(answered, tokenize=False))
-        names = {end: str(self.tokenizer.convert_ids_to_tokens(end)) for end in self._ends}
-        return max(names, key=lambda end: (written.rfind(names[end]), end == self.tokenizer.eos_token_id))
-
-    def facts(self) -> dict[str, Any]:
-        """Who answered."""
-        return {"server": self._server.base_url, "served_model": self._server.model, "requests": self._asked}

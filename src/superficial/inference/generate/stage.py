@@ -12,11 +12,13 @@ import pandas as pd
 from superficial.artifacts.files import digest, write_sidecar
 from superficial.artifacts.shard import Shard
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.schema import GenerateStage, Runtime, ServerEngine
+from superficial.config.schema import GenerateStage, Runtime, ServerEngine, StartedEngine
 from superficial.config.schema.server import ModuleEngine
 from superficial.data.dialogue import history, queries_of
 from superficial.inference.generate.answer import Answer, GreedyDecoding
-from superficial.inference.generate.engine import Engine, LocalEngine, RemoteEngine
+from superficial.inference.generate.engine import Engine, LocalEngine
+from superficial.inference.generate.remote import RemoteEngine
+from superficial.inference.generate.started import OwnServerEngine
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.prompts.files import check_turns
@@ -88,6 +90,9 @@ def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path
     if isinstance(runtime.engine, ServerEngine):
         server = runtime.engine.serving(model.parent.name)
         return RemoteEngine(server, model, greedy, results, cfg.prompt.chat_template_kwargs)
+    if isinstance(runtime.engine, StartedEngine):
+        loaded, told = load_model(model, runtime.device), cfg.prompt.chat_template_kwargs
+        return OwnServerEngine(runtime.engine, loaded, model, greedy, results, told, device=runtime.device)
     if isinstance(runtime.engine, ModuleEngine):
         module = importlib.import_module(f"superficial.inference.engines.{runtime.engine.module}")
         own: Engine = module.open_engine(runtime.engine.options, model, greedy, results)

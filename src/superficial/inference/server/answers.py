@@ -17,12 +17,15 @@ from superficial.inference.server.reply import Failure, Reply, ServerRequest
 # the model's own generation_config.json, and some models have a repetition penalty there. A server that does not know
 # one of these has no such values either.
 NEUTRAL = {"top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "repetition_penalty": 1.0}
+# Likewise; these were not always sent, so they are no part of what is asked, and old answers stay good.
+BESIDE = {"top_k": -1, "min_p": 0, "seed": 0}
 
-Prompt = str | Sequence[Mapping[str, str]]  # text to complete, or the messages of a chat
+Prompt = str | Sequence[int] | Sequence[Mapping[str, str]]  # text to complete, its token ids, or the messages of a chat
 
 # A text at which a server may stop: the closing fence and the query that a base model makes up next. That saves tokens.
 # The stop rule decides as if the text went on, except for such lines in nested code blocks or between longer fences.
 SPARED = f"```\n\n{HEADER}"
+WHO = "engine openai_server"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def answer_prompts(
     ledger: Ledger,
     told: Mapping[str, Any] | None = None,
 ) -> dict[str, ServedAnswer]:
-    """Greedy answers by the keys of `prompts`: texts go to completions, messages to chat.
+    """Greedy answers by the keys of `prompts`: texts and ids go to completions, messages to chat.
 
     `told` is what the chat template is told beside the messages; vLLM and SGLang call it chat_template_kwargs.
 
@@ -49,25 +52,49 @@ def answer_prompts(
 
     Raises UserError when any answer is missing; the others are stored.
     """
-    bodies = {key: _body(prompt, greedy, server, told or {}) for key, prompt in prompts.items()}
-    requests = [
-        ServerRequest(key, body, whole=True, spare=frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name]))
-        for key, body in bodies.items()
-    ]
-    replies = ask(requests, server, ledger, who="engine openai_server")
+    replies = replies_to(answer_requests(prompts, greedy, server, told), server, ledger)
+    return {key: finished(reply, greedy) for key, reply in replies.items()}
+
+
+def answer_requests(
+    prompts: Mapping[str, Prompt],
+    greedy: GreedyDecoding,
+    server: ServerEngine,
+    told: Mapping[str, Any] | None = None,
+    further: Mapping[str, Any] | None = None,
+    *,
+    spare_tokens: bool = True,
+) -> list[ServerRequest]:
+    """What is asked; `further` is asked, too. Without `spare_tokens` an answer runs on behind a stop text."""
+    found = []
+    for key, prompt in prompts.items():
+        body = _body(prompt, greedy, server, told or {}) | dict(further or {})
+        if not spare_tokens:
+            body.pop("stop", None)
+        spare = frozenset(name for name in NEUTRAL if body[name] == NEUTRAL[name])
+        found.append(ServerRequest(key, body, whole=True, spare=spare, beside=BESIDE))
+    return found
+
+
+def replies_to(
+    requests: Sequence[ServerRequest], server: ServerEngine, ledger: Ledger, who: str = WHO
+) -> dict[str, Reply]:
+    """Every reply by its item; a UserError when any is missing, and the others are stored."""
+    replies = ask(requests, server, ledger, who=who)
     failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
     if failures:
         raise UserError(
             f"{len(failures)} of {len(replies)} answers are missing, the first: {failures[0].reason}",
             remedy="run the same command again: it asks only for these",
         )
-    return {key: _finished(reply, greedy) for key, reply in replies.items() if isinstance(reply, Reply)}
+    return {key: reply for key, reply in replies.items() if isinstance(reply, Reply)}
 
 
 def _body(prompt: Prompt, greedy: GreedyDecoding, server: ServerEngine, told: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"model": server.model, "temperature": 0, "max_tokens": greedy.max_new_tokens} | NEUTRAL
-    body |= {"prompt": prompt} if isinstance(prompt, str) else {"messages": [dict(message) for message in prompt]}
-    if told and "messages" in body:
+    chat = not isinstance(prompt, str) and bool(prompt) and isinstance(prompt[0], Mapping)
+    body["messages" if chat else "prompt"] = prompt if isinstance(prompt, str) else list(prompt)
+    if told and chat:
         body["chat_template_kwargs"] = dict(told)
     if spared := _spared(greedy.stop):
         body["stop"] = [spared]
@@ -81,15 +108,21 @@ def _spared(stop: str) -> str:
     return {"fence": SPARED, "end_of_turn": ""}.get(stop, f"\n{stop}")
 
 
-def _finished(reply: Reply, greedy: GreedyDecoding) -> ServedAnswer:
+def stop_text_met(reply: Reply) -> str | None:
+    """The stop text at which a server says that it stopped; "" where it does not say; None: an end token, or none."""
+    # vLLM and SGLang say what they met: the stop text, or an end token by its id or as null.
+    choice = reply.body["choices"][0]
+    met = choice.get("stop_reason", choice.get("matched_stop", ""))
+    stopped = reply.finish_reason in ("stop", "stop_sequence")
+    return met if stopped and isinstance(met, str) else None
+
+
+def finished(reply: Reply, greedy: GreedyDecoding) -> ServedAnswer:
     """The answer, cut by the method's stop rule."""
     text, found = reply.text, False
     if spared := _spared(greedy.stop):
-        # vLLM and SGLang say what they met: the stop text, or an end token by its id or as null. Most servers leave the
-        # stop text out of the answer.
-        choice = reply.body["choices"][0]
-        met = choice.get("stop_reason", choice.get("matched_stop", spared))
-        if reply.finish_reason in ("stop", "stop_sequence") and isinstance(met, str) and spared not in text:
+        # Most servers leave the stop text out of the answer.
+        if stop_text_met(reply) is not None and spared not in text:
             text += spared
         text, found = cut_by_rule(text, greedy.stop, final=True)
     if found:

@@ -25,15 +25,15 @@ class Dialect:
     def write(self, request: ServerRequest) -> dict[str, Any]:
         """The payload without what the server refused before; a renamed parameter has its other name."""
         known = self._ledger.learned
-        renamed = {RENAMED.get(name, name) if name in known else name: value for name, value in request.body.items()}
-        return {name: value for name, value in renamed.items() if not (name in known and name in request.spare)}
+        renamed = {RENAMED.get(name, name) if name in known else name: value for name, value in request.sent.items()}
+        return {name: value for name, value in renamed.items() if not (name in known and name in request.may_go)}
 
     def learn(self, request: ServerRequest, sent: dict[str, Any], refused: Refused) -> str | None:
         """The refused parameter, if the request can do without it or has another name for it; else None.
 
         `sent` is the payload that was refused. Such a request is worth another try.
         """
-        may_go = {*RENAMED, *request.spare} & sent.keys()
+        may_go = {*RENAMED, *request.may_go} & sent.keys()
         found = next((name for name in may_go if refused.parameter == name or _quotes(str(refused), name)), None)
         if found:
             with self._guard:

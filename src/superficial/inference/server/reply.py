@@ -1,6 +1,7 @@
 """What a server answered, or why there is no answer."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
@@ -8,6 +9,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 from superficial.inference.server.faults import Faulty
 
 WHOLE = ("stop", "length", "eos_token", "stop_sequence")  # finish reasons; the last two are TGI's
+CHARACTERS = 4  # of one token
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,25 @@ class ServerRequest:
     """One thing to ask: `item` names it in messages, `body` is the whole payload of chat or plain completions.
 
     `whole`: an answer that does not say that it ended, by itself or at max_tokens, is no usable one. `spare` names
-    parameters that may be left out for a server that does not take them.
+    parameters that may be left out for a server that does not take them. `beside` is sent, too, and changes nothing
+    where a server has no defaults of its own: it is no part of what is asked, and may be left out.
     """
 
     item: str
     body: dict[str, Any]
     whole: bool = False
     spare: frozenset[str] = frozenset()
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The payload for a server that takes everything."""
+        return {**self.beside, **self.body}
+
+    @property
+    def may_go(self) -> frozenset[str]:
+        """Parameters that may be left out."""
+        return self.spare | self.beside.keys()
 
     @property
     def kind(self) -> str:
@@ -30,9 +44,10 @@ class ServerRequest:
 
     @property
     def characters(self) -> int:
-        """Length of the prompt."""
+        """Length of the prompt; of token ids an estimate."""
         if "messages" not in self.body:
-            return len(str(self.body["prompt"]))
+            prompt = self.body["prompt"]
+            return len(prompt) if isinstance(prompt, str) else CHARACTERS * len(prompt)
         return sum(len(str(message["content"])) for message in self.body["messages"])
 
 

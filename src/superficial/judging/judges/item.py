@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from superficial.artifacts.errors import UserError
-from superficial.config.schema.judge import AskedJudge, AskedLocal, AskedModule, AskedServer, PromptFiles
+from superficial.config.schema.judge import AskedJudge, AskedLocal, AskedModule, AskedServer, AskedStarted, PromptFiles
 from superficial.judging.judges.aspects import ASPECTS, compared
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.parse import Verdict
@@ -63,8 +63,8 @@ def rubrics(files: PromptFiles, items: Sequence[Item]) -> dict[tuple[str, bool],
     return found
 
 
-def require_askable(judge: AskedJudge) -> AskedLocal | AskedServer | AskedModule:
+def require_askable(judge: AskedJudge) -> AskedLocal | AskedServer | AskedStarted | AskedModule:
     """Refuse a judge that holds finished judgments: nothing new can be asked of it."""
-    if isinstance(judge, AskedLocal | AskedServer | AskedModule):
+    if isinstance(judge, AskedLocal | AskedServer | AskedStarted | AskedModule):
         return judge
     raise UserError("it cannot be asked anything", where=f"judge {judge.name}", remedy="take a judge that is a model")

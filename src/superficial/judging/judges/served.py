@@ -7,7 +7,7 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job_log import say
-from superficial.config.schema.judge import AskedServer
+from superficial.config.schema.judge import AskedServer, AskedStarted
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.client import ask
 from superficial.inference.server.ledger import Ledger
@@ -25,7 +25,7 @@ Parser = Callable[[str, Sequence[str]], dict[str, Kind]]
 class ServedJudge:
     """Asks through `superficial.inference.server`: what the ledger holds is never asked again, the budget is kept."""
 
-    def __init__(self, cfg: AskedServer, server: ServerConfig, ledger: Ledger) -> None:
+    def __init__(self, cfg: AskedServer | AskedStarted, server: ServerConfig, ledger: Ledger) -> None:
         self._cfg, self._server, self._ledger = cfg, server, ledger
 
     def scores(self, items: Sequence[Item]) -> dict[tuple[str, str], Judged[Verdict]]:
@@ -70,7 +70,7 @@ class ServedJudge:
 
     def _body(self, item: Item, prompt: str) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "model": self._cfg.model,
+            "model": self._server.model,
             "messages": [{"role": "user", "content": prompt}],
             "temperature": 0,
             "max_tokens": self._cfg.max_tokens,

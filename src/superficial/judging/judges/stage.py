@@ -19,6 +19,7 @@ from superficial.config.schema.judge import (
     AskedLocal,
     AskedModule,
     AskedServer,
+    AskedStarted,
     AskedVotes,
     JudgeStage,
 )
@@ -73,7 +74,7 @@ def share(
     out: Path,
 ) -> None:
     """Judge a shard of the responses; `run` then finds what was said of them. Judgments that exist have no shards."""
-    if isinstance(cfg.judge, AskedLocal | AskedServer):
+    if isinstance(cfg.judge, AskedLocal | AskedServer | AskedStarted):
         items = shard.of(score_items(read_table(data), response_texts(responses)))
         open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
 
@@ -90,6 +91,11 @@ def open_judge(judge: AskedJudge, model: Path | list[Path], runtime: Runtime, re
     if isinstance(asked, AskedModule):
         own: Judge = importlib.import_module(f"superficial.judging.kinds.{asked.module}").open_judge(asked.options)
         return own
+    if isinstance(asked, AskedStarted):
+        from superficial.judging.judges.own_server import OwnServerJudge  # likewise
+
+        assert isinstance(model, Path)
+        return OwnServerJudge(asked, runtime.started_judges[asked.name], model, runtime.device, results)
     server = runtime.judges[asked.name]
     return ServedJudge(asked, server, open_ledger(server, results))
 

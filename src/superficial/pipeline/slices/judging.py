@@ -15,6 +15,7 @@ from superficial.config.schema.judge import (
     PairwiseStage,
     PairwiseTable,
     ServerJudge,
+    StartedJudge,
     TrustStage,
     VotesJudge,
 )
@@ -88,7 +89,7 @@ def vote_files(judge: JudgeConfig) -> list[str]:
 
 def judge_model(judge: JudgeConfig) -> list[str]:
     """Manifest of the model that a judge needs here: one, or none."""
-    return [f"results/models/{judge.model}/manifest.json"] if isinstance(judge, LocalJudge) else []
+    return [f"results/models/{judge.model}/manifest.json"] if isinstance(judge, LocalJudge | StartedJudge) else []
 
 
 def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
@@ -97,7 +98,7 @@ def judge_files(judge: JudgeConfig, *, paired: bool = False) -> list[str]:
         return list(map(str, published_files(Path(judge.source))))
     if isinstance(judge, ModuleJudge):
         return source_files(f"superficial.judging.kinds.{judge.module}")
-    if not isinstance(judge, LocalJudge | ServerJudge):
+    if not isinstance(judge, LocalJudge | ServerJudge | StartedJudge):
         return []
     kinds = ("pairwise_regular", "pairwise_safety") if paired else ("regular", "safety")
     texts = [getattr(judge.prompt_files, kind) for kind in kinds]

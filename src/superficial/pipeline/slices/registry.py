@@ -18,10 +18,21 @@ Slice = Callable[[Experiment, str], BaseModel]
 def generate(run: Experiment, method: str) -> schema.GenerateStage:
     """Prompt and decoding of the method, and who answers."""
     chosen, engine, most = run.method(method), run.settings.engine, run.settings.generate.max_new_tokens
-    server: schema.AnsweredBy | ModuleEngine | None = engine if isinstance(engine, ModuleEngine) else None
+    server: schema.AnsweredBy | schema.AnsweredByStarted | ModuleEngine | None = _started(run)
+    if isinstance(engine, ModuleEngine):
+        server = engine
     if isinstance(engine, schema.ServerEngine):
         server = schema.AnsweredBy(model=engine.model, revision=engine.revision, penalty_field=engine.penalty_field)
     return schema.GenerateStage(max_new_tokens=most, prompt=chosen.prompt, decoding=chosen.decoding, server=server)
+
+
+def _started(run: Experiment) -> schema.AnsweredByStarted | None:
+    """The server that jobs of this run start to decode, as far as it decides what is decoded."""
+    engine = run.settings.engine
+    if not isinstance(engine, schema.StartedEngine):
+        return None
+    decides = engine.model_dump(include=set(schema.AnsweredByStarted.model_fields))
+    return schema.AnsweredByStarted.model_validate(decides)
 
 
 def align_examples(run: Experiment, _: str) -> schema.AlignExamplesStage:
@@ -54,13 +65,15 @@ def rescore(run: Experiment, change: str) -> schema.RescoreStage:
 
 def handoff(run: Experiment, _: str) -> schema.HandoffStage:
     """The bounds of the hand-off, and the base's context."""
-    return schema.HandoffStage(**dict(run.settings.handoff), context=run.settings.context.prompt)
+    context = run.settings.context.prompt
+    return schema.HandoffStage(**dict(run.settings.handoff), context=context, server=_started(run))
 
 
 def prefill(run: Experiment, method: str) -> schema.PrefillStage:
     """The openings, and how the model is asked."""
     chosen = run.method(method)
-    return schema.PrefillStage(**dict(run.settings.prefill), prompt=chosen.prompt, decoding=chosen.decoding)
+    how = {"prompt": chosen.prompt, "decoding": chosen.decoding, "server": _started(run)}
+    return schema.PrefillStage(**dict(run.settings.prefill), **how)
 
 
 def causal(run: Experiment, _: str) -> schema.CausalStage:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.schema import HandoffStage, RuntimeConfig
+from superficial.config.schema import HandoffStage, Runtime
 from superficial.data.dialogue import last_turns
 from superficial.inference.finish_reason import EOS
 from superficial.inference.generate.answer import GreedyDecoding
-from superficial.inference.generate.requests import GenerationRequest, answer_requests, generation_request, open_store
+from superficial.inference.generate.go_on import go_on
+from superficial.inference.generate.requests import GenerationRequest, generation_request
 from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.requirements import check_length
@@ -43,7 +44,7 @@ class Handoff:
 
 def run(
     cfg: HandoffStage,
-    runtime: RuntimeConfig,
+    runtime: Runtime,
     *,
     pair: Path,
     model: Path,
@@ -67,8 +68,7 @@ def run(
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     handoffs = build_handoffs(loaded, cfg, prompts, read_table(data), answers)
     greedy, requests = GreedyDecoding(cfg.max_new_tokens), [handoff.request for handoff in handoffs]
-    store = open_store(loaded, greedy, out.parents[3])
-    found = answer_requests(loaded, greedy, requests, runtime.generate_batch, store)
+    found = go_on(runtime, loaded, model, greedy, requests, out.parents[3])
     flags, ends = unshifted(TokenTable.open(shifts)), end_tokens(answers)
     rows = [
         _row(loaded, cfg, one, reply.token_ids, ends, flags[one.request.example])

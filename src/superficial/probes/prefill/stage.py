@@ -14,10 +14,11 @@ import pandas as pd
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
-from superficial.config.schema import PrefillStage, RuntimeConfig
+from superficial.config.schema import PrefillStage, Runtime
 from superficial.data.dialogue import last_turns
 from superficial.inference.generate.answer import Answer, GreedyDecoding
-from superficial.inference.generate.requests import GenerationRequest, answer_requests, generation_request, open_store
+from superficial.inference.generate.go_on import go_on
+from superficial.inference.generate.requests import GenerationRequest, generation_request
 from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.requirements import check_length
@@ -36,7 +37,7 @@ class Prefill:
 
 def run(
     cfg: PrefillStage,
-    runtime: RuntimeConfig,
+    runtime: Runtime,
     *,
     model: Path,
     data: Path,
@@ -55,8 +56,7 @@ def run(
     prompts = PromptBuilder.of(loaded, cfg.prompt, prompt_files)
     greedy = GreedyDecoding.of(cfg.prompt, cfg.decoding, cfg.max_new_tokens)
     prefills = build_prefills(loaded, cfg, greedy, prompts, read_table(data), read_table(responses))
-    store = open_store(loaded, greedy, out.parents[3])
-    found = answer_requests(loaded, greedy, [one.request for one in prefills], runtime.generate_batch, store)
+    found = go_on(runtime, loaded, model, greedy, [one.request for one in prefills], out.parents[3])
     rows = [_row(loaded, cfg, one, reply) for one, reply in zip(prefills, found.answers, strict=True)]
     write_table(pd.DataFrame(rows, columns=COLUMNS), out)
     inputs = {"model": model, "data": data, "responses": responses, **prompts.files}
