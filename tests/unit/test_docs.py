@@ -2,6 +2,7 @@
 
 import re
 
+import faults
 from support.project import ROOT
 
 PAGE = ROOT / "docs/architecture.md"
@@ -30,3 +31,11 @@ def test_the_table_of_layers_is_that_of_the_package():
 def test_every_package_that_the_page_names_says_what_it_holds():
     for file in (ROOT / "src/superficial").glob("*/__init__.py"):
         assert file.read_text().startswith('"""'), file
+
+
+def test_the_matrix_of_faults_is_that_of_the_tests_and_large():
+    found = faults.faults()
+    assert faults.PAGE.read_text() == faults.page()
+    assert len(found) >= 100
+    assert {one.group for one in found} == set(faults.GROUPS)
+    assert len({(one.group, one.case) for one in found}) == len(found)

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
+from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
 
 SECONDS = 20.0  # between two lines about the progress of one job
@@ -22,15 +23,18 @@ _TERMINAL: ContextVar[TextIO | None] = ContextVar("terminal", default=None)  # o
 
 
 @contextmanager
-def logged(path: Path | None) -> Iterator[None]:
+def logged(path: Path | None, *, debug: bool = False) -> Iterator[None]:
     """Send all that this process and its children write to stderr to `path`; without one, leave it in the terminal.
 
-    An error that was not caught is one line in the terminal; the log says where it came from.
+    An error that was not caught is one line in the terminal; the log says where it came from, and with `debug` the
+    terminal does, too.
     """
     if path is None:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
     token = _TERMINAL.set(terminal)
@@ -41,12 +45,19 @@ def logged(path: Path | None) -> Iterator[None]:
                 yield
             except Exception as error:
                 traceback.print_exc()
-                say(f"error: {type(error).__name__}: {(str(error).splitlines() or [''])[0]} | see {path}")
+                if debug:
+                    _tell(terminal, traceback.format_exc().rstrip())
+                say(f"{crash(error)} | see {path}")
                 raise SystemExit(1) from error
     finally:
         os.dup2(terminal.fileno(), 2)
         _TERMINAL.reset(token)
         terminal.close()
+
+
+def crash(error: Exception) -> str:
+    """One line about an error that nobody expected."""
+    return f"error: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def say(line: str) -> None:

@@ -206,6 +206,9 @@ def test_the_states_on_the_disk_are_named():
     assert not list(states({"generate": PlannedWork(disk=1e9)}, keep=True))
 
 
+@pytest.mark.fault(
+    "configuration", "a plan for a device that nobody knows", "one line that names file, key and remedy; exit code 2"
+)
 def test_an_unknown_device_ends_in_one_line():
     with pytest.raises(UserError, match=r"no device named tpu: take one of rtx3090_24gb.*"):
         Run(CONFIG, ["plan.gpu=tpu"])

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from superficial.artifacts.files import write_sidecar
-from superficial.artifacts.table import write_table
+from superficial.artifacts.table import parquet_file, read_table, write_table
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish_reason import EOS
 from superficial.shift.kinds.classify import KINDS, classify
@@ -22,7 +21,7 @@ BATCH = 1 << 16  # rows read at a time
 def run(cfg: Nothing, runtime: RuntimeConfig, *, shifts: Path, responses: Path, out: Path) -> None:
     """Write example_id, position and kind (a categorical over KINDS) of every token, in the order of the table."""
     started = time.monotonic()
-    answers = pd.read_parquet(responses, columns=["id", "finish_reason"])
+    answers = read_table(responses, ["id", "finish_reason"])
     ended = dict(zip(answers["id"], answers["finish_reason"] == EOS, strict=True))
     table = pd.concat([token_kinds(part, ended[name]) for name, part in by_example(shifts)], ignore_index=True)
     table["example_id"] = table["example_id"].astype("category")
@@ -40,7 +39,7 @@ def token_kinds(response: pd.DataFrame, ended: bool) -> pd.DataFrame:
 def by_example(shifts: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """The COLUMNS of each response in turn, a batch of rows in memory at a time."""
     rest = pd.DataFrame(columns=COLUMNS)
-    for batch in pq.ParquetFile(shifts).iter_batches(BATCH, columns=COLUMNS):
+    for batch in parquet_file(shifts).iter_batches(BATCH, columns=COLUMNS):
         rest = pd.concat([rest, batch.to_pandas()], ignore_index=True) if len(rest) else batch.to_pandas()
         starts = np.flatnonzero(rest["position"] == 0)
         for start, stop in pairwise(starts):
