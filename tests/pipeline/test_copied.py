@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import pytest
 from support.plans import plans
 from support.project import Project
 
@@ -31,6 +32,7 @@ def copied(finished: Project, folder: Path) -> Project:
     return project
 
 
+@pytest.mark.fault("files", "results were copied without Snakemake's records", "handled: nothing is made again")
 def test_a_copy_without_records_plans_what_the_original_plans(finished: Project, tmp_path: Path):
     project = copied(finished, tmp_path / "copied")
     commands = {change: project.command("figures/all", hydra=(change,) if change else ()) for change in CHANGES}
@@ -40,6 +42,7 @@ def test_a_copy_without_records_plans_what_the_original_plans(finished: Project,
     assert plans(project.folder, commands) == expected
 
 
+@pytest.mark.fault("files", "copied results belong to another model", "handled: they are made again")
 def test_another_model_in_the_same_pair_makes_its_results_anew(finished: Project, tmp_path: Path):
     """Both models' answers are there, and older than what was made from the first one: times alone say nothing."""
     project = copied(finished, tmp_path / "copied")

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from support.project import Project
 
 SEED = 6  # of the moments at which a run is killed
@@ -30,6 +31,11 @@ def hashes(project: Project) -> dict[str, str]:
     }
 
 
+@pytest.mark.fault(
+    "operating system",
+    "kill -9 of a run or of one job, at random moments",
+    "handled: the same command ends with the same bytes",
+)
 def test_a_run_killed_at_random_moments_ends_bit_for_bit_alike(finished: Project, project: Project):
     """Kill -9 of everything, of one job alone, of everything again: the same command goes on to the same artifacts."""
     chance = random.Random(SEED)

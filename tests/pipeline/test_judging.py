@@ -82,6 +82,10 @@ def test_votes_are_a_judge_beside_another(judged: Project):
         ("judge.max_tokens=-1", "key judge.max_tokens"),
     ],
 )
+@pytest.mark.fault("judges", "the judge is one of the judged models", "one line before any work; exit code 1")
+@pytest.mark.fault("judges", "a file of questions is not there", "one line before any work; exit code 1")
+@pytest.mark.fault("judges", "a judge beside is misspelt", "one line before any work; exit code 1")
+@pytest.mark.fault("judges", "a number of tokens is negative", "one line before any work; exit code 1")
 def test_mistakes_end_in_one_line_before_any_work(judged: Project, override: str, says: str):
     result = judged.run("tables/pairwise", hydra=(*SMALL, override))
     lines = [line for line in result.stdout.splitlines() if line.startswith("error:")]

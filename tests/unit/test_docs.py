@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import faults
 import pytest
 import yaml
 from support.project import ROOT
@@ -140,3 +141,11 @@ def test_the_home_page_lists_every_page():
     assert named == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     assert named | {"index.md"} == set(re.findall(r"[\w-]+\.md", str(navigation)))
+
+
+def test_the_matrix_of_faults_is_that_of_the_tests_and_large():
+    found = faults.faults()
+    assert faults.PAGE.read_text() == faults.page()
+    assert len(found) >= 100
+    assert {one.group for one in found} == set(faults.GROUPS)
+    assert len({(one.group, one.case) for one in found}) == len(found)

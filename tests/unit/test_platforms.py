@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.fault("operating system", "the system is not POSIX", "one line that names WSL; exit code 1")
 def test_without_file_locks_the_program_ends_in_one_line():
     script = "import sys; sys.modules['fcntl'] = None; import superficial.pipeline.run"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -1,6 +1,5 @@
 """Artifacts: files that appear whole or not at all, each with a sidecar that says where it came from."""
 
-import errno
 import glob
 import hashlib
 import json
@@ -17,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from superficial.artifacts.disk import disk_errors, flush, make_folder
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.job import current_job
@@ -63,18 +63,19 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, because some writers choose their format by it. It is locked while its writer
     lives, so that what a killed one left behind can be told from it, and is deleted by the next.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _delete_abandoned(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    with disk_errors(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     lock_file(handle)
     partial = Path(name)
     try:
         with disk_errors(path):
             yield partial
-            _flush(partial)
+            flush(partial)
             partial.chmod(0o644)
             partial.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
         os.close(handle)
@@ -98,9 +99,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
     A UserError when another process is making the same folder: one of a killed run may have outlived it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.parent / f".{path.name}.partial"
-    partial.mkdir(exist_ok=True)
+    with disk_errors(path):
+        partial.mkdir(exist_ok=True)
     handle = os.open(partial, os.O_RDONLY)
     if lock_file(handle, wait=False) is False:
         os.close(handle)
@@ -113,40 +115,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
         with disk_errors(path):
             yield partial
             for file in (*partial.rglob("*"), partial):
-                _flush(file)
+                flush(file)
             shutil.rmtree(path, ignore_errors=True)
             partial.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        os.close(handle)
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn "no space left" and "quota exceeded" while writing `path` into a UserError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise _disk_full(path) from error
-    except Exception as error:
-        # safetensors reports the same condition as an exception of its own.
-        if "No space left on device" not in str(error):
-            raise
-        raise _disk_full(path) from error
-
-
-def _disk_full(path: Path) -> UserError:
-    return UserError("the disk is full", where=str(path), remedy="free space there, then run the same command again")
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
         os.close(handle)
 
 

@@ -10,6 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from superficial.artifacts.damage import undamaged
+from superficial.artifacts.disk import flush, make_folder
+from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import digest, whole_file
 from superficial.artifacts.state_file import StateFile
 from superficial.artifacts.store import Store
@@ -38,7 +41,7 @@ class HiddenStates:
         known = {entry[0] for entry in self._index.values()}
         for name in sorted(self._files - known):
             if not name.startswith(SCORED):
-                with safe_open(self._folder / name, framework="pt") as kept:
+                with undamaged(self._folder / name), safe_open(self._folder / name, framework="pt") as kept:
                     self._index.put({key: [name] for key in kept.keys()})  # noqa: SIM118 - no dict
 
     def __contains__(self, sequence: Any) -> bool:
@@ -74,10 +77,11 @@ class HiddenStates:
         path = self._folder / f"{SCORED}{digest(names)[:32]}.safetensors"
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             os.link(score, partial)
             partial.replace(path)
-        except OSError:
+            flush(self._folder)  # before the index names it, and before the batches go
+        except (OSError, UserError):
             return
         finally:
             partial.unlink(missing_ok=True)
@@ -115,7 +119,7 @@ class HiddenStates:
             if file not in self._scored:
                 self._scored[file] = StateFile(path)
             return self._scored[file].read(start, stop)
-        with safe_open(path, framework="pt") as kept:
+        with undamaged(path), safe_open(path, framework="pt") as kept:
             found: torch.Tensor = kept.get_tensor(_name(sequence))
         return found
 

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
+from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
 
 SECONDS = 20.0  # between two lines about the progress of one job
@@ -23,15 +24,18 @@ _LOG: ContextVar[Path | None] = ContextVar("log", default=None)
 
 
 @contextmanager
-def logged(path: Path | None) -> Iterator[None]:
+def logged(path: Path | None, *, debug: bool = False) -> Iterator[None]:
     """Send all that this process and its children write to stderr to `path`; without one, leave it in the terminal.
 
-    An error that was not caught is one line in the terminal; the log says where it came from.
+    An error that was not caught is one line in the terminal; the log says where it came from, and with `debug` the
+    terminal does, too.
     """
     if path is None:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
     token, name = _TERMINAL.set(terminal), _LOG.set(path)
@@ -42,7 +46,9 @@ def logged(path: Path | None) -> Iterator[None]:
                 yield
             except Exception as error:
                 traceback.print_exc()
-                say(f"error: {type(error).__name__}: {(str(error).splitlines() or [''])[0]} | see {path}")
+                if debug:
+                    _tell(terminal, traceback.format_exc().rstrip())
+                say(f"{crash(error)} | see {path}")
                 raise SystemExit(1) from error
     finally:
         os.dup2(terminal.fileno(), 2)
@@ -55,6 +61,11 @@ def log_beside(name: str, otherwise: Path) -> Path:
     """A file for what a child of this job says: `name` stands in it, beside the job's log; or the one given."""
     log = _LOG.get()
     return otherwise if log is None else log.with_suffix(f".{name}.log")
+
+
+def crash(error: Exception) -> str:
+    """One line about an error that nobody expected."""
+    return f"error: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def say(line: str) -> None:

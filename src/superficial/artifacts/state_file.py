@@ -9,6 +9,8 @@ from weakref import finalize
 
 import torch
 
+from superficial.artifacts.damage import undamaged
+from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import canonical, whole_file
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -47,8 +49,11 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path, self._file = path, os.open(path, os.O_RDONLY)
         finalize(self, os.close, self._file)  # it is open as long as this object lives
-        size = int.from_bytes(self._read(0, 8), "little")
-        header = json.loads(self._read(8, size))
+        with undamaged(path):
+            size = int.from_bytes(self._read(0, 8), "little")
+            if size > os.fstat(self._file).st_size:
+                raise ValueError("no header")
+            header = json.loads(self._read(8, size))
         start, stop = header["lengths"]["data_offsets"]
         lengths = torch.frombuffer(self._read(8 + size + start, stop - start), dtype=torch.int64)
         self.lengths: list[int] = lengths.tolist()  # response tokens of each example
@@ -72,5 +77,8 @@ class StateFile:
         while done < size:
             done += (got := os.preadv(self._file, [view[done : done + 2**30]], start + done))
             if not got:
-                raise ValueError(f"{self._path} is shorter than its header says")
+                raise UserError(
+                    "it is shorter than its header says", where=str(self._path),
+                    remedy="delete it and run the same command again: it is made anew",
+                )  # fmt: skip
         return found

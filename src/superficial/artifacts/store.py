@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from superficial.artifacts.disk import disk_errors, flush, make_folder
 from superficial.artifacts.file_locks import lock_file
-from superficial.artifacts.files import disk_errors
 
 
 class Store:
@@ -21,6 +21,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[str, Any] = {}
+        self._named = False  # whether the name of the file is known to be on the disk
         if path.is_file():
             for line in path.read_bytes().split(b"\n"):
                 try:
@@ -41,7 +42,7 @@ class Store:
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Add entries: one write, then flushed to disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         lines = [json.dumps({"key": key, "value": value}, ensure_ascii=False) for key, value in values.items()]
         # The leading newline closes a line that a killed writer may have left open.
         data = ("\n" + "\n".join(lines) + "\n").encode()
@@ -50,4 +51,7 @@ class Store:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
+            if not self._named:
+                flush(self._path.parent)
+                self._named = True
         self._values.update(values)

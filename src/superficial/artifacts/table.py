@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from superficial.artifacts.damage import undamaged
 from superficial.artifacts.files import whole_file
 
 TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
@@ -62,17 +63,24 @@ def _in_one_piece(tables: list[pa.Table]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote."""
-    if path.suffix == ".csv":
-        # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
-    return pd.read_parquet(path)
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read what `write_table` wrote; of Parquet some `columns`. A UserError where the file is damaged."""
+    with undamaged(path):
+        if path.suffix == ".csv":
+            # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        return pd.read_parquet(path, columns=None if columns is None else list(columns))
+
+
+def parquet_file(path: Path) -> pq.ParquetFile:
+    """A Parquet table that is read by and by; a UserError where it is cut short."""
+    with undamaged(path):
+        return pq.ParquetFile(path)
 
 
 def read_rows(path: Path, columns: Sequence[str], start: int, stop: int) -> pd.DataFrame:
     """Some rows of a Parquet table; no more than a part of one group is ever in memory."""
-    file, first, parts = pq.ParquetFile(path), 0, []
+    file, first, parts = parquet_file(path), 0, []
     for group in range(file.num_row_groups):
         last = first + file.metadata.row_group(group).num_rows
         if first < stop and start < last:

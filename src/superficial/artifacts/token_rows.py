@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from superficial.artifacts.damage import undamaged
 from superficial.artifacts.files import digest
 from superficial.artifacts.table import write_table
 
@@ -30,7 +31,8 @@ class TokenRows:
         self._read = lru_cache(maxsize=OPEN)(pq.read_table)
         self._place: dict[str, tuple[Path, int, int]] = {}  # file of a response, and its rows there
         for file in sorted(self._folder.glob("[!.]*.parquet")):
-            contents = pq.read_table(file, columns=[CONTENT])[CONTENT].to_numpy()
+            with undamaged(file):
+                contents = pq.read_table(file, columns=[CONTENT])[CONTENT].to_numpy()
             starts = np.flatnonzero(np.append(True, contents[1:] != contents[:-1])).tolist()
             stops = [*starts[1:], len(contents)]
             self._add(file, contents[starts].tolist(), np.subtract(stops, starts).tolist())

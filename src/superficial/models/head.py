@@ -131,7 +131,7 @@ def head_error(head: LMHead, states: torch.Tensor, logits: torch.Tensor) -> floa
         unit = 2 * head.scale * float_step(float(products.abs().max()), dtype) + float_step(
             float(found.abs().max()), dtype
         )
-    return float((found - own).abs().max()) / unit
+    return float((found - own).abs().max()) / (unit or torch.finfo(torch.float32).tiny)  # 0 where all logits are equal
 
 
 def float_step(value: float, dtype: torch.dtype) -> float:
@@ -145,17 +145,22 @@ def float_step(value: float, dtype: torch.dtype) -> float:
 
 def check_head(head: LMHead, states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
     """Stop if `head` does less than the model, or if there are no numbers: states (N, H), its own logits (N, V)."""
-    if not torch.isfinite(states).all():
-        raise UserError(
-            f"{model} computes no finite numbers in {str(states.dtype).removeprefix('torch.')}",
-            where=f"config/model/{model}.yaml",
-            remedy="write dtype: float32 there, or dtype: bfloat16 for a card that has it",
-        )
+    check_finite(states, logits, model)
     error = head_error(head, states, logits)
     if error > 1:
         raise _unsupported(
             f"the LM head of {model} does more than weight, bias, scale and soft-capping: "
             f"recomputed logits differ by {error:.3g} times what rounding allows"
+        )
+
+
+def check_finite(states: torch.Tensor, logits: torch.Tensor, model: str) -> None:
+    """Stop if there are no numbers: final hidden states (N, H), logits (N, V), which may rule tokens out (-inf)."""
+    if not torch.isfinite(states).all() or torch.isnan(logits).any():
+        raise UserError(
+            f"{model} computes no finite numbers in {str(states.dtype).removeprefix('torch.')}",
+            where=f"config/model/{model}.yaml",
+            remedy="write dtype: float32 there, or dtype: bfloat16 for a card that has it; else mend its weights",
         )
 
 

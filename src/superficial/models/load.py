@@ -1,6 +1,7 @@
 """Load a model folder for inference on the device at hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from superficial.artifacts.damage import undamaged
 from superficial.artifacts.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
 from superficial.models.memory import Footprint
@@ -86,13 +88,13 @@ def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Pla
 
     def read() -> Any:
         kind: Any = AutoModelForCausalLM
-        model = kind.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **where.arguments
-        )
+        with undamaged(folder):
+            model = kind.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True, **where.arguments
+            )
         return model.eval()
 
-    tokenizer = load_tokenizer(path)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config, tokenizer = load_config(path), load_tokenizer(path)
     if config.is_encoder_decoder:
         raise UserError(
             f"{manifest['name']} is an encoder-decoder model ({config.model_type}), whose answers continue no prompt",
@@ -133,9 +135,29 @@ def longest_sequence(config: Any) -> int:
 
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer beside `manifest_path`."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
+    """Load the tokenizer beside `manifest_path`; a UserError where there is none that can be used."""
+    with _readable(manifest_path.parent, "tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
     return tokenizer
+
+
+def load_config(manifest_path: Path) -> Any:
+    """The transformers configuration beside `manifest_path`; a UserError where there is none that can be used."""
+    with _readable(manifest_path.parent, "config.json"):
+        return AutoConfig.from_pretrained(manifest_path.parent, local_files_only=True)
+
+
+@contextmanager
+def _readable(folder: Path, what: str) -> Iterator[None]:
+    """Whatever a library says of the small files of a model, in one line that names the folder."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"its {what} cannot be read ({said})", where=str(folder),
+            remedy=f"mend it where the model came from, and delete {folder}",
+        ) from error  # fmt: skip
 
 
 def load_end_ids(manifest_path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -143,7 +165,7 @@ def load_end_ids(manifest_path: Path, tokenizer: PreTrainedTokenizerBase) -> lis
     folder = manifest_path.parent
     if (folder / "generation_config.json").is_file():
         return _end_ids(GenerationConfig.from_pretrained(folder, local_files_only=True), tokenizer)
-    return _end_ids(AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config(), tokenizer)
+    return _end_ids(load_config(manifest_path).get_text_config(), tokenizer)
 
 
 def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:

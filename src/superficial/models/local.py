@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import LocalSource
 from superficial.models.adapter import CONFIG as ADAPTER
@@ -29,6 +31,16 @@ def copy_local(source: LocalSource, folder: Path) -> None:
             where="model source local, key path",
             remedy="save the model again with model.save_pretrained(folder), which writes safetensors",
         )
+    for file in sorted(origin.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise UserError(
+                f"{file} is damaged ({error})",
+                where="model source local, key path",
+                remedy="copy it there again",
+            ) from error
     for file in sorted(origin.iterdir()):
         if file.is_file() and not any(file.match(pattern) for pattern in UNSAFE):
             link_or_copy(file, folder / file.name)

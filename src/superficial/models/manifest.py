@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
+from superficial.artifacts.damage import undamaged
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import digest, file_sha256
 
@@ -40,7 +41,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest and see that its weights still lie beside it."""
     if not path.is_file():
         raise UserError("no such model", where=str(path), remedy="fetch it: run the workflow, it makes this file")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with undamaged(path):
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict) or "files" not in manifest:
+            raise ValueError("no manifest of a model")
     for name in manifest["files"]:
         if not (path.parent / name).is_file():
             raise UserError(f"{name} is gone", where=str(path), remedy=f"delete {path.parent} and run again")

@@ -62,8 +62,14 @@ def render(
     except TemplateError as error:
         raise UserError(
             f"the chat template refuses these messages: {error}",
-            where="chat template",
+            where=f"{tokenizer.name_or_path}, chat template",
             remedy="drop prompt.system, or use a model whose template has it",
+        ) from error
+    except Exception as error:  # a template is a program of somebody else's
+        raise UserError(
+            f"the chat template breaks: {type(error).__name__}: {error}",
+            where=f"{tokenizer.name_or_path}, chat template",
+            remedy="mend chat_template.jinja where the model came from",
         ) from error
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+
+from superficial.artifacts.table import parquet_file
 
 TOKENS = 8192  # in memory at a time, but for a single response that is longer
 READ = 64  # responses read at a time
@@ -13,7 +14,7 @@ READ = 64  # responses read at a time
 
 def blocks(responses: Path, tokens: int = TOKENS) -> Iterator[pd.DataFrame]:
     """The columns id and token_ids of all responses in turn, at most so many `tokens` at a time; none is empty."""
-    for batch in pq.ParquetFile(responses).iter_batches(READ, columns=["id", "token_ids"]):
+    for batch in parquet_file(responses).iter_batches(READ, columns=["id", "token_ids"]):
         table = batch.to_pandas()
         lengths = table["token_ids"].map(len).to_numpy()
         table, lengths = table[lengths > 0], lengths[lengths > 0]

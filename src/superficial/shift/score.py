@@ -112,7 +112,7 @@ def states_of(kept: HiddenStates, sequence: TokenSequence, out: Path) -> torch.T
 
 def read_sequences(loaded: LoadedModel, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> Packed:
     """The sequences of the files that the stage is given, in the order of `responses`."""
-    table = pd.read_parquet(responses, columns=["id", "token_ids", "earlier_answers"])
+    table = read_table(responses, ["id", "token_ids", "earlier_answers"])
     answers = Pairing.read(pair).read_by(loaded.manifest["name"], table)
     return Packed(each_sequence(loaded, prompts, read_table(data), answers))
 

@@ -51,6 +51,7 @@ def test_what_nobody_wrote_to_for_a_day_is_deleted(tmp_path: Path, hours: int, l
 
 
 @pytest.mark.usefixtures("no_locks")
+@pytest.mark.fault("operating system", "the file system has no locks", "handled")
 def test_stores_keep_what_is_put(tmp_path: Path):
     store = Store(tmp_path / "s.jsonl")
     store.put({"a": 1})

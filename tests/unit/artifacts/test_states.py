@@ -68,6 +68,7 @@ def test_a_score_file_takes_the_place_of_the_batches(tmp_path: Path):
     assert right(HiddenStates(tmp_path, "model"))
 
 
+@pytest.mark.fault("operating system", "the file system has no hard links", "handled: states lie on the disk twice")
 def test_without_hard_links_the_batches_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object) -> None:
         raise PermissionError

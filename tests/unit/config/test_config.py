@@ -87,6 +87,9 @@ def test_a_change_to_what_the_paper_s_text_replaces_is_refused():
     assert run.method("urial_k1").prompt.examples is None
 
 
+@pytest.mark.fault(
+    "configuration", "a judge's model is not there", "one line that names file, key and remedy; exit code 1"
+)
 def test_a_judge_s_model_that_is_not_there_is_named():
     run = Run(CONFIG, ["judge.model=smollm2"])
     with pytest.raises(UserError, match=r"config/model/: no model named 'smollm2'"):

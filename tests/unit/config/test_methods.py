@@ -105,6 +105,7 @@ def test_a_method_is_changed_on_the_command_line(default: Run):
         ("method@context=urial_k33", r"no method@context named 'urial_k33'.*did you mean urial_k3"),
     ],
 )  # fmt: skip
+@pytest.mark.fault("configuration", "a method is misspelt", "one line with the nearest name; exit code 1")
 def test_a_misspelt_method_is_answered_with_the_nearest(override: str, says: str):
     with pytest.raises(UserError, match=says) as error:
         Run(CONFIG, [override])

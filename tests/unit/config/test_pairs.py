@@ -121,6 +121,26 @@ def test_names_made_from_repositories_are_safe_and_never_meet():
         (["base=org/a"], r"no pair reads them \| remedy: pair=custom takes"),
     ],
 )
+@pytest.mark.fault(
+    "configuration", "pair=custom names no models", "one line that names file, key and remedy; exit code 1"
+)
+@pytest.mark.fault(
+    "configuration", "pair=custom names one model", "one line that names file, key and remedy; exit code 1"
+)
+@pytest.mark.fault(
+    "configuration", "base= is neither a folder nor ORG/MODEL", "one line that names file, key and remedy; exit code 1"
+)
+@pytest.mark.fault(
+    "configuration", "a folder is given a revision", "one line that names file, key and remedy; exit code 1"
+)
+@pytest.mark.fault(
+    "configuration",
+    "a folder holds an adapter and nothing names its base",
+    "one line that names file, key and remedy; exit code 1",
+)
+@pytest.mark.fault(
+    "configuration", "base= without pair=custom", "one line that names file, key and remedy; exit code 1"
+)
 def test_a_custom_pair_that_is_no_pair_ends_in_one_line(overrides: list[str], told: str):
     with pytest.raises(UserError, match=told) as caught:
         check_run(Run(CONFIG, overrides))

@@ -136,6 +136,9 @@ def test_a_run_from_local_files_uses_nothing_of_the_hub(project: Path, capsys: p
         ("models: {", "malformed YAML"),
     ],
 )
+@pytest.mark.fault(
+    "configuration", "config/lock.yaml is spoilt", "one line that names file, key and remedy; exit code 1"
+)
 def test_a_spoilt_lock_ends_in_one_line(project: Path, text: str, told: str):
     (project / "config/lock.yaml").write_text(text)
     with pytest.raises(UserError, match=r"config/lock\.yaml") as caught:
@@ -143,6 +146,7 @@ def test_a_spoilt_lock_ends_in_one_line(project: Path, text: str, told: str):
     assert told in str(caught.value)
 
 
+@pytest.mark.fault("configuration", "what is given is no override", "one line; exit code 1")
 def test_what_is_no_override_is_refused():
     with pytest.raises(UserError, match="figures/all' is not understood"):
         lock_command.main(["figures/all"])

@@ -134,6 +134,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.fault("instructions", BAD, "one line that names file and row; exit code 2")
 def test_a_mistake_is_one_line_that_names_file_and_row(tmp_path: Path, case: str):
     name, text, words = BAD[case]
     (tmp_path / name).write_text(text)
@@ -143,6 +144,7 @@ def test_a_mistake_is_one_line_that_names_file_and_row(tmp_path: Path, case: str
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault("instructions", "the file is in another encoding", "one line that names line and byte; exit code 2")
 def test_another_encoding_is_named_with_its_line(tmp_path: Path):
     path = tmp_path / "x.csv"
     path.write_bytes("instruction\nWhy?\nÄh?\n".encode("latin-1"))
@@ -161,6 +163,9 @@ def test_the_stage_takes_the_first_and_repeats_itself(tmp_path: Path):
     assert [list(value) for value in found["tasks"]] == [list(value) for value in found["turns"]] == [[], [], []]
 
 
+@pytest.mark.fault(
+    "instructions", "a dataset of the hub has changed under its revision", "one line with both digests; exit code 2"
+)
 def test_instructions_of_the_hub_are_checked_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source = write(tmp_path / "data.parquet", ROWS)
     asked: list[tuple[str, str]] = []

@@ -60,6 +60,7 @@ def test_the_stage_says_once_what_it_did_not_use(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.fault("instructions", "names of fields hold control characters", "handled: they are shown by number")
 def test_names_of_fields_do_no_harm_to_a_terminal(tmp_path: Path):
     fields = FieldUse()
     read_instructions(jsonl(tmp_path / "x.jsonl", {"instruction": "A", "\x1b[2J": 1, "": 2, "a\nb": 3}), fields)
@@ -115,6 +116,9 @@ def test_compressed_files_are_read_whatever_their_name_says_of_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("packed", PACK)
+@pytest.mark.fault(
+    "instructions", "a compressed file is cut short", "one line that names file, key and remedy; exit code 2"
+)
 def test_half_a_compressed_file_is_refused(tmp_path: Path, packed: str):
     path = tmp_path / f"x.jsonl{packed}"
     path.write_bytes(PACK[packed](b'{"instruction": "Why?"}\n' * 999)[:-20])
@@ -191,6 +195,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.fault("instructions", BAD, "one line that names the field; exit code 2")
 def test_what_cannot_be_asked_is_refused_by_name(tmp_path: Path, case: str):
     name, text, words = BAD[case]
     (tmp_path / name).write_text(text)

@@ -78,6 +78,11 @@ def test_other_architectures_are_decoded_right(make: Any, batch: int):
     ("make", "batch", "said"),
     [(mamba, 3, "keeps what it has read elsewhere.*engine=openai_server"), (recurrent_gemma, 3, "generate_batch=1")],
 )
+@pytest.mark.fault(
+    "models",
+    "padding or a cache of its own would change its answers",
+    "one line that names file, key and remedy; exit code 2",
+)
 def test_a_model_that_would_be_decoded_wrong_is_refused(make: Any, batch: int, said: str):
     with pytest.raises(UserError, match=said):
         decoded(make, batch)
@@ -90,6 +95,7 @@ def manifest_of(folder: Path) -> Path:
     return folder / "manifest.json"
 
 
+@pytest.mark.fault("models", "it is an encoder-decoder model", "one line that names file, key and remedy; exit code 2")
 def test_an_encoder_decoder_model_is_refused(tmp_path: Path):
     layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
     config = BartConfig(d_model=16, vocab_size=SIZES["vocab_size"], encoder_ffn_dim=16, decoder_ffn_dim=16, **layers)
@@ -99,6 +105,9 @@ def test_an_encoder_decoder_model_is_refused(tmp_path: Path):
         load_model(manifest_of(tmp_path), "cpu")
 
 
+@pytest.mark.fault(
+    "tokenizers", "nothing says which token ends a response", "one line that names file, key and remedy; exit code 2"
+)
 def test_a_model_without_end_token_is_refused(tmp_path: Path):
     model = llama()
     model.config.eos_token_id = model.generation_config.eos_token_id = None

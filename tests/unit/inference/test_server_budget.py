@@ -32,6 +32,7 @@ def requests(count: int) -> list[ServerRequest]:
     return [ServerRequest(f"i{n}", {"model": "m", "prompt": f"question {n}", "max_tokens": 8}) for n in range(count)]
 
 
+@pytest.mark.fault("servers", "the budget of requests is used up", "one line; exit code 2; answers so far are kept")
 def test_max_requests_is_exact_and_the_run_goes_on_from_there(ledger: Ledger) -> None:
     with Faulty(["500"]) as server:
         with pytest.raises(UserError, match=r"max_requests=5; every answer so far is kept .*raise max_requests"):
@@ -100,6 +101,7 @@ def test_what_a_broken_answer_may_have_cost_counts(ledger: Ledger) -> None:
     assert ledger.paid_usd == pytest.approx(8 + 0 + 8 + 4)
 
 
+@pytest.mark.fault("configuration", "a limit of cost without a price", "one line that names both keys; exit code 1")
 def test_a_cost_limit_needs_a_price() -> None:
     with pytest.raises(ValueError, match="max_cost_usd needs price"):
         ServerConfig(base_url="http://localhost/v1", model="m", max_cost_usd=1.0)

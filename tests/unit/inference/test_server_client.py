@@ -57,6 +57,7 @@ SLOW = ("timeout", "trickle")
 
 
 @pytest.mark.parametrize("fault", PASSING)
+@pytest.mark.fault("servers", PASSING, "handled: asked again; no answer is lost, none is paid for twice")
 def test_a_passing_fault_loses_no_answer_and_repeats_none(fault: str, ledger: Ledger) -> None:
     with Faulty([fault, "", fault]) as server:
         # Long enough that a busy machine does not time out by itself.
@@ -69,6 +70,9 @@ def test_a_passing_fault_loses_no_answer_and_repeats_none(fault: str, ledger: Le
 
 
 @pytest.mark.parametrize("fault", [fault for fault in PASSING if fault.split()[0] not in ("429", "after", "date")])
+@pytest.mark.fault(
+    "servers", "one request fails every time", "one line that names endpoint and item; the other answers are kept"
+)
 def test_a_lasting_fault_is_a_failure_that_names_judge_endpoint_and_item(fault: str, ledger: Ledger) -> None:
     with Faulty([fault] * 3) as server:
         cfg = config(server, retries=2, timeout_s=0.5 if fault in SLOW else 10)
@@ -96,6 +100,11 @@ def test_one_failing_item_does_not_take_the_others_with_it(ledger: Ledger) -> No
     [("401", "export OPENAI_API_KEY"), ("403", "refuses the key"), ("404", "no model 'm'"), ("302", "redirects"),
      ("429 insufficient_quota", "quota")],
 )  # fmt: skip
+@pytest.mark.fault("servers", "the key is missing or wrong (401)", "one line; exit code 2; answers so far are kept")
+@pytest.mark.fault("servers", "the key is refused (403)", "one line; exit code 2; answers so far are kept")
+@pytest.mark.fault("servers", "the model is not there (404)", "one line; exit code 2; answers so far are kept")
+@pytest.mark.fault("servers", "the endpoint moved (302)", "one line; exit code 2; answers so far are kept")
+@pytest.mark.fault("servers", "the quota is used up (429)", "one line; exit code 2; answers so far are kept")
 def test_a_fault_of_the_whole_server_is_one_line(fault: str, said: str, ledger: Ledger) -> None:
     with Faulty(["", "", fault]) as server:
         with pytest.raises(UserError) as error:
@@ -111,6 +120,7 @@ def test_a_fault_of_the_whole_server_is_one_line(fault: str, said: str, ledger: 
         assert sum(server.asked.values()) == 13
 
 
+@pytest.mark.fault("servers", "nothing listens there", "one line that names the address; exit code 2")
 def test_nothing_listens(ledger: Ledger) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -120,12 +130,14 @@ def test_nothing_listens(ledger: Ledger) -> None:
         ask(requests(3), cfg, ledger, who="judge j")
 
 
+@pytest.mark.fault("servers", "nothing that comes back is usable", "given up after 20 in a row: one line; exit code 2")
 def test_a_server_that_answers_nothing_usable_is_given_up(ledger: Ledger) -> None:
     with Faulty(["html"] * 1000) as server, pytest.raises(UserError, match="20 requests failed in a row"):
         ask(requests(100), config(server, retries=1), ledger, who="judge j")
     assert sum(server.asked.values()) <= 2 * (client.HOPELESS + 4)
 
 
+@pytest.mark.fault("servers", "many requests are refused", "handled: these fail, the others are answered")
 def test_a_server_that_refuses_many_requests_is_not_given_up(ledger: Ledger) -> None:
     with Faulty(["400"] * 30) as server:
         replies = ask(requests(31), config(server, concurrency=1), ledger, who="judge j")
@@ -142,6 +154,9 @@ def test_a_rate_limit_holds_every_worker_and_for_as_long_as_asked(ledger: Ledger
     assert sum(at < first + 1 for at in server.times) <= 4
 
 
+@pytest.mark.fault(
+    "servers", "a rate limit lasts longer than max_wait_s", "one line; exit code 2; answers so far are kept"
+)
 def test_a_rate_limit_that_lasts_too_long_ends_the_run(ledger: Ledger) -> None:
     with Faulty(["after 3600"]) as server, pytest.raises(UserError, match="max_wait_s=600"):
         ask(requests(3), config(server, concurrency=1), ledger, who="judge j")
@@ -201,6 +216,7 @@ def test_no_key_no_trouble(monkeypatch: pytest.MonkeyPatch, ledger: Ledger) -> N
         assert texts(ask(requests(1), config(server), ledger, who="judge j")) == {"i0": EXPECTED["i0"]}
 
 
+@pytest.mark.fault("servers", "the key holds letters that no header can", "one line that does not show it; exit code 2")
 def test_a_broken_key_is_not_shown(monkeypatch: pytest.MonkeyPatch, ledger: Ledger) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-with\na-line-break-in-it")
     with Faulty() as server, pytest.raises(UserError, match=r"key in \$OPENAI_API_KEY") as error:
@@ -209,6 +225,11 @@ def test_a_broken_key_is_not_shown(monkeypatch: pytest.MonkeyPatch, ledger: Ledg
 
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://x/v1", "https://user:pw@host/v1", "https://h/v1?key=a"])
+@pytest.mark.fault(
+    "servers",
+    "the address holds a user, key or query, or is none",
+    "one line that names the key of the configuration; exit code 2",
+)
 def test_the_address_holds_no_secret(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         ServerConfig(base_url=url, model="m")
@@ -222,6 +243,9 @@ def test_chat_and_completions_and_a_null_content(ledger: Ledger) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.fault(
+    "servers", "Ctrl-C while requests are under way", "what was answered is kept and not asked for again"
+)
 def test_interrupting_a_run_keeps_what_was_answered(tmp_path: Path) -> None:
     """Ctrl-C: the requests under way are waited for, the rest is not asked."""
     path = tmp_path / "ledger.jsonl"

@@ -32,6 +32,7 @@ def put(ledger: Ledger, key: str, text: str = "yes") -> None:
     ledger.answer(key, {"choices": [{"text": text}]}, usd=0.25, tokens=TOKENS, seconds=1.0)
 
 
+@pytest.mark.fault("servers", "kill -9 again and again", "handled: stored answers are never asked for again")
 def test_killed_again_and_again_ends_like_an_undisturbed_run(tmp_path: Path) -> None:
     work = requests(160)
     undisturbed, killed = tmp_path / "undisturbed.jsonl", tmp_path / "killed.jsonl"
@@ -96,6 +97,7 @@ def test_a_kill_between_answer_and_ledger_repeats_only_what_was_under_way(tmp_pa
     assert ledger.paid_usd == pytest.approx(8.0 * under_way + 12 * 4.0)  # "answer to question 1" counts 4 tokens
 
 
+@pytest.mark.fault("files", "a line of the ledger is torn", "handled: that line is lost alone")
 def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     put(Ledger(path), KEYS[0])
@@ -171,6 +173,7 @@ def test_many_writers_lose_no_line(tmp_path: Path) -> None:
     assert ledger.spent_usd == pytest.approx(25.0)
 
 
+@pytest.mark.fault("servers", "an answer is no Unicode", "handled")
 def test_text_that_is_no_unicode_is_kept(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     put(ledger, KEYS[0], text="half a pair: \ud83d, a line separator: \u2028, a newline: \n")

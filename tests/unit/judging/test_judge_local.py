@@ -100,6 +100,9 @@ def test_special_tokens_in_a_response_are_text(loaded: LoadedModel):
         assert ends == [0, 3, 2, 4]  # <bos><|user|> ... <|end|><|assistant|>, and nothing of the response's own
 
 
+@pytest.mark.fault(
+    "judges", "a prompt is longer than the judge's context", "one line that names judge and item; exit code 2"
+)
 def test_too_long_a_prompt_names_judge_and_item(loaded: LoadedModel):
     judge = ProbabilityReader(loaded, RUBRIC)
     with pytest.raises(UserError, match="judge judge, item demo-7"):

@@ -50,6 +50,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.fault("judges", BROKEN, "handled: the scores are read")
 def test_broken_answers_are_read(text: str):
     found = parse_scores(text, ["clarity", "depth"])
     assert (found["clarity"].score, found["depth"].score) == (4, 2)
@@ -64,6 +65,7 @@ def test_broken_answers_are_read(text: str):
      '{"depth": 4} no: {"depth": 5}', "depth: 4\ndepth: 5", '{"depth": {"reason": "r", "score": NaN}}',
      "the depth: 5 is what I would say", "<html>depth</html>", '{"depth": 5}' + " " * LONGEST],
 )  # fmt: skip
+@pytest.mark.fault("judges", "what a judge wrote says no score for certain", "unscored, with the reason; never a guess")
 def test_what_is_not_certain_is_unscored(text: str):
     found = parse_scores(text, ["depth"])["depth"]
     assert math.isnan(found.score)
@@ -93,6 +95,7 @@ def test_published_answers_are_read_as_published():
     assert compared > 4000
 
 
+@pytest.mark.fault("judges", "a choice between two responses is not certain", "unscored, with the reason")
 def test_choices_are_read_whole_or_not_at_all():
     said = {"depth": {"reason": 'B is "longer"', "better": "Response A"}, "overall": {"reason": "r", "better": "tie"}}
     found = parse_choices(f"```\n{json.dumps(said)}\n```", ["depth", "overall", "clarity"])

@@ -45,6 +45,9 @@ def test_a_guard_changes_nothing_else():
 @pytest.mark.parametrize(
     "text", ["{response}", "{instruction}{response}{response}", "{instruction}{response}{response_a}"]
 )
+@pytest.mark.fault(
+    "judges", "a rubric lacks a slot, or has it twice", "one line that names file, key and remedy; exit code 2"
+)
 def test_a_rubric_has_each_slot_once(tmp_path: Path, text: str):
     (tmp_path / "rubric.txt").write_text(text)
     with pytest.raises(UserError, match="slots"):

@@ -120,6 +120,7 @@ def test_a_repair_never_overrules_what_could_be_read(endpoint: Any, tmp_path: Pa
     assert [found["demo-1", aspect].said.score for aspect in GOOD] == [4, 4, 4, 1, 1]
 
 
+@pytest.mark.fault("judges", "a server gives no answer", "unscored, with the reason")
 def test_no_answer_is_unscored_and_says_who_where_and_what(endpoint: Any, tmp_path: Path):
     server = endpoint(lambda body: "refuse" if "Which" in body["messages"][0]["content"] else json.dumps(GOOD))
     other = Item("demo-2", "regular", {"instruction": "Which?", "response": "That."})
@@ -246,6 +247,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+@pytest.mark.fault("judges", "a server refuses every request", "one line; exit code 2")
 def test_when_everything_is_refused_the_job_says_so(endpoint: Any, tmp_path: Path):
     server = endpoint(lambda body: {"message": "this account may not use m", "code": "model_not_allowed"})
     with pytest.raises(
@@ -255,6 +257,7 @@ def test_when_everything_is_refused_the_job_says_so(endpoint: Any, tmp_path: Pat
     assert "config/judge/served.yaml" in str(error.value)
 
 
+@pytest.mark.fault("judges", "a filter refuses some texts", "these are unscored, with the reason")
 def test_texts_that_a_filter_refuses_are_unscored(endpoint: Any, tmp_path: Path):
     server = endpoint(lambda body: {"message": "filtered", "code": "content_filter"})
     found = judge(server, tmp_path).scores(items(2))

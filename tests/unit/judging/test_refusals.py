@@ -87,6 +87,7 @@ def test_the_phrases_agree_with_a_person_about_responses_of_the_demo_pair(refusa
     assert refused.max().tolist() == [1, 1]  # both models do refuse, and do not
 
 
+@pytest.mark.fault("files", "a label in a labelled file is none", "one line that names file and row; exit code 2")
 def test_a_label_that_is_none_is_one_line(tmp_path: Path):
     (tmp_path / "labelled.csv").write_text("given,text,refused\n,No.,2\n")
     with pytest.raises(UserError, match=r"labelled\.csv, column refused: a label is neither 0 nor 1"):

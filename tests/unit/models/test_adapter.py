@@ -157,6 +157,16 @@ def edit(adapter: Path, **changes: Any) -> None:
         (broken, r"adapter_config\.json: it is no JSON"),
     ],
 )
+@pytest.mark.fault("adapters", "its matrices do not fit the base", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault("adapters", "it has more layers than the base", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault("adapters", "it has fewer layers than the base", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault("adapters", "it changes no weights (prompt tuning)", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault("adapters", "added tokens have no output rows", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault(
+    "adapters", "its template writes tokens that have no rows", "one line; exit code 2; nothing half-written"
+)
+@pytest.mark.fault("adapters", "its weights are pickled", "one line; exit code 2; nothing half-written")
+@pytest.mark.fault("adapters", "adapter_config.json is cut short", "one line; exit code 2; nothing half-written")
 def test_an_adapter_that_cannot_be_merged_exactly_is_refused_in_one_line(make: Any, told: str, tmp_path: Path):
     base = make_base(tmp_path / "base")
     make(base, tmp_path / "adapter")
@@ -166,6 +176,7 @@ def test_an_adapter_that_cannot_be_merged_exactly_is_refused_in_one_line(make: A
     assert not (tmp_path / "results/tuned").exists()
 
 
+@pytest.mark.fault("adapters", "it names another base", "one line that names both; exit code 2")
 def test_the_base_is_compared_by_name(tmp_path: Path):
     adapter = tmp_path / "adapter"
     adapter.mkdir()
@@ -210,6 +221,7 @@ def test_an_adapter_of_the_hub_is_merged_and_named_by_its_commit(tmp_path: Path,
     assert "training_args.bin" not in hub.sent
 
 
+@pytest.mark.fault("adapters", "it is given where a whole model belongs", "one line that says what it is; exit code 2")
 def test_an_adapter_as_a_whole_model_is_told_what_it_is(tmp_path: Path):
     train(make_base(tmp_path / "base"), tmp_path / "adapter", config={"target_modules": LINEAR})
     source = LocalSource(kind="local", path=str(tmp_path / "adapter"))

@@ -88,6 +88,7 @@ def test_the_cache_is_enough_offline(hub: HubServer, tmp_path: Path, monkeypatch
     assert hub.asked == asked
 
 
+@pytest.mark.fault("models", "a transfer from the hub is cut", "handled: it goes on where it stopped")
 def test_a_cut_transfer_goes_on_where_it_stopped(hub: HubServer, tmp_path: Path):
     """The client writes in blocks of 10 MiB: what came of a block that was cut is asked for again."""
     block = 10 * 2**20
@@ -119,6 +120,7 @@ def test_a_hub_that_fails_half_way_costs_only_the_missing_file(
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.fault("models", "the repository is gated", "one line that says what to accept and set; exit code 2")
 def test_a_gated_repository_wants_terms_and_a_token(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ):
@@ -137,6 +139,9 @@ def test_a_gated_repository_wants_terms_and_a_token(
     assert "good" not in json.dumps(make(tmp_path))
 
 
+@pytest.mark.fault(
+    "models", "the repository or revision is not there", "one line that names file, key and remedy; exit code 2"
+)
 def test_what_is_not_there_ends_in_one_line(origin: Path, hub: HubServer, tmp_path: Path):
     assert "hub model no/body: no such repository, or a private one" in refused(tmp_path, repo="no/body")
     assert f"org/model: no revision {'f' * 40} | remedy: take a commit" in refused(tmp_path, revision="f" * 40)
@@ -162,16 +167,21 @@ def test_pickles_alone_are_refused_before_anything_is_fetched(hub: HubServer, tm
     assert hub.sent == {}
 
 
+@pytest.mark.fault(
+    "models", "the hub's file has another hash than it says", "one line that names file, key and remedy; exit code 2"
+)
 def test_damaged_weights_are_found(hub: HubServer, tmp_path: Path):
     hub.damaged = {WEIGHTS}
     assert f"{WEIGHTS} is damaged: its sha256 is not" in refused(tmp_path)
 
 
+@pytest.mark.fault("models", "the hub cannot be reached", "one line that names file, key and remedy; exit code 2")
 def test_no_network(hub: HubServer, tmp_path: Path):
     hub.stop()
     assert f"the hub cannot be reached at {hub.url} (" in refused(tmp_path)
 
 
+@pytest.mark.fault("operating system", "the hub's cache has no space", "one line that names HF_HOME; exit code 2")
 def test_a_full_disk_is_told(hub: HubServer, tmp_path: Path):
     """Told from the exception that a write to a full disk raises; no disk was filled for this."""
     program = (

@@ -92,6 +92,7 @@ def test_a_full_card_gets_no_layers(monkeypatch: pytest.MonkeyPatch):
     assert found.device == torch.device("cuda", 1)
 
 
+@pytest.mark.fault("models", "no cards hold it", "one line that names file, key and remedy; exit code 2")
 def test_what_no_cards_hold_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch):
     Cards([24 * GB] * 2).show(monkeypatch)
     with pytest.raises(UserError, match=r"a and b: 52\.0 GB of weights, and the cards have room for 41\.9 GB"):

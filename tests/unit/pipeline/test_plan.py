@@ -258,6 +258,9 @@ def test_states_of_the_base_are_there_one_file_at_a_time():
     assert before["false"](aligned) == before["true"](base) == before["true"](aligned) == []
 
 
+@pytest.mark.fault(
+    "configuration", "a plan for a device that nobody knows", "one line that names file, key and remedy; exit code 2"
+)
 def test_an_unknown_device_ends_in_one_line():
     with pytest.raises(UserError, match=r"no device named tpu: take one of rtx3090_24gb.*"):
         Run(CONFIG, ["plan.gpu=tpu"])

@@ -156,6 +156,9 @@ def append(path: str) -> None:
         ),
     ],
 )
+@pytest.mark.fault(
+    "files", "artifacts were altered, deleted or replaced by hand", "`verify` names each in one line; exit code 1"
+)
 def test_one_line_for_each_harm(results: Path, harm: Callable[[str], None], path: str, findings: list[str]) -> None:
     harm(path)
     lines = verify(results).lines()
@@ -173,6 +176,9 @@ def test_what_was_made_again_is_told_from_what_was_touched(results: Path) -> Non
     assert altered[1].startswith("results/tables/words.csv, made again after the manifest was written")
 
 
+@pytest.mark.fault(
+    "files", "an artifact was made by an older version of the code", "`verify` names it; the workflow makes it again"
+)
 def test_code_that_has_changed_is_named(results: Path) -> None:
     path = results / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -193,6 +199,7 @@ def test_a_file_without_sidecar_cannot_be_vouched_for(results: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", "null"])
+@pytest.mark.fault("files", "there is no manifest to verify", "one line that names file, key and remedy; exit code 2")
 def test_no_manifest_ends_in_one_line(results: Path, capsys: pytest.CaptureFixture[str], content: str | None) -> None:
     (results / "manifest.json").unlink()
     if content is not None:

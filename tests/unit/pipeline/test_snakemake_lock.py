@@ -36,6 +36,11 @@ def holding(code: str, started: list[subprocess.Popen[str]]) -> subprocess.Popen
     return process
 
 
+@pytest.mark.fault(
+    "operating system",
+    "two runs at once in one folder, or the lock of a killed one",
+    "the lock of a living run stays, and the second ends with Snakemake's message; a dead one's is released",
+)
 def test_a_lock_is_released_when_nobody_holds_it(
     tmp_path: Path, other: list[subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
 ):
@@ -66,6 +71,9 @@ def test_a_lock_is_released_when_nobody_holds_it(
     mine.close()
 
 
+@pytest.mark.fault(
+    "operating system", "kill -9 in the middle of a write", "handled: what is left is deleted by the next writer"
+)
 def test_what_a_killed_writer_left_is_deleted_and_a_living_one_is_let_be(
     tmp_path: Path, other: list[subprocess.Popen[str]]
 ):
@@ -86,6 +94,7 @@ def test_what_a_killed_writer_left_is_deleted_and_a_living_one_is_let_be(
     assert len(list(tmp_path.glob(".table-*"))) == 1
 
 
+@pytest.mark.fault("operating system", "two processes make one folder", "one line for the second; exit code 2")
 def test_a_folder_is_made_by_one_process_at_a_time(tmp_path: Path, other: list[subprocess.Popen[str]]):
     path = tmp_path / "model"
     code = (
@@ -102,11 +111,14 @@ def test_a_folder_is_made_by_one_process_at_a_time(tmp_path: Path, other: list[s
     assert [file.name for file in path.iterdir()] == ["whole"]
 
 
+@pytest.mark.fault(
+    "operating system", "the power fails right after a write", "handled: content, then name, then folder are flushed"
+)
 def test_everything_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The page cache is lost with the power: content, then the name, then the folder that holds the name."""
     done: list[tuple[str, str]] = []
-    flush, replace = artifact._flush, Path.replace
-    monkeypatch.setattr(artifact, "_flush", lambda path: (done.append(("flush", path.name)), flush(path)))
+    flush, replace = artifact.flush, Path.replace
+    monkeypatch.setattr(artifact, "flush", lambda path: (done.append(("flush", path.name)), flush(path)))
     monkeypatch.setattr(
         Path, "replace", lambda path, target: (done.append(("name", target.name)), replace(path, target))
     )

@@ -186,12 +186,18 @@ def test_a_killed_run_goes_on_where_it_was(study: Study, tmp_path: Path, monkeyp
     assert counts[1] == counts[0] - 9
 
 
+@pytest.mark.fault("instructions", "no harmful instruction: how deep safety goes", "handled: empty tables")
 def test_without_harmful_instructions_the_tables_are_empty(study: Study, tmp_path: Path):
     table = study.made(tmp_path, "base", examples=1)
     assert table.empty
     assert rates(table, Refusals([]), CFG).empty
 
 
+@pytest.mark.fault(
+    "configuration",
+    "an opening is shorter than the prefix asked for",
+    "one line that names file, key and remedy; exit code 2",
+)
 def test_an_opening_with_too_few_tokens_is_one_line(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Words are tokens or more; a tokenizer that joins words is caught where it is known."""
     from superficial.probes.prefill import stage

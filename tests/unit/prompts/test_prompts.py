@@ -111,6 +111,7 @@ def test_number_order_and_style_of_examples_are_configuration(pool: Path, tmp_pa
     assert made.ids.count(0) == 1
 
 
+@pytest.mark.fault("files", "a file of examples is wrong", "one line that names file, key and remedy; exit code 2")
 def test_bad_files_of_examples_are_named(pool: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"prompt\.examples\.ids: no example 'bb'.*did you mean b\?"):
         check_prompt(with_examples(pool, "bb"))
@@ -217,6 +218,9 @@ def test_chat_takes_system_text_and_examples_as_messages(pool: Path, tmp_path: P
         build(prompt, "x", tokenizer, [system, pool])
 
 
+@pytest.mark.fault(
+    "tokenizers", "a chat template rewrites messages", "one line that names file, key and remedy; exit code 2"
+)
 def test_a_template_that_trims_is_followed_and_one_that_rewrites_is_refused():
     tokenizer = tiny(chat=True)
     tokenizer.chat_template = "{% for m in messages %}<|user|>{{ m['content'] | trim }}<|end|>{% endfor %}"
@@ -254,6 +258,9 @@ def test_the_published_text_is_kept_byte_for_byte(tmp_path: Path, file: str):
     assert made.count("\n\n\n# Query:\n```Why?") == 0
 
 
+@pytest.mark.fault(
+    "files", "a published prompt has been altered", "one line that names file, key and remedy; exit code 2"
+)
 def test_a_published_file_that_is_not_the_papers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "inst_1k.txt").write_text("something else")
     stage, out = PublishedPromptStage(file="inst_1k.txt"), tmp_path / "out/inst_1k.txt"

@@ -200,6 +200,7 @@ def test_vectors_are_unit_float32_and_equal_one_by_one(model: Path):
         ("[]", r"line 2: list is no JSON object"),
     ],
 )
+@pytest.mark.fault("files", "the corpus of retrieval is wrong", "one line that names file, key and remedy; exit code 2")
 def test_a_bad_corpus_is_named_in_one_line(tmp_path: Path, line: str, message: str):
     path = tmp_path / "corpus.jsonl"
     path.write_text('{"id": "a", "instruction": "x", "response": "y"}\n' + line + "\n")

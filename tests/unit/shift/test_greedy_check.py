@@ -73,6 +73,11 @@ def test_a_chain_that_holds(chain: Chain):
     assert chain.compared(chain.written)["aligned_rank_1_share"] == 1
 
 
+@pytest.mark.fault(
+    "tokenizers",
+    "the chat template is another than when responses were written",
+    "one line that names the first place; exit code 2",
+)
 def test_another_chat_template_is_named(chain: Chain, tiny_models: Path, tmp_path: Path):
     """As one that reads the clock, and is read on another day."""
     other = relative(tiny_models / "aligned", tmp_path / "aligned")
@@ -83,6 +88,11 @@ def test_another_chat_template_is_named(chain: Chain, tiny_models: Path, tmp_pat
     assert str(chain.responses) in str(error.value)
 
 
+@pytest.mark.fault(
+    "models",
+    "the weights are others than when responses were written",
+    "one line that names the first place; exit code 2",
+)
 def test_other_weights_are_named(chain: Chain, tiny_models: Path, tmp_path: Path):
     other = relative(tiny_models / "base", tmp_path / "aligned")
     (other.parent / "chat_template.jinja").write_text(CHAT, encoding="utf-8")

@@ -115,6 +115,9 @@ def swap_ordinary(tokenizer: dict[str, Any]) -> None:
     vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
 
 
+@pytest.mark.fault(
+    "tokenizers", "ordinary tokens have other ids", "one line that names file, key and remedy; exit code 2"
+)
 def test_ordinary_tokens_under_other_ids_are_refused(report: Make):
     with pytest.raises(UserError, match=r"pair left / right: different vocabularies: .* '[ab]' has id"):
         report(edit=swap_ordinary)
@@ -138,6 +141,10 @@ def set_part(part: str, value: object) -> Edit:
         (lambda tokenizer: tokenizer["pre_tokenizer"].update(use_regex=False), "steps of the pre-tokenizer"),
     ],
 )  # fmt: skip
+@pytest.mark.fault("tokenizers", "merges in another order", "one line that names the first difference; exit code 2")
+@pytest.mark.fault("tokenizers", "another way to apply merges", "one line that names the first difference; exit code 2")
+@pytest.mark.fault("tokenizers", "another normalizer", "one line that names the first difference; exit code 2")
+@pytest.mark.fault("tokenizers", "another pre-tokenizer", "one line that names the first difference; exit code 2")
 def test_text_that_is_split_otherwise_is_refused(report: Make, edit: Edit, says: str):
     with pytest.raises(
         UserError, match=f"pair left / right: the tokenizers split text differently: .*{says}"
@@ -165,6 +172,9 @@ def test_two_ways_to_write_the_same_splitting(tiny_models: Path, tmp_path: Path)
     assert "steps of the normalizer" in str(splitting_difference(written[0], written[2]))
 
 
+@pytest.mark.fault(
+    "models", "no tensor has the rows that config.json says", "one line that names file, key and remedy; exit code 2"
+)
 def test_weights_that_do_not_fit_the_configuration(tiny_models: Path, tmp_path: Path):
     manifest = relative(tiny_models / "base", tmp_path / "left")
     config = json.loads((tmp_path / "left/config.json").read_text())

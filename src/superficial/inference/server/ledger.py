@@ -18,8 +18,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from superficial.artifacts.disk import disk_errors, flush, make_folder
 from superficial.artifacts.file_locks import lock_file
-from superficial.artifacts.files import digest, disk_errors
+from superficial.artifacts.files import digest
 from superficial.config.schema.server import ServerConfig
 from superficial.inference.server.claims import claims_on
 from superficial.inference.server.reply import ServerRequest
@@ -46,6 +47,7 @@ class Ledger:
         self._claims = claims_on(self.path.with_suffix(".claims"))
         self._guard = threading.RLock()
         self._read_to = 0  # bytes of the file that are in memory
+        self._named = False  # whether the name of the file is known to be on the disk
         self._answers: dict[str, dict[str, Any]] = {}
         self._open: dict[str, float] = {}
         self.asked = 0  # requests sent, by anybody and ever
@@ -94,6 +96,9 @@ class Ledger:
             self._append(file, line)
             with disk_errors(self.path):
                 os.fsync(file.fileno())
+                if not self._named:
+                    flush(self.path.parent)
+                    self._named = True
 
     def fail(self, key: str, reason: str, *, billed: bool) -> None:
         """Close an asked request without answer; `billed`: what was set aside counts as paid."""
@@ -109,7 +114,7 @@ class Ledger:
     @contextmanager
     def _locked(self) -> Iterator[FileIO]:
         """The file, with no other writer, and read up to its end before and after."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         # Unbuffered: one append is one write.
         with self._guard, open(self.path, "a+b", buffering=0) as file:
             lock_file(file)

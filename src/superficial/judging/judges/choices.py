@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any, Literal
 
-from superficial.judging.judges.parse import LONGEST, NO_JSON, NO_REASON, answers, fields
+from superficial.judging.judges.parse import LONGEST, NO_JSON, NO_REASON, answers, beginning, fields
 
 _CHOICE = re.compile(r"\W*(?:(?:response|answer|assistant)\W*)?([ab])\W*", re.IGNORECASE)
 _TIE = re.compile(r"\W*(?:tie|tied|equal|both|neither|draw|none)\W*", re.IGNORECASE)
@@ -33,7 +33,7 @@ def choice(value: Any, reason: Any) -> Choice:
         return Choice("first" if found[1].lower() == "a" else "second", text)
     if isinstance(value, str) and _TIE.fullmatch(value):
         return Choice("tie", text)
-    return Choice("", text, "no verdict" if value is None else f"no verdict in {str(value)[:40]!r}")
+    return Choice("", text, "no verdict" if value is None else f"no verdict in {beginning(value)!r}")
 
 
 def parse_choices(text: str, aspects: Sequence[str]) -> dict[str, Choice]:

@@ -38,7 +38,10 @@ def parse_score(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value) if value == value else None
+        try:
+            return float(value) if value == value else None
+        except OverflowError:  # a whole number of more than 308 digits
+            return None
     found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     return float(found[1]) if found else None
 
@@ -51,15 +54,31 @@ def verdict(score: Any, reason: Any) -> Verdict:
     >>> verdict("N/A", "no facts in it").unscored, verdict(0, "").unscored, verdict("good", "").unscored
     ('the judge said N/A', 'score 0 is not in 1..5', "no score in 'good'")
     """
-    text = reason if isinstance(reason, str) else "" if reason is None else json.dumps(reason, ensure_ascii=False)
+    text = reason if isinstance(reason, str) else "" if reason is None else _shown(reason)
     if score is None or (isinstance(score, str) and _NONE.fullmatch(score)):
         return Verdict(nan, text, "the judge said N/A" if score is not None else "no score")
     number = parse_score(score)
     if number is None:
-        return Verdict(nan, text, f"no score in {str(score)[:40]!r}")
+        return Verdict(nan, text, f"no score in {beginning(score)!r}")
     if not LOWEST <= number <= HIGHEST:
         return Verdict(nan, text, f"score {number:g} is not in 1..5")
     return Verdict(number, (text.strip() and text) or NO_REASON)
+
+
+def beginning(value: Any) -> str:
+    """The first characters of what stands where a score or choice should."""
+    try:
+        return str(value)[:40]
+    except RecursionError:  # it could just be read
+        return "something that is nested too deeply"
+
+
+def _shown(reason: Any) -> str:
+    """A reason that is no text, as JSON."""
+    try:
+        return json.dumps(reason, ensure_ascii=False)
+    except RecursionError:  # it could just be read
+        return "(a reason that is nested too deeply)"
 
 
 def parse_scores(text: str, aspects: Sequence[str]) -> dict[str, Verdict]:

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from superficial.artifacts.errors import UserError
 from superficial.inference.room import Halving
 from superficial.judging.judges.rubric import Rubric
-from superficial.models.head import LMHead, model_body, own_head, states_and_logits
+from superficial.models.head import LMHead, check_finite, model_body, own_head, states_and_logits
 from superficial.models.load import LoadedModel
 from superficial.prompts.chat import render
 from superficial.prompts.requirements import one_bos, require_chat_template
@@ -139,6 +139,7 @@ class ProbabilityReader:
             model_body(self._loaded.model)(**asked)
         else:
             states, own = states_and_logits(self._loaded.model, **asked)
+            check_finite(states[:, -1], own[:, -1], self._loaded.manifest["name"])
             self._head, self._checked = own_head(self._loaded.model, states[:, -1], own[:, -1]), True
         return cache
 

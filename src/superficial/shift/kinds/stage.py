@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.artifacts.files import write_sidecar
-from superficial.artifacts.table import write_parts
+from superficial.artifacts.table import parquet_file, read_table, write_parts
 from superficial.config.schema import Nothing, RuntimeConfig
 from superficial.inference.finish_reason import EOS
 from superficial.shift.kinds.classify import KINDS, classify
@@ -23,7 +23,7 @@ BATCH = 1 << 16  # rows in memory at a time
 def run(cfg: Nothing, runtime: RuntimeConfig, *, shifts: Path, responses: Path, out: Path) -> None:
     """Write example_id, position and kind (a categorical over KINDS) of every token, in the order of the table."""
     started = time.monotonic()
-    answers = pd.read_parquet(responses, columns=["id", "finish_reason"])
+    answers = read_table(responses, ["id", "finish_reason"])
     ended = dict(zip(answers["id"], answers["finish_reason"] == EOS, strict=True))
     ids = pd.CategoricalDtype(sorted(_ids(shifts)))
     write_parts((_classified(part, ended, ids) for part in whole_responses(shifts)), out)
@@ -35,7 +35,7 @@ def run(cfg: Nothing, runtime: RuntimeConfig, *, shifts: Path, responses: Path, 
 def _ids(shifts: Path) -> set[str]:
     """The ids of all responses."""
     found: set[str] = set()
-    for batch in pq.ParquetFile(shifts).iter_batches(BATCH, columns=["example_id"]):
+    for batch in parquet_file(shifts).iter_batches(BATCH, columns=["example_id"]):
         found.update(batch.column(0).unique().to_pylist())
     return found
 
@@ -56,7 +56,7 @@ def _classified(rows: pa.Table, ended: dict[str, bool], ids: "pd.CategoricalDtyp
 def whole_responses(shifts: Path) -> Iterator[pa.Table]:
     """The COLUMNS of all responses in turn, about a BATCH of rows at a time; none is cut."""
     rest: list[pa.RecordBatch] = []
-    for batch in pq.ParquetFile(shifts).iter_batches(BATCH, columns=COLUMNS):
+    for batch in parquet_file(shifts).iter_batches(BATCH, columns=COLUMNS):
         starts = np.flatnonzero(batch["position"].to_numpy() == 0)
         if len(starts):
             last = int(starts[-1])

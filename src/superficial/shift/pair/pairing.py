@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from superficial.artifacts.damage import undamaged
 from superficial.artifacts.errors import UserError
 from superficial.models.head import LMHead
 from superficial.shift.pair.report import PairReport
@@ -29,7 +30,8 @@ class Pairing:
     @classmethod
     def read(cls, path: Path) -> "Pairing":
         """From the file that the pair stage wrote."""
-        return cls(PairReport.model_validate_json(path.read_text(encoding="utf-8")))
+        with undamaged(path):
+            return cls(PairReport.model_validate_json(path.read_text(encoding="utf-8")))
 
     @property
     def exact(self) -> bool:

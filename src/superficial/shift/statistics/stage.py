@@ -4,8 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
-
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import RuntimeConfig, StatsConfig
@@ -34,7 +32,7 @@ def run(
     """Write the tables, each to the file of `out` that has its name."""
     started = time.monotonic()
     table, kind = TokenTable.open(shifts), TokenTable.open(token_kinds)
-    answers = pd.read_parquet(responses, columns=["id", "token_ids", "finish_reason"])
+    answers = read_table(responses, ["id", "token_ids", "finish_reason"])
     bootstrap = Bootstrap.over(table.examples, cfg)
     made = {
         "ratios": lambda: ratios(table, bootstrap),

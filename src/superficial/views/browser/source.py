@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.table import read_table
+from superficial.artifacts.table import parquet_file, read_table
 from superficial.config.schema import BrowserStage, ComparedPair
 from superficial.data.dialogue import history, queries_of
 from superficial.models.load import load_tokenizer
@@ -35,7 +34,7 @@ class PairExamples:
     """The examples of one pair in the order of its token table, read and built one at a time."""
 
     def __init__(self, cfg: BrowserStage, pair: ComparedPair, results: Path) -> None:
-        data = pd.read_parquet(results / "data" / f"{cfg.dataset}.parquet", columns=DATA)
+        data = read_table(results / "data" / f"{cfg.dataset}.parquet", DATA)
         self._queries, self._data = queries_of(data), data.set_index("id")
         self._answers = answers_of(cfg, pair, results / "responses" / cfg.dataset)
         self._tables = [token_table(cfg, pair, context.name, results) for context in cfg.contexts]
@@ -97,7 +96,7 @@ def answers_of(cfg: BrowserStage, pair: ComparedPair, folder: Path) -> Path:
 
 def by_example(path: Path, columns: list[str] | None, lengths: Iterable[int]) -> Iterator[pa.Table]:
     """The rows of each example in turn, which has so many; a small part of the table is in memory at a time."""
-    batches = pq.ParquetFile(path).iter_batches(BATCH, columns=columns)
+    batches = parquet_file(path).iter_batches(BATCH, columns=columns)
     held = pa.Table.from_batches([next(batches)])
     for length in lengths:
         while len(held) < length and (batch := next(batches, None)):
@@ -120,7 +119,7 @@ def as_lists(table: pa.Table) -> dict[str, list[Any]]:
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    for batch in pq.ParquetFile(path).iter_batches(FEW, columns=columns):
+    for batch in parquet_file(path).iter_batches(FEW, columns=columns):
         yield from batch.to_pylist()
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from superficial.artifacts.markup import visible
 
+BREAK = "\x01"  # stands for a line break while a page is made; no visible text holds it
 _CELL = re.compile(r"<t[dh][ >].*?</t[dh]>", flags=re.DOTALL)
 
 
@@ -19,6 +20,8 @@ def page(title: str, markdown: str) -> str:
     )  # fmt: skip
     markdown = re.sub(r"\A# .*", "", markdown)  # the page has a title
     body = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
-    html = _CELL.sub(lambda cell: cell[0].replace("&lt;br&gt;", "<br>"), body.render(visible(markdown)))
+    # Escaped text holds no plain "<br>", so that one which somebody wrote into a cell stays text.
+    html = body.render(visible(markdown).replace("<br>", BREAK))
+    html = _CELL.sub(lambda cell: cell[0].replace(BREAK, "<br>"), html).replace(BREAK, "&lt;br&gt;")
     html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     return pages.get_template("page.html").render(title=title, body=Markup(html))
