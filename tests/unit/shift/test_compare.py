@@ -1,10 +1,8 @@
 """The token table of whole models: against their live logits, and of pairs whose vocabularies differ."""
 
 import json
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,6 @@ from safetensors.torch import save_file
 from support.relatives import add_token, relative, rename
 from support.tiny import END, make_tokenizer
 
-from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import sidecar_of
 from superficial.config.schema import CompareConfig, HandoffStage, Nothing, PromptConfig, RuntimeConfig
 from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
@@ -23,7 +20,7 @@ from superficial.models.load import LoadedModel, load_model
 from superficial.probes.handoff.stage import run as handoff_stage
 from superficial.shift.compare import compare, token_positions
 from superficial.shift.compare import run as compare_stage
-from superficial.shift.distributions import Contrast, HeadAndStates, Workspace, Workspaces, contrast
+from superficial.shift.distributions import HeadAndStates
 from superficial.shift.pair.match import match_vocabularies
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.pair.stage import run as pair_stage
@@ -127,49 +124,6 @@ def test_score_files_say_what_the_live_models_say(plain: Pair):
 @pytest.mark.parametrize(("chunk", "budget"), [(1, 1), (7, 60), (1000, 10_000)])
 def test_batches_and_chunks_change_nothing(plain: Pair, chunk: int, budget: int):
     same(plain.table(answers()), plain.table(answers(), chunk=chunk, budget=budget), tolerance=1e-5)
-
-
-@pytest.mark.parametrize("room", [16, 5, 1])
-def test_a_comparison_goes_on_in_smaller_chunks(plain: Pair, room: int, monkeypatch: pytest.MonkeyPatch):
-    """On a card with room for so many positions; what was too large once is not tried again."""
-    asked, refused = answers(), []
-    expected = plain.table(asked, chunk=16)
-
-    def full(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, *rest: Any) -> Contrast:
-        if len(tokens) > room:
-            refused.append(len(tokens))
-            raise torch.OutOfMemoryError
-        return contrast(base, aligned, tokens, *rest)
-
-    monkeypatch.setattr("superficial.shift.compare.contrast", full)
-    same(plain.table(asked, chunk=16), expected, tolerance=1e-5)
-    assert refused == {16: [], 5: [16, 8], 1: [16, 8, 4, 2]}[room]
-
-
-def test_a_position_that_does_not_fit_ends_in_one_line(plain: Pair, monkeypatch: pytest.MonkeyPatch):
-    def full(*_: Any) -> Contrast:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr("superficial.shift.compare.contrast", full)
-    with pytest.raises(UserError, match="the comparison runs out of memory with one position at a time"):
-        plain.table(answers())
-
-
-def test_the_space_of_a_chunk_that_was_too_large_is_free(monkeypatch: pytest.MonkeyPatch):
-    """At no time are there two workspaces."""
-    alive: list[object] = []
-
-    class Counted(Workspace):
-        def __init__(self, *given: Any) -> None:
-            assert not [one for one in alive if one() is not None]
-            super().__init__(*given)
-            alive.append(weakref.ref(self))
-
-    monkeypatch.setattr("superficial.shift.distributions.Workspace", Counted)
-    spaces = Workspaces(40, torch.device("cpu"))
-    for positions in (8, 8, 4, 2, 2):
-        assert spaces.of(positions).views(positions)[0].shape == (64, positions)
-    assert len(alive) == 3
 
 
 def test_bounds(plain: Pair):
