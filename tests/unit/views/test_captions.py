@@ -10,9 +10,11 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib import pyplot as plt
 from support.latex import typeset, with_latex
+from support.project import ROOT
 from support.synthetic import HOSTILE
 
 from superficial.config.schema import FigureConfig, FigureStage
+from superficial.pipeline.run import Run
 from superficial.views.figures import style
 from superficial.views.notes.caption import Caption, caption, caption_file, data, plain
 from superficial.views.view import View
@@ -101,3 +103,24 @@ def test_captions_compile_beside_their_pictures(tmp_path: Path):
     lines = (tmp_path / "table0.lof").read_text()
     assert lines.count("contentsline") == 1 + len(HOSTILE)
     assert "What there is" in lines
+
+
+@pytest.mark.parametrize(
+    ("overrides", "title"),
+    [
+        ([], "default instructions"),
+        (["dataset.path=README.md", "dataset.name=mine"], "mine"),
+        (["dataset.path=README.md"], "demo"),
+        (["dataset.name=mine", "dataset.title=My own"], "My own"),
+        (["dataset=just_eval", "dataset.path=README.md"], "just-eval-instruct"),  # a copy of the same instructions
+    ],
+)
+def test_instructions_go_by_their_title_and_by_no_other_s(overrides: list[str], title: str):
+    cfg = FigureStage.model_validate_json(Run(ROOT / "config", overrides).slice("figure"))
+    assert cfg.data == title
+
+
+def test_a_title_makes_no_instructions_stale():
+    plain_run, named = (Run(ROOT / "config", more) for more in ([], ["dataset.title=Other"]))
+    assert plain_run.slice("data", "demo") == named.slice("data", "demo")
+    assert plain_run.slice("figure") != named.slice("figure")
