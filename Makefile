@@ -53,6 +53,7 @@ endif
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
 	@$(SNAKEMAKE) report $(ARGS)
 	@$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report.css report $(ARGS)
+	@$(SNAKEMAKE) index_page $(ARGS)
 
 verify: $(READY)  ## what in results/ was altered, is missing, or is stale
 	@$(BIN)/python -m superficial verify

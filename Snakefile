@@ -50,6 +50,7 @@ rule:
     input:
         ALL,
         MANIFEST,
+        INDEX,
     localrule: True
 
 
@@ -58,7 +59,7 @@ if workflow.is_main_process:
 
 
 onsuccess:
-    print(f"Done. Figures: {Path('results/figures').resolve()}", file=sys.stderr)
+    print(f"Done. Open {Path(INDEX).resolve()}", file=sys.stderr)
 
 
 onerror:

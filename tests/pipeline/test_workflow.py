@@ -18,6 +18,7 @@ from superficial.pipeline.dryrun import planned_jobs
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import machine
 from superficial.pipeline.why import causes_of, explain
+from superficial.views.notes.caption import caption_file, plain
 
 COLUMNS = [
     "example_id",
@@ -53,6 +54,38 @@ def test_every_figure_is_made_with_its_data(finished: Project):
         for suffix in ("pdf", "png", "svg"):
             assert (finished.folder / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
         assert len(pd.read_csv(finished.folder / f"results/figures/{figure}.csv")) > 0, figure
+
+
+def test_figures_and_captions_name_things_as_people_do(finished: Project):
+    keys = re.compile(r"zero_shot|system_only|urial_k3|smollm2_local")
+    pictures = sorted((finished.folder / "results/figures").glob("*.svg"))
+    assert len(pictures) > len(FIGURES)
+    for picture in pictures:
+        said = plain(caption_file(picture).read_text(encoding="utf-8"))
+        drawn = re.findall(r"<!-- (.*?) -->", picture.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert said.partition(". ")[0] in drawn, picture  # its title
+        assert not keys.search(said), picture
+        assert not [text for text in drawn if keys.search(text)], picture
+
+
+def test_the_run_ends_with_a_page_that_links_to_everything(finished: Project):
+    results = finished.folder / "results"
+    links = set(re.findall(r'(?:href|src)="(?!data:)([^"]*)"', (results / "index.html").read_text(encoding="utf-8")))
+    assert [link for link in links if not (results / link).is_file()] == []
+    made = {str(file.relative_to(results)) for file in results.glob("figures/*.*") if file.suffix != ".json"}
+    assert made <= links
+    assert {"browser/index.html", "browser/cases/index.html", "tables/scores.csv"} <= links
+
+
+@with_latex
+def test_every_caption_compiles_beside_its_figure(finished: Project, tmp_path: Path):
+    figures = finished.folder / "results/figures"
+    lines = [
+        rf"\begin{{figure}}\includegraphics[width=\linewidth]{{{figures}/{file.stem}.pdf}}"
+        rf"\input{{{figures}/{file.stem}.caption.tex}}\end{{figure}}\clearpage"
+        for file in sorted(figures.glob("*.pdf"))
+    ]
+    typeset("\n".join([r"\listoffigures", *lines]), tmp_path, "\\usepackage{graphicx}\n")
 
 
 @with_latex
@@ -93,7 +126,7 @@ def test_looking_ahead_tells_the_truth(finished: Project, monkeypatch: pytest.Mo
     # Every sidecar holds the slice that its job has now: no value is named that did not change.
     assert {cause for job in jobs for cause in causes_of(job)} == {"asked for by --force, --forceall or --forcerun"}
     told = finished.run("figures/all", arguments=("--dry-run", "--forceall")).stdout
-    assert len(jobs) == sum(jobs_in(told).values()) + 1  # the manifest
+    assert len(jobs) == sum(jobs_in(told).values()) + 2  # the manifest and the page of results
     run = Experiment(Path("config"), ["experiment=smoke"])
     device = machine(run.settings.plan.model_copy(update={"gpu": "l4_24gb"}), "cpu")
     planner = Planner(run, device, Path("no/results"))

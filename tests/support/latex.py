@@ -17,10 +17,10 @@ def packages() -> list[str]:
     return ["", *(["\\usepackage{booktabs}\n"] if found else [])]
 
 
-def typeset(text: str, folder: Path) -> None:
-    """Insist that `text`, the inside of a document, makes a PDF without a single error."""
+def typeset(text: str, folder: Path, more: str = "") -> None:
+    """Insist that `text`, the inside of a document, makes a PDF without a single error; `more` packages are loaded."""
     for number, preamble in enumerate(packages()):
-        (folder / f"table{number}.tex").write_text(DOCUMENT % (preamble, text), encoding="utf-8")
+        (folder / f"table{number}.tex").write_text(DOCUMENT % (more + preamble, text), encoding="utf-8")
         command = [str(PDFLATEX), "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"table{number}"]
         made = subprocess.run(command, cwd=folder, capture_output=True)
         assert made.returncode == 0, made.stdout.decode(errors="replace")[-2000:]

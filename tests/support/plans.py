@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.forks import CONTEXT
 
-ASIDE = ("total", "figures/all", "manifest", "shards")
+ASIDE = ("total", "figures/all", "manifest", "index_page", "shards")
 Plan = dict[str, int]  # jobs by rule
 
 

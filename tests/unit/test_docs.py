@@ -25,6 +25,7 @@ READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 USER_S = ("FOLDER", "my.csv", "mypair", "just_eval_instruct.json")  # they stand for what a reader has
 SHELL = {"PYTHONPATH=src", "cp", "ln", "mv", "srun"}
+FIGURES = ROOT / "docs/figures.md"
 
 
 def walks() -> list[list[str]]:
@@ -149,3 +150,23 @@ def test_the_matrix_of_faults_is_that_of_the_tests_and_large():
     assert len(found) >= 100
     assert {one.group for one in found} == set(faults.GROUPS)
     assert len({(one.group, one.case) for one in found}) == len(found)
+
+
+def test_every_figure_has_a_section_that_says_how_to_read_it():
+    parts = re.split(r"^### `(figures/\w+)`\n", FIGURES.read_text(), flags=re.MULTILINE)[1:]
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert len(sections) == len(parts) // 2
+    assert set(sections) == {name for name in declared() if name.startswith("figures/")}
+    for name, text in sections.items():
+        assert "- *Look for*" in text, name
+        assert "- *It cannot say*" in text, name
+
+
+def test_the_page_on_figures_has_the_categories_of_the_report():
+    headings = re.findall(r"^## (.*)|^### `(figures/\w+)`", FIGURES.read_text(), flags=re.MULTILINE)
+    under, found = "", {}
+    for heading, name in headings:
+        under = heading or under
+        if name:
+            found[name] = under
+    assert found == {name: declared()[name].view.category for name in found}

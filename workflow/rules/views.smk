@@ -5,7 +5,7 @@ from superficial.pipeline.stages import PACKAGE
 from superficial.pipeline.targets import declared_in, drawn_views, files_of, in_report, outputs_of, stage_arguments
 from superficial.views.browser.page import SHARED
 from superficial.views.declared import declared
-from superficial.views.report.entries import captioned
+from superficial.views.report.entries import captioned, told
 
 VIEWS = {name: one.view for name, one in declared().items()}
 ALIGNED = [f"{pair.aligned.name}/{RESPONSE}.parquet" for pair in PAIRS.values()]
@@ -26,6 +26,11 @@ CASE_PAGES = [
     PACKAGE / "views/browser/templates/base.html",
 ]
 REPORTED = captioned(ALL)
+INDEX = "results/index.html"
+INDEX_FILES = [
+    str(PACKAGE / "views" / name)
+    for name in ("report/templates/page.html", "index/templates/index.html", "index/assets/search.js")
+]
 
 
 report: os.path.abspath("results/report/overview.rst")
@@ -180,11 +185,32 @@ rule:
         " reads={input.reads} {input.pages:q} out={output}"
 
 
+# What a run ends with: everything that was made, on one page.
+rule index_page:
+    input:
+        made=ALL,
+        reads=told(ALL),
+        code=code_of("index_page"),
+        page=INDEX_FILES,
+        views=declared_in(REPORTED),
+    output:
+        INDEX,
+    log:
+        "results/logs/index.log",
+    localrule: True
+    params:
+        cfg=RUN.slice("report"),
+        beside=[path for path in [*ASIDE, "results/report.html"] if Path(path).is_file()],
+    shell:
+        "{STAGE} index_page --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} made={input.made} {params.beside}"
+        " reads={input.reads} {input.page:q} {input.views:q} out={output}"
+
+
 # Snakemake's own report, with captions: `make report`.
 rule captions:
     input:
         manifest=MANIFEST,
-        reads=[path.replace(".pdf", ".csv") for path in ALL],
+        reads=told(ALL),
         code=code_of("report"),
         template=str(PACKAGE / "views/report/templates/page.html"),
         views=declared_in(REPORTED),

@@ -88,6 +88,7 @@ STAGES: Mapping[str, Stage] = {
     "judged": Stage("superficial.judging.scores.stage"),
     "response_stats": Stage("superficial.judging.responses.stage"),
     "report": Stage("superficial.views.report.stage"),
+    "index_page": Stage("superficial.views.index.stage"),
     "manifest": Stage("superficial.pipeline.provenance.stage"),
     "contexts": Stage("superficial.probes.contexts.stage"),
     **{name: Stage(view.module) for name, view in declared().items()},

@@ -11,7 +11,10 @@ from superficial.views.view import View
 
 VIEWS = Path(__file__).resolve().parent
 DECLARATION = re.compile(r"^VIEW = (View\(\n.*?^\))", re.MULTILINE | re.DOTALL)
-FORMS = {"figures": (".pdf", ".png", ".svg", ".csv"), "tables": (".csv", ".md", ".tex")}
+FORMS = {
+    "figures": (".pdf", ".png", ".svg", ".csv", ".caption.md", ".caption.tex"),
+    "tables": (".csv", ".md", ".tex"),
+}
 
 
 @dataclass(frozen=True)

@@ -27,4 +27,4 @@ class View:
     part_of: Sequence[Literal["models", "published"]] = ("models",)  # subjects of runs whose figures/all has it
     needs: Literal["", "scores", "judge"] = ""  # figures/all leaves it out without scores, or without scores by the run
     name: str = ""  # of the target, where it is not FOLDER/MODULE
-    out: Sequence[str] = ()  # where it is not results/NAME.pdf, .png, .svg, .csv, or .csv, .md, .tex for a table
+    out: Sequence[str] = ()  # where it is not results/NAME with the suffixes of FORMS in `declared.py`

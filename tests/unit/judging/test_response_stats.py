@@ -251,9 +251,9 @@ def test_failures_are_drawn_from_the_table_alone(tmp_path: Path, monkeypatch: py
     drawn = SimpleNamespace(texts=[])
     save = method_failures.save
 
-    def kept(figure, table, out, cfg, started):
+    def kept(figure, *rest):
         drawn.texts = [text.get_text() for axis in figure.axes for text in axis.texts]
-        save(figure, table, out, cfg, started)
+        save(figure, *rest)
 
     monkeypatch.setattr(method_failures, "save", kept)
     every = response_table(answers(), CFG)

@@ -101,7 +101,7 @@ def test_without_the_aligned_decoding_nothing_is_held_against_it(table: pd.DataF
 
 
 def drawn(folder: Path, stats: pd.DataFrame, **more: Any) -> tuple[str, pd.DataFrame]:
-    """The words of the figure of these statistics, and the table that goes with it; nothing is rendered."""
+    """The words of the figure of these statistics and of its caption, and the table that goes with it; nothing is rendered."""
     values = {"unshifted": "c", "marginal": "y", "shifted": "r", "max_position": 50, "example": None, "dpi": 60,
               "min_examples": 3, "example_tokens": 20, "dataset": "d", "context": "c", "confidence": 0.95,
               "judge": JudgeTitle(name="j", title="Judge J", caveat="Too small."),
@@ -112,7 +112,7 @@ def drawn(folder: Path, stats: pd.DataFrame, **more: Any) -> tuple[str, pd.DataF
         saved: list[Any] = []
         patch.setattr("superficial.views.figures.causal_swap.save", lambda *given: saved.extend(given))
         draw(CausalFigure(**values), RUNTIME, results=folder, out=folder / "causal_swap.pdf")
-    texts = [text.get_text() for text in saved[0].findobj(Text)]
+    texts = [*(text.get_text() for text in saved[0].findobj(Text)), *saved[-1]]
     plt.close(saved[0])
     return " ".join(" ".join(texts).split()), saved[1]
 

@@ -92,5 +92,6 @@ def test_the_figure_leaves_out_what_few_examples_reach(tmp_path: Path, few: int)
     assert svg.count("<!-- Too few") == (4 if few == 9 else 0)  # both halves of both pairs
     rates = drawn[drawn["measure"] == "refused"]
     assert len(rates) == (0 if few == 9 else 2 * len(refused))
-    assert "precision 0.50, recall 0.25" in svg
-    assert "n = 4 cannot tell such a rate from one that is 53 points away" in svg
+    said = (tmp_path / "safety_depth.caption.md").read_text()
+    assert "precision 0.50, recall 0.25" in said
+    assert "n = 4 cannot tell such a rate from one that is 53 points away" in said

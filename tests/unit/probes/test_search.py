@@ -48,6 +48,7 @@ from superficial.shift.distributions import HeadAndStates, Workspace, contrast, 
 from superficial.shift.pair.stage import run as compare_vocabularies
 from superficial.shift.score import run as score
 from superficial.views.figures.prompt_search import run as draw
+from superficial.views.notes.caption import plain
 from superficial.views.notes.prompt_search import cost, sentences
 from superficial.views.tables.prompt_search import run as write_search_table
 
@@ -431,7 +432,8 @@ def test_figure_and_table_say_what_there_is(tmp_path: Path):
         out=tmp_path / "f.pdf",
     )
     words = " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "f.svg").read_text(), flags=re.S))
-    assert words.count("too small to tell") == 2  # in the words above, and in the panel
+    words += plain((tmp_path / "f.caption.md").read_text())
+    assert words.count("too small to tell") == 2  # in the caption, and in the panel
     assert words.count("includes 0") == 1
     assert [words.count(f"half, n = {count}") for count in (20, 3)] == [2, 2]
     drawn = pd.read_csv(tmp_path / "f.csv")

@@ -212,7 +212,9 @@ def test_the_figure_says_when_n_is_too_small(study: Study, mixed: pd.DataFrame, 
     pairs = [PairTitle(name="p", title="P")]
     drawn: list[str] = []
     save = byte_spans.save
-    monkeypatch.setattr(byte_spans, "save", lambda figure, *rest: (drawn.append(words(figure)), save(figure, *rest)))
+    monkeypatch.setattr(
+        byte_spans, "save", lambda figure, *rest: (drawn.append(words(figure, rest[-1])), save(figure, *rest))
+    )
     for enough in (3, 50):
         cfg = FigureStage(**look, min_examples=enough, dataset="d", context="zero_shot", confidence=0.95, pairs=pairs)
         byte_spans.run(cfg, RUNTIME, results=results, out=study.folder / f"figure/{enough}.pdf")
@@ -226,9 +228,9 @@ def test_the_figure_says_when_n_is_too_small(study: Study, mixed: pd.DataFrame, 
     assert len(pd.read_csv(study.folder / "figure/50.csv")) == 0
 
 
-def words(figure: Any) -> str:
-    """All text in a figure."""
-    found = [figure.get_suptitle(), *(text.get_text() for axis in figure.axes for text in axis.texts)]
+def words(figure: Any, told: list[str]) -> str:
+    """All text in a figure and in its caption."""
+    found = [*told, *(text.get_text() for axis in figure.axes for text in axis.texts)]
     return "\n".join(found)
 
 

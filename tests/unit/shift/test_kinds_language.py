@@ -97,11 +97,11 @@ def test_a_pair_in_another_language_is_left_out_of_the_figure_with_a_note(tmp_pa
     )  # fmt: skip
     drawn = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shift_by_kind, "save", lambda figure, *rest: drawn.append((figure, rest[0])))
+        patch.setattr(shift_by_kind, "save", lambda figure, *rest: drawn.append((rest[0], " ".join(rest[-1]))))
         shift_by_kind.run(cfg, None, results=tmp_path, out=tmp_path / "out.pdf")
-    [(figure, written)] = drawn
-    assert "chinese, n = 50 responses.\nLeft out: kinds hold for English, and these are not." in figure.get_suptitle()
-    assert "english, n = 50 responses.\nOdds ratio" in figure.get_suptitle()
+    [(written, told)] = drawn
+    assert "chinese: n = 50 responses. Left out: kinds hold for English, and these are not." in told
+    assert "english: n = 50 responses. Odds ratio" in told
     values = written[written["measure"] == "shifted"].groupby("pair")["value"].count()
     assert values["chinese"] == 0
     assert values["english"] > 0

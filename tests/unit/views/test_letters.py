@@ -15,6 +15,7 @@ from matplotlib.font_manager import fontManager
 
 from superficial.config.schema import FigureConfig
 from superficial.views.figures import letters, prose, shift_example, style
+from superficial.views.view import View
 
 FAMILY = "Made Up Han"
 HAN, KANA = "如", "か"
@@ -57,7 +58,8 @@ def drawn(text: str, out: Path) -> str:
     axis.text(0.1, 0.5, text, family=letters.MONO)
     look = {"unshifted": "blue", "marginal": "orange", "shifted": "red", "max_position": 9, "min_examples": 2}
     cfg = FigureConfig(dpi=72, example_tokens=20, **look)
-    style.save(figure, pd.DataFrame({"a": [1]}), out, cfg, 0.0)
+    view = View(category="Instructions", title="Letters", text="")
+    style.save(figure, pd.DataFrame({"a": [1]}), out, cfg, 0.0, view, [])
     return next((found.get_text() for found in figure.texts if found.get_text().startswith("□")), "")
 
 

@@ -14,5 +14,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class OfDataset(Strict):
+    """What is about instructions: their key, which is part of paths, and their title, which people read."""
+
+    dataset: Name
+    dataset_title: str = Field(default="", description="empty: they go by their name")
+
+    @property
+    def data(self) -> str:
+        """The instructions as figures and tables name them."""
+        return self.dataset_title or self.dataset
+
+
 class Nothing(Strict):
     """For stages that read no configuration."""

@@ -21,6 +21,7 @@ class DatasetConfig(Strict):
     """Instructions: a file of them, or one on the hub."""
 
     name: Name
+    title: str = Field(default="", exclude=True, description="as figures print it; empty: they go by their name")
     path: str | None = Field(
         default=None,
         description="JSONL, JSON, CSV, TSV (also compressed) or Parquet with instruction and, where known, id, "

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.base import Name, OfDataset, Strict
 from superficial.config.schema.shift import IntervalsConfig
 
 
@@ -12,6 +12,8 @@ class FigureConfig(Strict):
     """How figures look; never what they show of a model."""
 
     dpi: int = Field(ge=50, le=1200, description="of the PNG, dots per inch")
+    columns: Literal[1, 2] = Field(default=2, description="of a paper's page that a figure spans: 3.25 or 6.75 inches")
+    notes: bool = Field(default=False, description="whether the caption stands in the picture, too")
     unshifted: str = Field(description="colour")
     marginal: str = Field(description="colour")
     shifted: str = Field(description="colour")
@@ -79,13 +81,18 @@ class PairTitle(Strict):
     title: str
 
 
-class FigureStage(FigureConfig):
+class FigureStage(FigureConfig, OfDataset):
     """What a figure reads: its look, and which results it shows."""
 
-    dataset: Name
     context: Name
+    context_title: str = Field(default="", description="empty: it goes by its name")
     confidence: float = Field(description="of the intervals in the tables that it draws")
     pairs: list[PairTitle]
+
+    @property
+    def base_context(self) -> str:
+        """The context of the base as figures name it."""
+        return self.context_title or self.context
 
 
 class RatioFigure(FigureStage):
@@ -95,19 +102,18 @@ class RatioFigure(FigureStage):
     repeats: dict[str, str] = Field(description="name of a pair of this run: title of the published one")
 
 
-class PairsTable(Strict):
+class PairsTable(OfDataset):
     """What a table about pairs reads: which results it shows, and from how many examples on."""
 
-    dataset: Name
     context: Name
     confidence: float
     min_examples: int
     pairs: list[PairTitle]
 
 
-class DefinitionsTable(IntervalsConfig):
+class DefinitionsTable(IntervalsConfig, OfDataset):
     """What the table of definitions reads: its intervals, and which results it shows."""
 
-    dataset: Name
     context: Name
+    context_title: str
     pairs: list[PairTitle]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.base import Name, OfDataset, Strict
 from superficial.config.schema.figure import FigureConfig, PublishedComparison
 from superficial.config.schema.scores import JudgedView, JudgeTitle, SystemTitle
 from superficial.config.schema.server import ServerConfig, StartedConfig
@@ -213,10 +213,9 @@ class TrustFigure(FigureConfig, JudgedView):
     """What the figure of trust reads."""
 
 
-class PairwiseTable(IntervalsConfig):
+class PairwiseTable(IntervalsConfig, OfDataset):
     """What the table of comparisons reads, and the paper's Table 2 beside it."""
 
-    dataset: Name
     judge: JudgeTitle
     asked: list[JudgeTitle] = Field(description="whose comparisons the files hold, comparison after comparison")
     scored: bool = Field(description="whether the judge of the run gives scores that comparisons are derived from")
@@ -224,10 +223,9 @@ class PairwiseTable(IntervalsConfig):
     published: list[PublishedComparison]
 
 
-class CasesTable(Strict):
+class CasesTable(OfDataset):
     """What the table of cases reads."""
 
-    dataset: Name
     judge: JudgeTitle
     comparisons: list[Comparison]
     cases: int

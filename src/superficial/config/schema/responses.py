@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.base import OfDataset, Strict
 from superficial.config.schema.figure import FigureConfig
 from superficial.config.schema.shift import IntervalsConfig
 
@@ -29,10 +29,9 @@ class ShownSystem(Strict):
     repetition_penalty: float
 
 
-class ResponsesView(Strict):
+class ResponsesView(OfDataset):
     """Whose answers are shown; also all that the table of responses reads."""
 
-    dataset: Name
     confidence: float = Field(description="of the intervals in the table that is shown")
     max_new_tokens: int
     systems: list[ShownSystem]

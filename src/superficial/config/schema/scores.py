@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.base import Name, OfDataset, Strict
 from superficial.config.schema.figure import FigureConfig, FigureStage, PublishedScores, PublishedShare
 from superficial.config.schema.shift import IntervalsConfig
 
@@ -30,10 +30,9 @@ class JudgedStage(IntervalsConfig):
     systems: list[str] = Field(description="MODEL.METHOD; empty where the files name system and judge themselves")
 
 
-class JudgedView(Strict):
+class JudgedView(OfDataset):
     """Whose scores are shown, and how far they may be trusted."""
 
-    dataset: Name
     confidence: float = Field(description="of the intervals in the table that is shown")
     na_as_five: bool
     judge: JudgeTitle
@@ -66,8 +65,7 @@ class ScoresTable(JudgedView):
     published: list[PublishedScores]
 
 
-class DatasetFigure(FigureConfig):
+class DatasetFigure(FigureConfig, OfDataset):
     """What the figure of the dataset reads, with the paper's shares where they are of this dataset."""
 
-    dataset: Name
     shares: list[PublishedShare]

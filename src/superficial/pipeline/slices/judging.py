@@ -149,6 +149,7 @@ def pairwise_table(run: Experiment, _: str) -> PairwiseTable:
     return PairwiseTable(
         **settings.stats.intervals,
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         judge=judge_title(settings.judge),
         asked=[judge_title(run.judge(name)) for name in comparing(run)],
         scored=bool(scoring(run, beside=False)),
@@ -162,6 +163,7 @@ def cases(run: Experiment, _: str) -> CasesTable:
     settings = run.settings
     return CasesTable(
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         judge=judge_title(settings.judge),
         comparisons=list(comparisons(run).values()) if scoring(run, beside=False) else [],
         cases=settings.pairwise.cases,

@@ -135,6 +135,7 @@ def judged_view(run: Experiment) -> schema.JudgedView:
         ]
     return schema.JudgedView(
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         confidence=settings.stats.confidence,
         na_as_five=settings.na_as_five,
         judge=judge,
@@ -182,7 +183,10 @@ SLICES: Mapping[str, Slice] = {
         **dict(judged_view(run)), published=run.settings.reference.scores
     ),
     "dataset_figure": lambda run, _: schema.DatasetFigure(
-        **dict(run.settings.figure), dataset=run.settings.dataset.name, shares=run.settings.reference.shares
+        **dict(run.settings.figure),
+        dataset=run.settings.dataset.name,
+        dataset_title=run.dataset_title,
+        shares=run.settings.reference.shares,
     ),
     "model": lambda run, name: run.model(name),
     "data": lambda run, name: run.dataset(name),

@@ -82,6 +82,7 @@ def _view(run: Experiment, systems: list[tuple[str, str]]) -> ResponsesView:
     settings = run.settings
     return ResponsesView(
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         confidence=settings.stats.confidence,
         max_new_tokens=settings.generate.max_new_tokens,
         systems=shown,

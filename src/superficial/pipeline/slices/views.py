@@ -16,7 +16,9 @@ def figure(run: Experiment, _: str) -> schema.FigureStage:
     return schema.FigureStage(
         **dict(settings.figure),
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         context=settings.context.name,
+        context_title=settings.context.title,
         confidence=settings.stats.confidence,
         pairs=titles(run),
     )
@@ -40,7 +42,12 @@ def definitions_table(run: Experiment, _: str) -> schema.DefinitionsTable:
     """Intervals, and which results the table shows."""
     settings = run.settings
     return schema.DefinitionsTable(
-        **settings.stats.intervals, dataset=settings.dataset.name, context=settings.context.name, pairs=titles(run)
+        **settings.stats.intervals,
+        dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
+        context=settings.context.name,
+        context_title=settings.context.title,
+        pairs=titles(run),
     )
 
 
@@ -49,6 +56,7 @@ def pairs_table(run: Experiment) -> dict[str, Any]:
     settings = run.settings
     return {
         "dataset": settings.dataset.name,
+        "dataset_title": run.dataset_title,
         "context": settings.context.name,
         "confidence": settings.stats.confidence,
         "min_examples": settings.figure.min_examples,

@@ -59,11 +59,11 @@ def write_pages(cfg: CasesTable, found: Sequence[tuple[Comparison, Sequence[Case
                 shown = {"case": case, "points": minus(f"{case.gap:+.2f}"), "page": page_name(number)}
                 part["cases"].append(shown)
                 text = pages.get_template("case.html").render(
-                    shown, root="", number=number, count=count, judge=cfg.judge, dataset=cfg.dataset,
+                    shown, root="", number=number, count=count, judge=cfg.judge, dataset=cfg.data,
                     previous=page_name(number - 1) if number > 1 else "",
                     next=page_name(number + 1) if number < count else "",
                 )  # fmt: skip
                 write_page(site / page_name(number), text)
             parts.append(part)
-        text = pages.get_template("cases.html").render(root="", parts=parts, judge=cfg.judge, dataset=cfg.dataset)
+        text = pages.get_template("cases.html").render(root="", parts=parts, judge=cfg.judge, dataset=cfg.data)
         write_page(site / "index.html", text)

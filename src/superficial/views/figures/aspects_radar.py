@@ -11,7 +11,7 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import JudgedFigure, RuntimeConfig
 from superficial.judging.scores.statistics import AVERAGE, SIX, WORDS
 from superficial.views.figures.radar import draw_radar, grouped, handles
-from superficial.views.figures.style import WIDTH, interval, save, set_style, shorten, wrap
+from superficial.views.figures.style import interval, save, set_style, shorten, width
 from superficial.views.tables.scores import judge_note, measured
 from superficial.views.view import View
 
@@ -26,7 +26,8 @@ VIEW = View(
     needs="scores",
 )
 
-HEIGHT = 3.3  # inches of a panel with a few systems
+HEIGHT, SIDE = (2.75, 2.9), (1.75, 2.3)  # inches of a panel with a few systems, and of its radar, by columns
+ENTRY = 0.3  # inches of a system in the legend
 Systems = dict[tuple[str, str], pd.DataFrame]  # rows by system and judge
 
 
@@ -40,19 +41,20 @@ def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -
         (str(system), str(judge)): rows for (system, judge), rows in scored.groupby(["system", "judge"], sort=False)
     }
     panels = grouped(cfg, list(systems))
-    heights = [max(HEIGHT, 0.3 * len(keys) + 1.0) for _, keys in panels]
-    figure = plt.figure(figsize=(WIDTH, sum(heights)))
+    beside = cfg.columns == 2  # the legend
+    least, lines = HEIGHT[cfg.columns - 1], [ENTRY * len(keys) + (0.3 if title else 0.1) for title, keys in panels]
+    heights = [max(least, line) if beside else least + line for line in lines]
+    figure = plt.figure(figsize=(width(cfg), sum(heights)))
     top = sum(heights)
     for height, (title, keys) in zip(heights, panels, strict=True):
         _draw(figure, cfg, title, {key: systems[key] for key in keys}, (top - height, height))
         top -= height
-    note = (
-        f"Data: {cfg.dataset}. {judge_note(cfg)} Scores 1..5; whiskers: {interval(cfg)}, bootstrap over instructions; "
-        f"hollow: fewer than {cfg.min_examples} instructions. Unscored answers count nowhere."
-    )
-    figure.text(0.01, -0.1 / sum(heights), "\n".join(wrap(note, 135)), fontsize=6.8, va="top")
-    figure.suptitle("Mean score by aspect (instructions scored)", x=0.01, y=1.0, ha="left", va="top", fontsize=8.5)
-    save(figure, table, out, cfg, started)
+    told = [
+        f"Data: {cfg.data}. {judge_note(cfg)}",
+        f"In brackets: instructions that were scored. Whiskers and square brackets: {interval(cfg)}s, bootstrap over "
+        f"instructions; hollow: fewer than {cfg.min_examples} instructions. Unscored answers count nowhere.",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _draw(
@@ -63,11 +65,14 @@ def _draw(
     place: tuple[float, float],
 ) -> None:
     """A radar and its legend; `place` is bottom and height, inches."""
-    whole = figure.get_figheight()
+    across, whole = figure.get_size_inches()
     bottom, height = place
-    side = 2.44  # inches
-    middle = bottom + 0.45 * height
-    axis = figure.add_axes((0.06, (middle - side / 2) / whole, 0.4, side / whole), projection="polar")
+    side, beside = SIDE[cfg.columns - 1], cfg.columns == 2
+    centre = 1.86 if beside else across / 2  # inches from the left
+    middle = bottom + height / 2 if beside else bottom + height - HEIGHT[0] / 2
+    inches = (centre - side / 2, middle - side / 2, side, side)
+    box = [inch / of for inch, of in zip(inches, (across, whole) * 2, strict=True)]
+    axis = figure.add_axes((box[0], box[1], box[2], box[3]), projection="polar")
     rows = {key: found.set_index("aspect") for key, found in systems.items()}
     most = pd.concat(list(systems.values())).groupby("aspect")["n"].max() if systems else pd.Series(dtype=float)
     spokes = [aspect for aspect in SIX if aspect in most.index]
@@ -75,7 +80,8 @@ def _draw(
     draw_radar(axis, spokes, labels, list(rows.values()), cfg.min_examples)  # type: ignore[arg-type]
     names = [_entry(system, judge, found, cfg) for (system, judge), found in rows.items()]
     figure.legend(
-        handles(len(rows)), names, loc="center left", bbox_to_anchor=(0.53, middle / whole), frameon=False, fontsize=7,
+        handles(len(rows)), names, loc="center left" if beside else "lower left", frameon=False, fontsize=7,
+        bbox_to_anchor=(3.7 / across, middle / whole) if beside else (0, bottom / whole),
         title=title, title_fontproperties={"size": 7.5, "weight": "bold"}, alignment="left",
     )  # fmt: skip
 
@@ -89,4 +95,4 @@ def _entry(system: str, judge: str, rows: pd.DataFrame, cfg: JudgedFigure) -> st
         average = f"average {mean['mean']:.2f} [{mean['ci_low']:.2f}, {mean['ci_high']:.2f}]"
     else:
         average = "no average: not all six aspects"
-    return f"{shorten(system + who, 56)}\n{average}; {unscored} unscored"
+    return f"{shorten(system + who, 48)}\n{average}; {unscored} unscored"

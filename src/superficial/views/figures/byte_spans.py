@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import LINES, WIDTH, colours, interval, percent, save, set_style
+from superficial.views.figures.style import LINES, colours, interval, percent, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -26,7 +27,7 @@ VIEW = View(
 )
 
 SIDES = {"base_bits": ("base", LINES[0], "o"), "aligned_bits": ("aligned", LINES[1], "D")}
-WIDTHS = {"width_ratios": [1, 1, 1.25]}
+RATIOS = (1, 1, 1.25)  # of the widths of panels
 OTHERS = {"same token, rank not exact": "#BDBDBD", "not one and the same token": "#E6E6E6"}
 UNITS = ("spans", "bytes", "base tokens", "aligned tokens")
 ROOM = 0.06  # share of a bar in which a number can be read
@@ -38,10 +39,12 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     table = of_pairs(cfg, results, "spans")
     enough = table[table["examples"] >= cfg.min_examples]
-    rows = len(cfg.pairs)
+    rows, (down, across) = len(cfg.pairs), shape(cfg, 3)
     figure, grid = plt.subplots(
-        rows, 3, figsize=(WIDTH, 1.3 + 2.3 * rows), squeeze=False, layout="constrained", gridspec_kw=WIDTHS
-    )
+        rows * down, across, figsize=(width(cfg), 0.3 + 2.3 * rows * down), squeeze=False, layout="constrained",
+        width_ratios=RATIOS[:across],
+    )  # fmt: skip
+    grid = grid.reshape(rows, 3)
     for axes, pair in zip(grid, cfg.pairs, strict=True):
         mine = enough[enough["pair"] == pair.name]
         if not ((mine["measure"] == "valid") & (mine["of"] == "spans")).any():
@@ -55,11 +58,17 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
             axes[0].set_ylabel(f"{pair.title}\nbits per byte")
     for axis in grid[-1][:2]:
         axis.set_xlabel("byte at which the span starts")
-    figure.suptitle(_title(cfg, table), x=0.01, ha="left", fontsize=8.5)
     handles, labels = grid[0][2].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=5, columnspacing=1.2)
-    save(figure, enough, out, cfg, started)
+        figure.legend(
+            handles,
+            labels,
+            frameon=False,
+            loc="outside lower center",
+            ncols=5 if cfg.columns == 2 else 2,
+            columnspacing=1.2,
+        )
+    save(figure, enough, out, cfg, started, VIEW, _told(cfg, table))
 
 
 def _by_position(axis: Axes, rows: pd.DataFrame) -> pd.DataFrame:
@@ -154,18 +163,17 @@ def _values(rows: pd.DataFrame, measure: str, of: str) -> tuple[float, float, fl
     return float(one["value"]), float(one["low"]), float(one["high"])
 
 
-def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
+def _told(cfg: FigureStage, table: pd.DataFrame) -> list[str]:
     whole = table[table["measure"] == "compared"]
     n = " and ".join(map(str, whole["examples"]))
     left = " and ".join(f"{100 * (1 - value):.1f}" for value in whole["value"])
-    return (
-        "The aligned model's responses by spans of bytes: cut where a token ends under both tokenizers.\n"
-        f"{'; '.join(pair.title for pair in cfg.pairs)}.\n"
-        f"Data: {cfg.dataset}, n = {n} responses; base context: {cfg.context}; left out: bins that under "
-        f"{cfg.min_examples} responses reach.\n"
-        "Log-probabilities are those of one tokenization each, so lower bounds. "
-        f"Not compared: {left} % of aligned tokens.\n"
+    return [
+        "A span ends where a token ends under both tokenizers.",
+        f"{'; '.join(pair.title for pair in cfg.pairs)}: n = {n} responses.",
+        data(cfg),
+        f"Left out: bins that fewer than {cfg.min_examples} responses reach. Log-probabilities are those of one "
+        f"tokenization each, so lower bounds. Not compared: {left} % of aligned tokens.",
         "A rank is exact where a span is one and the same token to both, and both have every candidate above it: "
-        "rarely\nfor deep ranks, so that shares of the exact ones lean to unshifted. "
-        f"{interval(cfg).capitalize()}s: bootstrap over examples."
-    )
+        "rarely for deep ranks, so that shares of the exact ones lean to unshifted.",
+        f"{interval(cfg).capitalize()}s: bootstrap over responses.",
+    ]

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from superficial.config.schema import CausalFigure, RuntimeConfig
 from superficial.probes.causal.quality import SCORES
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, wrap
+from superficial.views.figures.style import LINES, interval, save, set_style, shape, width
 from superficial.views.view import View
 
 VIEW = View(
@@ -58,12 +58,16 @@ def run(cfg: CausalFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
     set_style()
     table = of_pairs(cfg, results, "causal")
     enough = table[(table["examples"] >= cfg.min_examples) & table["mean"].notna()]
-    rows = 2 * len(cfg.pairs)
-    figure, grid = plt.subplots(rows, 3, figsize=(WIDTH, 1.2 + 2.3 * rows), squeeze=False, layout="constrained")
+    down, across = shape(cfg, 3)
+    rows = 2 * len(cfg.pairs) * down
+    figure, grid = plt.subplots(
+        rows, across, figsize=(width(cfg), 0.6 + 2.2 * rows), squeeze=False, layout="constrained"
+    )
+    grid = grid.reshape(-1, 3)
     for index, pair in enumerate(cfg.pairs):
         mine, drawn = (found[found["pair"] == pair.name] for found in (table, enough))
         above, below = grid[2 * index : 2 * index + 2]
-        _agreement(above, drawn, table["window"].max())
+        _agreement(above, drawn, table["window"].max(), stacked=across == 1)
         above[0].set_ylabel("ROUGE-L (F1 over words)")
         if len(cfg.pairs) > 1:
             above[0].set_title(f"{pair.title}\n{AGREEMENT[0][-1]}", loc="left")
@@ -71,23 +75,24 @@ def run(cfg: CausalFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
             _say(above[0], f"Too few examples to draw:\nfewer than {cfg.min_examples}.")
         _quality(below, mine, drawn, cfg)
         below[0].set_ylabel("judged score, 1 to 5")
-    figure.suptitle("\n".join(wrap(_title(cfg, table), 114)), x=0.01, ha="left", fontsize=8.5)
     handles = {
         label: handle for axis in grid.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     if handles:
-        figure.legend(list(handles.values()), list(handles), frameon=False, loc="outside lower center", ncols=2)
-    save(figure, enough, out, cfg, started)
+        figure.legend(
+            list(handles.values()), list(handles), frameon=False, loc="outside lower center", ncols=cfg.columns
+        )
+    save(figure, enough, out, cfg, started, VIEW, [_told(cfg, table)])
 
 
-def _agreement(panels: list[Axes], drawn: pd.DataFrame, window: int) -> None:
+def _agreement(panels: list[Axes], drawn: pd.DataFrame, window: int, *, stacked: bool) -> None:
     for axis, (across, up, title) in zip(panels, AGREEMENT, strict=True):
         _draw(axis, drawn, across, up)
         axis.set_title(title, loc="left")
         axis.set_xlabel(ACROSS[across])
         axis.set_xlim(-0.03 * window, 1.03 * window)
         axis.set_ylim(-0.02, 1.04)
-        axis.tick_params(labelleft=axis is panels[0])
+        axis.tick_params(labelleft=stacked or axis is panels[0])
 
 
 def _quality(panels: list[Axes], mine: pd.DataFrame, drawn: pd.DataFrame, cfg: CausalFigure) -> None:
@@ -146,13 +151,13 @@ def _draw(axis: Axes, found: pd.DataFrame, x: str, y: str) -> None:
     axis.grid(linewidth=0.4, color="#DDDDDD")
 
 
-def _title(cfg: CausalFigure, table: pd.DataFrame) -> str:
+def _told(cfg: CausalFigure, table: pd.DataFrame) -> str:
     n, window = table["examples"].max(), table["window"].max()
     text = (
         f"Both models decode greedily in lock-step, each in its own context, {window} tokens at most; one drives. "
         "Swapped: the other one's token is taken, which may be the same. Shifted: the aligned model's choice has a "
-        f"base rank above 3. Data: {cfg.dataset}, n = {n} instructions; base context: {cfg.context}. Means a response, "
-        f"{interval(cfg)}s (bootstrap over examples). "
+        f"base rank above 3. Data: {cfg.data}, n = {n} instructions; context of the base: {cfg.base_context}. Means a "
+        f"response, {interval(cfg)}s (bootstrap over examples). "
     )
     judged = table[table["measure"].isin(SCORES)]
     if judged.empty:

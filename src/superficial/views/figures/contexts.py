@@ -49,7 +49,7 @@ def legend(figure: Figure, cfg: ContextsFigure, shown: Iterable[str]) -> None:
     """Title and colour of the contexts in `shown`, below all panels."""
     colour, title = colours(cfg), names(cfg)
     handles = [Line2D([], [], color=colour[name], label=title[name]) for name in shown]
-    figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=min(len(handles), 5))
+    figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=min(len(handles), 2 * cfg.columns))
 
 
 def percent_axis(axis: Axes, which: str) -> None:

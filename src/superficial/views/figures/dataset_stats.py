@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from superficial.artifacts.table import read_table
 from superficial.config.schema import DatasetFigure, RuntimeConfig
 from superficial.data.instruction import TASKS, TOPICS
-from superficial.views.figures.style import LINES, WIDTH, save, set_style, shorten
+from superficial.views.figures.style import LINES, save, set_style, shape, shorten, width
+from superficial.views.notes.names import group_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -40,16 +41,22 @@ def run(cfg: DatasetFigure, runtime: RuntimeConfig, *, data: Path, out: Path) ->
     keys = zip(table["grouping"], table["group"], strict=True)
     table["published_percent"] = [printed.get((str(grouping), str(group))) for grouping, group in keys]
     tallest = int(table["grouping"].value_counts().max())
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.22 * tallest + 1.1), layout="constrained")
-    for axis, grouping in zip(axes, PANELS.values(), strict=True):
-        _draw(axis, table[table["grouping"] == grouping], grouping, _regular_subsets(instructions), tallest)
+    rows, columns = shape(cfg, 3)
+    counts = [int((table["grouping"] == grouping).sum()) for grouping in PANELS.values()]
+    heights = [0.22 * (tallest if rows == 1 else count) + 0.75 for count in counts[:rows]]  # inches
+    size = (width(cfg), sum(heights))
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", height_ratios=heights)
+    for axis, grouping, count in zip(axes, PANELS.values(), counts, strict=True):
+        shown = tallest if rows == 1 else count
+        _draw(axis, table[table["grouping"] == grouping], grouping, _regular_subsets(instructions), shown)
     regular = int((instructions["category"] == "regular").sum())
-    mark = " Black marks: Lin et al. 2024." if printed else ""
-    figure.suptitle(
-        f"{cfg.dataset}: {len(instructions):,} instructions, {regular:,} regular, {len(instructions) - regular:,} for "
-        f"safety. Counts of the whole dataset: no intervals.{mark}", x=0.01, ha="left", fontsize=8,
-    )  # fmt: skip
-    save(figure, table, out, cfg, started)
+    told = [
+        f"Data: {cfg.data}, {len(instructions):,} instructions, {regular:,} regular, {len(instructions) - regular:,} "
+        "for safety. In brackets: counts. The whole dataset is counted, so there are no intervals.",
+        "Grey: subsets that are there for safety alone.",
+        "Black marks: what Lin et al. (2024) print." if printed else "",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def shares(data: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +83,7 @@ def _regular_subsets(data: pd.DataFrame) -> set[str]:
 def _draw(axis: Axes, rows: pd.DataFrame, grouping: str, regular: set[str], rows_shown: int) -> None:
     total = int(rows["of"].max()) if len(rows) else 0
     unit = "instructions" if grouping == "subset" else "tag assignments"
-    axis.set_title(f"{grouping}, n = {total:,}", loc="left")
+    axis.set_title(f"by {grouping}, n = {total:,}", loc="left")
     widest = max(rows["percent"].max(), 1.0)
     for at, row in enumerate(rows.to_dict("records")):
         paint = SAFETY if grouping == "subset" and row["group"] not in regular else LINES[0]
@@ -89,8 +96,8 @@ def _draw(axis: Axes, rows: pd.DataFrame, grouping: str, regular: set[str], rows
                 [row["published_percent"]] * 2, [at - 0.42, at + 0.42], color="black", linewidth=1.4,
                 solid_capstyle="butt",
             )  # fmt: skip
-    axis.set_yticks(range(len(rows)), [shorten(str(group), 26) for group in rows["group"]])
+    axis.set_yticks(range(len(rows)), [shorten(group_name(str(group)), 26) for group in rows["group"]])
     axis.set_ylim(rows_shown - 0.4, -0.6)
     axis.set_xlim(0, 1.42 * widest)
-    axis.set_xlabel(f"% of {unit}" + ("; grey: safety alone" if grouping == "subset" else ""))
+    axis.set_xlabel(f"% of {unit}")
     axis.tick_params(axis="y", length=0)

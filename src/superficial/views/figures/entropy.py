@@ -15,7 +15,8 @@ from superficial.probes.contexts.entropy import EDGES, SURE, TENTHS
 from superficial.probes.contexts.grouping import WIDTH as BIN
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.contexts import Part, colours, legend, names, parts_of, percent_axis, rows_of
-from superficial.views.figures.style import WIDTH, interval, percent, save, set_style, wrap
+from superficial.views.figures.style import interval, percent, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -30,7 +31,6 @@ VIEW = View(
 )
 
 DASHED = (0, (4, 2))
-LINE = 118  # characters of the title's lines
 
 
 def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
@@ -39,19 +39,18 @@ def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path
     set_style()
     table = of_pairs(cfg, results, "entropy")
     table.loc[table["examples"] < cfg.min_examples, ["value", "low", "high"]] = np.nan
-    title = "\n".join(_title(cfg, table))
-    figure = plt.figure(figsize=(WIDTH, 0.6 + 0.15 * title.count("\n") + 4.6 * len(cfg.pairs)), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
+    high = 4.6 if cfg.columns == 2 else 6.8  # inches
+    figure = plt.figure(figsize=(width(cfg), 0.3 + high * len(cfg.pairs)), layout="constrained")
     for part, pair in zip(parts_of(figure, cfg), cfg.pairs, strict=True):
         _draw_pair(part, cfg, table[table["pair"] == pair.name])
     legend(figure, cfg, names(cfg))
-    save(figure, table, out, cfg, started)
+    save(figure, table, out, cfg, started, VIEW, _told(cfg, table))
 
 
 def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame) -> None:
-    above, below = rows_of(part, [1, 1.25])
+    above, below = rows_of(part, [1, 1.25 if cfg.columns == 2 else 2.4])
     _by_position(above.subplots(), cfg, table[table["view"] == "position"])
-    left, right = below.subplots(1, 2)
+    left, right = below.subplots(*shape(cfg, 2))
     own = table[table["context"] == cfg.contexts[0].name]
     _by_entropy(left, cfg, own[own["view"] == "entropy"])
     _calibration(right, cfg, table[table["view"] == "calibration"])
@@ -64,7 +63,7 @@ def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
         middle = rows["bin"] + BIN / 2 - 0.5
         axis.plot(middle, rows["value"], color=colour, linewidth=1.2)
         axis.fill_between(middle, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
-    axis.set_title("Entropy and branching factor along the response", loc="left")
+    axis.set_title("Entropy along the response", loc="left")
     axis.set_xlabel(f"position in the response (tokens; means over {BIN})")
     axis.set_ylabel("entropy, nats")
     axis.set_ylim(bottom=0)
@@ -100,7 +99,7 @@ def _by_entropy(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
     axis.set_xlim(-0.7, len(EDGES) - 0.3)
     axis.set_ylim(0, 1.12)
     axis.set_title("Shifted tokens (%)", loc="left")
-    axis.set_xlabel(f"entropy of the base, nats ({names(cfg)[cfg.contexts[0].name]}; above: tokens)")
+    axis.set_xlabel("entropy of the base, nats")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9))
     _frame(axis)
 
@@ -119,8 +118,8 @@ def _calibration(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
             _counts(axis, taken.index + 0.5 / TENTHS, taken, cfg)
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1.12)
-    axis.set_title("The base's first choice is the response's token (%)", loc="left")
-    axis.set_xlabel(f"its probability, % (above: tokens, {names(cfg)[cfg.contexts[0].name]})")
+    axis.set_title("First choice is the response's token (%)", loc="left")
+    axis.set_xlabel("probability of the base's first choice, %")
     percent_axis(axis, "x")
     _frame(axis)
 
@@ -129,7 +128,7 @@ def _counts(axis: Axes, places: "pd.Series[float]", rows: pd.DataFrame, cfg: Con
     """The number of tokens above every bin; in grey where too few responses stand behind it."""
     for place, row in zip(places, rows.itertuples(), strict=True):
         colour = "0.6" if row.examples < cfg.min_examples else "0.2"
-        axis.text(place, 1.06, f"{row.tokens:,}", ha="center", va="center", fontsize=5.8, color=colour)
+        axis.text(place, 1.06, f"{row.tokens:,}", ha="center", va="center", fontsize=6, color=colour)
 
 
 def _frame(axis: Axes) -> None:
@@ -139,8 +138,8 @@ def _frame(axis: Axes) -> None:
     axis.set_axisbelow(True)
 
 
-def _title(cfg: ContextsFigure, table: pd.DataFrame) -> list[str]:
-    lines = [f"Is a shift a coin flip or a change of mind? Data: {cfg.dataset}; shifts under: {cfg.contexts[0].title}."]
+def _told(cfg: ContextsFigure, table: pd.DataFrame) -> list[str]:
+    lines = [data(cfg)]
     for pair in cfg.pairs:
         rows = table[(table["pair"] == pair.name) & (table["context"] == cfg.contexts[0].name)]
         own = rows[rows["view"] == "all"].set_index("measure")
@@ -152,10 +151,11 @@ def _title(cfg: ContextsFigure, table: pd.DataFrame) -> list[str]:
         lines.append(f"Of the shifted tokens {_share(own.loc['sure'])} stand {sure}.")
     lines.append(
         f"Brackets, bars and bands: {interval(cfg)}s, bootstrap over responses; of fewer than {cfg.min_examples} "
-        "responses: a grey count, no point. Branching factor: exp(mean entropy). Responses are greedy: a first choice "
-        "may well be taken more often than its probability says."
+        f"responses: a grey count, no point. Above the points: tokens, under {cfg.contexts[0].title}. "
+        "Branching factor: exp(mean entropy). Responses are greedy: a first choice may well be taken more often than "
+        "its probability says."
     )
-    return [part for line in lines for part in wrap(line, LINE)]
+    return lines
 
 
 def _share(row: "pd.Series[float]") -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from superficial.artifacts.markup import minus
 from superficial.artifacts.table import read_table
 from superficial.config.schema import RuntimeConfig, TrustFigure
-from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, shorten, wrap
+from superficial.views.figures.style import EDGE, LINES, interval, save, set_style, shorten, width
 from superficial.views.view import View
 
 VIEW = View(
@@ -29,6 +29,8 @@ VIEW = View(
 )
 
 GOOD, BAD = LINES[0], LINES[1]
+AXES = ((1.05, 1.05), (1.36, 0.9))  # inches: from the left of a panel to its axis, and how wide that is
+ROW, HEAD, FOOT, SECOND = 0.36, 0.3, 0.4, 3.5  # inches; the second panel starts there, or below the first
 # Measure -> label, and the value that a good judge has, if there is one.
 SHARES = {
     "unscored": ("without a score", 0.0),
@@ -47,20 +49,34 @@ def run(cfg: TrustFigure, runtime: RuntimeConfig, *, trust: Path, out: Path) -> 
     table = read_table(trust).fillna({"variant": ""})
     shifts = table[table["measure"] == "shift"]
     shares = table[table["measure"].isin(SHARES)]
-    rows = max(len(shifts), len(shares), 3)
-    figure = plt.figure(figsize=(WIDTH, 1.25 + 0.36 * rows))
-    top, bottom = 1 - 0.5 / figure.get_figheight(), 0.42 / figure.get_figheight()
-    left = figure.add_axes((0.155, bottom, 0.2, top - bottom))
-    right = figure.add_axes((0.715, bottom, 0.13, top - bottom))
-    _draw_shifts(left, shifts, table[table["measure"] == "moved"].set_index("variant"))
-    _draw_shares(right, shares)
-    figure.suptitle(f"How far to trust the judge: {cfg.judge.title}", x=0.01, y=0.995, ha="left", fontsize=8.5)
-    figure.text(0.01, -0.01, "\n".join(wrap(_note(cfg), 135)), fontsize=6.8, va="top")
-    save(figure, table, out, cfg, started)
+    first, second = _panels(cfg, len(shifts), len(shares))
+    _draw_shifts(first, shifts, table[table["measure"] == "moved"].set_index("variant"))
+    _draw_shares(second, shares)
+    save(first.figure, table, out, cfg, started, VIEW, _told(cfg))  # type: ignore[arg-type]
+
+
+def _panels(cfg: TrustFigure, *rows: int) -> list[Axes]:
+    """Two axes with room for so many rows: beside each other across a page, one below the other in one column."""
+    beside = cfg.columns == 2
+    heights = [ROW * max(*rows, 3)] * 2 if beside else [ROW * max(count, 3) for count in rows]
+    panels = [HEAD + height + FOOT for height in heights]
+    across, whole = width(cfg), panels[0] if beside else sum(panels)
+    figure, found, top = plt.figure(figsize=(across, whole)), [], whole
+    for at, (left, wide) in enumerate(AXES):
+        corner = (left + SECOND * at * beside) / across, (top - HEAD - heights[at]) / whole
+        found.append(figure.add_axes((*corner, wide / across, heights[at] / whole)))
+        top -= 0 if beside else panels[0]
+    return found
+
+
+def _name(axis: Axes, title: str, place: int) -> None:
+    """The title of a panel, at its left edge."""
+    left, wide = AXES[place]
+    axis.set_title(title, loc="left", x=(EDGE - left) / wide)
 
 
 def _draw_shifts(axis: Axes, shifts: pd.DataFrame, moved: pd.DataFrame) -> None:
-    axis.set_title("Change of score by what is added", loc="left", x=-0.72)
+    _name(axis, "Change of score by what is added", 0)
     if shifts.empty:
         _nothing(axis, "no response was judged again")
         return
@@ -74,12 +90,12 @@ def _draw_shifts(axis: Axes, shifts: pd.DataFrame, moved: pd.DataFrame) -> None:
     axis.axvline(0, color="0.4", linewidth=0.7)
     reach = max(0.2, 1.1 * np.nanmax(np.abs(shifts[["low", "high"]].to_numpy(float)), initial=0))
     axis.set_xlim(-reach, reach)
-    _rows(axis, [textwrap.fill(shorten(name, 40), 20) for name in shifts["variant"]])
+    _rows(axis, [textwrap.fill(shorten(name, 40), 18) for name in shifts["variant"]])
     axis.set_xlabel("points of 1..5")
 
 
 def _draw_shares(axis: Axes, shares: pd.DataFrame) -> None:
-    axis.set_title("What it does by itself and beside others", loc="left", x=-1.05)
+    _name(axis, "By itself and beside others", 1)
     if shares.empty:
         _nothing(axis, "nothing was measured")
         return
@@ -95,7 +111,7 @@ def _draw_shares(axis: Axes, shares: pd.DataFrame) -> None:
         text = "not known" if np.isnan(row["value"]) else text
         text += f"\nn {row['n']:.0f}"
         axis.annotate(text, (1.06, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.6)
-        labels.append(textwrap.fill(label.format(row["variant"]), 24))
+        labels.append(textwrap.fill(label.format(row["variant"]), 22))
     axis.set_xlim(min(0, np.nanmin(shares["low"], initial=0)) - 0.03, 1.03)  # a kappa may be below 0
     axis.set_xticks([0, 0.5, 1])
     axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
@@ -129,12 +145,13 @@ def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def _note(cfg: TrustFigure) -> str:
+def _told(cfg: TrustFigure) -> list[str]:
     whose = "the aligned model" if cfg.systems else "one system"
-    return (
-        f"{cfg.judge.caveat.strip()} Data: {cfg.dataset}. Left: responses of {whose} judged again, unchanged "
-        "or with a line break or sentence after them that makes none of them better; the sentences stand in "
-        f"resources/judging/canaries.yaml. Whiskers: {interval(cfg)}s, bootstrap over responses; n: scores or "
-        "verdicts. Moved: by half a point or more. Blue bars: where a judge without fault stands; half of the verdicts "
-        "for the response shown first is no bias."
-    ).strip()
+    return [
+        f"Judge: {cfg.judge.title}. {cfg.judge.caveat.strip()}",
+        f"Data: {cfg.data}. Change of score: responses of {whose} judged again, unchanged or with a line break or "
+        "sentence after them that makes none of them better; the sentences stand in resources/judging/canaries.yaml. "
+        f"Whiskers and brackets: {interval(cfg)}s, bootstrap over responses; n: scores or verdicts. Moved: by half a "
+        "point or more. Blue bars: where a judge without fault stands; half of the verdicts for the response shown "
+        "first is no bias.",
+    ]

@@ -34,7 +34,7 @@ REMEDY = 'pip install "superficial[fonts]", or install fonts-noto'
 def dress(figure: Figure) -> list[str]:
     """Give every text of `figure` the fonts that its letters need; returns the scripts that no font has.
 
-    A letter without a font becomes a box, and a line below the figure says so.
+    A letter without a font becomes a box.
     """
     lost: set[str] = set()
     for axes in figure.get_axes():
@@ -51,13 +51,12 @@ def dress(figure: Figure) -> list[str]:
         lost |= {script(char) for char in shown if not _anywhere(char, own[0])}
         text.set_text(_boxed(shown, own[0]))
         text.set_fontfamily([*own, *families(shown, own[0])])
-    if lost:
-        figure.canvas.draw()
-        box = figure.get_tightbbox()
-        below = (box.y0 - 0.06) / figure.get_size_inches()[1]
-        note = f"{MISSING}: no font here for {', '.join(sorted(lost))}. {REMEDY}."
-        figure.text(0, below, note, va="top", fontsize=6.5, family=PLAIN)
     return sorted(lost)
+
+
+def boxes(lost: Iterable[str]) -> str:
+    """What boxes in a figure stand for."""
+    return f"{MISSING}: no font here for {', '.join(lost)}. {REMEDY}."
 
 
 def families(text: Iterable[str], own: str = PLAIN) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from superficial.artifacts.table import read_table
 from superficial.config.schema import FailuresFigure, RuntimeConfig
 from superficial.judging.responses.failures import FAILURES
-from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style, shorten, wrap
+from superficial.views.figures.style import EDGE, interval, pair_colour, save, set_style, shorten, width
 from superficial.views.notes.responses import TITLES, decoding, failures, instructions
 from superficial.views.tables.responses import titled
 from superficial.views.view import View
@@ -24,9 +24,10 @@ VIEW = View(
 )
 
 SHOWN = (*FAILURES, "fails")
-LABELS = 1.5  # inches, left of the panels
+LABELS = 1.45  # inches, left of the panels
 GAP = 0.17  # inches between panels
 ROW = 0.31  # inches: the numbers above, the bar below
+NUMBERS, LOW = 0.75, 0.19  # inches: in one column the numbers stand beside the bar, and the row is so low
 
 
 def run(cfg: FailuresFigure, runtime: RuntimeConfig, *, stats: Path, out: Path) -> None:
@@ -36,25 +37,31 @@ def run(cfg: FailuresFigure, runtime: RuntimeConfig, *, stats: Path, out: Path) 
     table = titled(read_table(stats), cfg)
     table = table[table["measure"].isin(SHOWN)].reset_index(drop=True)
     rows = _rows(cfg)
-    last = max(rows.values()) + 1
-    head, foot = 0.44, 0.42  # inches
-    height = head + ROW * last + foot
-    figure = plt.figure(figsize=(WIDTH, height))
-    width = (WIDTH - LABELS - GAP * (len(SHOWN) - 1)) / len(SHOWN)
+    last, beside = max(rows.values()) + 1, cfg.columns == 2
+    foot, high = 0.42, (ROW if beside else LOW) * last  # inches
+    across, height = width(cfg), foot + (high + 0.2 if beside else (high + 0.25) * len(SHOWN))
+    wide = across - LABELS - NUMBERS
+    if beside:
+        wide = (across - 2 * EDGE - LABELS - GAP * (len(SHOWN) - 1)) / len(SHOWN)
+    figure = plt.figure(figsize=(across, height))
     for index, measure in enumerate(SHOWN):
-        left = (LABELS + index * (width + GAP)) / WIDTH
-        axis = figure.add_axes((left, foot / height, width / WIDTH, ROW * last / height))
+        left = LABELS + (index * (wide + GAP) if beside else 0)
+        below = foot + (0 if beside else (len(SHOWN) - 1 - index) * (high + 0.25))
+        axis = figure.add_axes((left / across, below / height, wide / across, high / height))
         _draw(axis, cfg, table[table["measure"] == measure].set_index("system"), rows)
-        axis.set_title(TITLES[measure].removesuffix(", %"), fontsize=8, pad=4, loc="left")
+        axis.set_title(TITLES[measure].removesuffix(", %"), fontsize=7.5, pad=4, loc="left")
         axis.set_ylim(last, 0)
-        if index == 0:
+        if index == 0 or not beside:
             _label(axis, cfg, rows)
-    figure.text((LABELS + WIDTH) / 2 / WIDTH, 0.05 / height, "% of answers", ha="center", va="bottom", fontsize=8)
-    title = f"How methods fail before anybody judges what they say. Data: {cfg.dataset}, {instructions(table)}."
-    figure.text(0.0, 1.0, title, va="top", fontsize=8.5)
-    note = f"{failures(cfg)} {decoding(cfg)} Brackets and whiskers: {interval(cfg)}s, bootstrap over instructions."
-    figure.text(0.0, -0.02, "\n".join(wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
-    save(figure, table, out, cfg, started)
+        if not beside and index < len(SHOWN) - 1:
+            axis.set_xticklabels([])
+    middle = (LABELS + (across if beside else across - NUMBERS)) / 2
+    figure.text(middle / across, 0.05 / height, "% of answers", ha="center", va="bottom", fontsize=8)
+    told = [
+        f"Data: {cfg.data}, {instructions(table)}.",
+        f"{failures(cfg)} {decoding(cfg)} Brackets and whiskers: {interval(cfg)}s, bootstrap over instructions.",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _rows(cfg: FailuresFigure) -> dict[str, float]:
@@ -79,10 +86,11 @@ def _draw(axis: Axes, cfg: FailuresFigure, table: pd.DataFrame, rows: dict[str, 
             continue
         colour = pair_colour(models.index(system.model))
         value, low, high = (100 * found[name] for name in ("mean", "ci_low", "ci_high"))
-        axis.barh(place + 0.66, value, height=0.34, color=colour, alpha=0.55, linewidth=0)
-        axis.hlines(place + 0.66, low, high, color="black", linewidth=1.0)
+        bar, size, number = (0.66, 0.34, (1.5, 0.27)) if cfg.columns == 2 else (0.5, 0.62, (104, 0.5))
+        axis.barh(place + bar, value, height=size, color=colour, alpha=0.55, linewidth=0)
+        axis.hlines(place + bar, low, high, color="black", linewidth=1.0)
         text = f"{value:.0f} [{low:.0f}, {high:.0f}]"
-        axis.text(1.5, place + 0.27, text, va="center", fontsize=6.6)
+        axis.text(number[0], place + number[1], text, va="center", fontsize=6.6)
     axis.set_xlim(0, 100)
     axis.set_xticks([0, 50, 100])
     for label, side in zip(axis.get_xticklabels(), ("left", "center", "right"), strict=True):
@@ -102,7 +110,7 @@ def _label(axis: Axes, cfg: FailuresFigure, rows: dict[str, float]) -> None:
             text = next(system.method for system in cfg.systems if system.name == name)
             text, weight, line = shorten(text, 26), "normal", place + 0.55
         axis.annotate(
-            text, (-LABELS * 72, line), xycoords=("axes points", "data"), va="center", ha="left",
+            text, ((EDGE - LABELS) * 72, line), xycoords=("axes points", "data"), va="center", ha="left",
             fontsize=7.2, weight=weight, annotation_clip=False,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from superficial.artifacts.table import read_table
 from superficial.config.schema import MethodsExample, RuntimeConfig
@@ -15,7 +16,7 @@ from superficial.inference.finish_reason import EOS, LENGTH, STOP
 from superficial.judging.responses.example import pick_example
 from superficial.judging.responses.failures import FAILURES
 from superficial.views.figures.prose import FAMILY, drawable, lines
-from superficial.views.figures.style import WIDTH, save, set_style, shorten, wrap
+from superficial.views.figures.style import EDGE, save, set_style, shorten, width
 from superficial.views.notes.responses import TITLES, decoding
 from superficial.views.view import View
 
@@ -27,10 +28,10 @@ VIEW = View(
     slice="methods_example",
 )
 
-SIZE = 6.4  # points
+SIZE = 6.37  # points
 LINE = 0.117  # inches from line to line
 WORDS, LINES = 120, 34  # of an answer that are shown
-GAP, PAD = 0.12, 0.08  # inches between panels, and inside of them
+GAP, PAD = 0.06, 0.05  # inches between panels, and inside of them
 HEAD = 0.63  # inches of a panel above its text
 DOES_NOT_STOP = TITLES["runs_on"].removesuffix(", %")
 GREY = "0.35"
@@ -51,10 +52,13 @@ def run(
         for system, path in zip(cfg.systems, files, strict=True)
     }
     instruction = str(answered_queries(read_table(data))[example])
-    columns = min(len(cfg.systems), 2 if len(cfg.systems) in (2, 4) else 3)
-    width = (WIDTH - GAP * (columns - 1)) / columns
-    table = _table(cfg, facts[facts["id"] == example].set_index("system"), texts, width - 2 * PAD)
-    _draw(cfg, table, columns, width, instruction, f"Instruction {example}: {why}.", out, started)
+    columns = min(len(cfg.systems), 2 if len(cfg.systems) in (2, 4) else 3) if cfg.columns == 2 else 1
+    wide = (width(cfg) - 2 * EDGE - GAP * (columns - 1)) / columns
+    table = _table(cfg, facts[facts["id"] == example].set_index("system"), texts, wide - 2 * PAD)
+    figure = _draw(cfg, table, columns, wide, instruction)
+    shown = f"Shown: at most {WORDS} words and {LINES} lines, without what a stop rule cut off."
+    told = [f"The instruction is {example}, {why}. Data: {cfg.data}.", f"{shown} {decoding(cfg)}"]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _table(cfg: MethodsExample, facts: pd.DataFrame, texts: dict[str, str], width: float) -> pd.DataFrame:
@@ -84,32 +88,27 @@ def shown(text: str, width: float) -> list[str]:
     return found if len(found) <= LINES else [*found[: LINES - 1], "…"]
 
 
-def _draw(
-    cfg: MethodsExample, table: pd.DataFrame, columns: int, width: float, instruction: str, why: str, out: Path,
-    started: float,
-) -> None:  # fmt: skip
+def _draw(cfg: MethodsExample, table: pd.DataFrame, columns: int, wide: float, instruction: str) -> Figure:
+    across = width(cfg)
     heights = [HEAD + PAD + LINE * max(1, text.count("\n") + 1) for text in table["shown"]]
     rows = [max(heights[at : at + columns]) for at in range(0, len(heights), columns)]
-    query = lines(drawable(instruction), WIDTH, 8)
+    query = lines(drawable(instruction), across - 2 * EDGE, 8)
     query = query if len(query) <= 5 else [*query[:4], "…"]
     top = 0.2 + 0.15 * len(query) + 0.1
     total = top + sum(rows) + GAP * (len(rows) - 1)
-    figure = plt.figure(figsize=(WIDTH, total))
-    figure.text(0, 1, "Query", weight="bold", va="top")
-    figure.text(0, 1 - 0.18 / total, "\n".join(query), va="top", fontsize=8, family=FAMILY, linespacing=1.2)
+    figure = plt.figure(figsize=(across, total))
+    figure.text(EDGE / across, 1, "Query", weight="bold", va="top")
+    figure.text(EDGE / across, 1 - 0.18 / total, "\n".join(query), va="top", fontsize=8, family=FAMILY, linespacing=1.2)
     edge = top
     for index, row in enumerate(table.to_dict("records")):
         place, height = index % columns, rows[index // columns]
         axis = figure.add_axes(
-            (place * (width + GAP) / WIDTH, 1 - (edge + height) / total, width / WIDTH, height / total)
+            ((EDGE + place * (wide + GAP)) / across, 1 - (edge + height) / total, wide / across, height / total)
         )
-        _panel(axis, {str(key): str(value) for key, value in row.items()}, cfg, width, height)
+        _panel(axis, {str(key): str(value) for key, value in row.items()}, cfg, wide, height)
         if place == columns - 1:
             edge += height + GAP
-    shown = f"Shown: at most {WORDS} words and {LINES} lines, without what a stop rule cut off."
-    note = f"{why} Data: {cfg.dataset}. {shown} {decoding(cfg)}"
-    figure.text(0, -0.06 / total, "\n".join(wrap(note, 146)), va="top", fontsize=6.8, linespacing=1.25)
-    save(figure, table, out, cfg, started)
+    return figure
 
 
 def _panel(axis: Axes, row: dict[str, str], cfg: MethodsExample, width: float, height: float) -> None:

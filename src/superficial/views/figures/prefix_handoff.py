@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import WIDTH, frame_panels, interval, pair_colour, save, set_style
+from superficial.views.figures.style import interval, name_curves, pair_colour, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -37,12 +38,14 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     table = of_pairs(cfg, results, "handoff")
     table = table[table["measure"].isin([measure for measure, _ in PANELS])]
     enough = table[table["examples"] >= cfg.min_examples]
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.0), sharex=True, layout="constrained")
+    rows, columns = shape(cfg, 3)
+    size = (width(cfg), 2.4 if rows == 1 else 5.4)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, layout="constrained")
     prefixes = sorted(set(table["k"]))
     for axis, (measure, label) in zip(axes, PANELS, strict=True):
-        rows = enough[enough["measure"] == measure]
+        found = enough[enough["measure"] == measure]
         for index in range(len(cfg.pairs)):
-            _draw_pair(axis, cfg, rows, prefixes, index, 100 if label.endswith("%") else 1)
+            _draw_pair(axis, cfg, found, prefixes, index, 100 if label.endswith("%") else 1)
         axis.set_title(label, loc="left")
         axis.set_xticks(range(len(prefixes)), [str(k) for k in prefixes])
         axis.set_xlim(-0.5, max(len(prefixes), 1) - 0.5)
@@ -50,10 +53,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     highest = max(1.0, axes[0].get_ylim()[1])
     for axis, top in zip(axes, (highest, 1, 100), strict=True):
         axis.set_ylim(-0.02 * top, 1.02 * top)  # points on the edges are whole
-    axes[1].set_xlabel("k: response tokens of the aligned model handed to the base model")
+    axes[1 if rows == 1 else 2].set_xlabel("k: tokens of the response, handed over")
     empty = f"Too few examples to draw\na curve: fewer than {cfg.min_examples}\nregular responses at every k."
-    frame_panels(figure, axes[0], _title(cfg, table), empty)
-    save(figure, enough, out, cfg, started)
+    name_curves(figure, axes[0], empty, ncols=cfg.columns)
+    save(figure, enough, out, cfg, started, VIEW, _told(cfg, table))
 
 
 def _draw_pair(axis: Axes, cfg: FigureStage, rows: pd.DataFrame, prefixes: list[int], index: int, scale: int) -> None:
@@ -76,12 +79,14 @@ def _count(rows: pd.DataFrame) -> str:
     return f"n = {most}" if most == fewest else f"n = {most} to {fewest}"
 
 
-def _title(cfg: FigureStage, table: pd.DataFrame) -> str:
+def _told(cfg: FigureStage, table: pd.DataFrame) -> list[str]:
     window = f"the next {table['window'].max()} tokens" if len(table) else "the next tokens"
     used = f"the first {table['examples'].max()} regular instructions" if len(table) else "no regular instruction"
-    return (
-        f"The base model goes on greedily after k tokens of the aligned response; {window} are compared.\n"
-        f"Data: {cfg.dataset}, {used} (at k: responses longer than k); base context: {cfg.context}.\n"
-        f"Means, {interval(cfg)}s (bootstrap over at least {cfg.min_examples} examples). "
-        "Right: teacher-forced, all positions from k on."
-    )
+    return [
+        f"{'; '.join(pair.title for pair in cfg.pairs)}.",
+        f"The base goes on greedily; {window} are compared. Unshifted tokens of the rest: teacher-forced, all "
+        "positions from k on.",
+        data(cfg),
+        f"Used: {used}; at k those whose response is longer than k. Means with {interval(cfg)}s, bootstrap over "
+        f"responses; left out: a k with fewer than {cfg.min_examples}.",
+    ]

@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from superficial.config.schema import RuntimeConfig, SearchFigure
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import LINES, WIDTH, interval, save, set_style, wrap
+from superficial.views.figures.style import LINES, interval, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.notes.prompt_search import cost, counted, sentences
 from superficial.views.view import View
 
@@ -29,7 +30,6 @@ VIEW = View(
     part_of=[],  # some thirty scorings
 )
 
-LINE = 124  # characters of a line above the panels
 FOUND, DEFAULT = LINES[1], LINES[0]
 ROWS = {"found": "found", "none": "without\nexamples"}  # prompts held against the default
 
@@ -39,13 +39,12 @@ def run(cfg: SearchFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
     started = time.monotonic()
     set_style()
     gains, trace = (of_pairs(cfg, results, name) for name in ("prompt_search", "prompt_search_trace"))
-    rows, title = len(cfg.pairs), "\n".join(_title(cfg, gains))
+    rows, (down, across) = len(cfg.pairs), shape(cfg, 2)
     figure, grid = plt.subplots(
-        rows, 2, figsize=(WIDTH, 0.3 + 0.15 * (1 + title.count("\n")) + 2.6 * rows), squeeze=False,
-        layout="constrained", width_ratios=[1.5, 1],
+        rows * down, across, figsize=(width(cfg), 0.3 + 2.6 * rows * down), squeeze=False, layout="constrained",
+        width_ratios=[1.5, 1][:across],
     )  # fmt: skip
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
-    for (left, right), pair in zip(grid, cfg.pairs, strict=True):
+    for (left, right), pair in zip(grid.reshape(rows, 2), cfg.pairs, strict=True):
         mine = gains[gains["pair"] == pair.name].set_index(["half", "prompt", "measure"])
         _draw_steps(left, trace[trace["pair"] == pair.name], mine, cfg.method)
         _draw_gains(right, mine, cfg)
@@ -53,8 +52,8 @@ def run(cfg: SearchFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
             left.set_ylabel(f"{pair.title}\n{left.get_ylabel()}")
     drawn = trace.rename(columns={"kl": "value"}).assign(half="search", prompt="candidate", measure="kl")
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
-    save(figure, pd.concat([gains, drawn], ignore_index=True), out, cfg, started)
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=1 + cfg.columns)
+    save(figure, pd.concat([gains, drawn], ignore_index=True), out, cfg, started, VIEW, _told(cfg, gains))
 
 
 def _draw_steps(axis: Axes, trace: pd.DataFrame, gains: pd.DataFrame, method: str) -> None:
@@ -103,18 +102,13 @@ def _draw_gains(axis: Axes, gains: pd.DataFrame, cfg: SearchFigure) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def _title(cfg: SearchFigure, gains: pd.DataFrame) -> list[str]:
-    lines = [
-        "Examples of a pool, chosen one after the other (greedily, the next one behind the last) so that the "
-        "base under the prompt is nearest to the aligned model. "
-        f"Data: {cfg.dataset}, half of it to search on, half to test."
-    ]
+def _told(cfg: SearchFigure, gains: pd.DataFrame) -> list[str]:
+    lines = ["The search is greedy: the next example stands behind the last.", data(cfg), "Half of it is searched on."]
     for pair in cfg.pairs:
         rows = gains[gains["pair"] == pair.name]
         told = " ".join(sentences(rows, cfg.method, cfg.min_examples, cfg.confidence))
         lines.append(f"{pair.title}. {told} Cost: {cost(rows)}.")
-    lines.append(_how(cfg))
-    return [part for line in lines for part in wrap(line, LINE)]
+    return [*lines, _how(cfg)]
 
 
 def _how(cfg: SearchFigure) -> str:

@@ -13,7 +13,8 @@ from superficial.config.schema import FigureStage, PairTitle, RuntimeConfig
 from superficial.probes.safety_depth import GROUPS
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.refusal_rates import draw_rates, note
-from superficial.views.figures.style import LINES, WIDTH, interval, name_curves, save, set_style
+from superficial.views.figures.style import LINES, name_curves, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -45,30 +46,35 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     shift, refused = (of_pairs(cfg, results, table) for table in ("safety_depth", "prefill"))
     shift = shift[shift["examples"] >= cfg.min_examples]
-    figure = plt.figure(figsize=(WIDTH, 1.3 + 5.1 * len(cfg.pairs)), layout="constrained")
-    rows = figure.subfigures(2 * len(cfg.pairs), 1, height_ratios=[1.12, 1] * len(cfg.pairs), squeeze=False)[:, 0]
+    heights = [2.5, 2.2] if cfg.columns == 2 else [5.6, 3.8]  # inches
+    figure = plt.figure(figsize=(width(cfg), sum(heights) * len(cfg.pairs)), layout="constrained")
+    rows = figure.subfigures(2 * len(cfg.pairs), 1, height_ratios=heights * len(cfg.pairs), squeeze=False)[:, 0]
     for index, pair in enumerate(cfg.pairs):
         _draw_shift(rows[2 * index], cfg, shift[shift["pair"] == pair.name], pair)
         draw_rates(rows[2 * index + 1], cfg, refused[refused["pair"] == pair.name], pair)
     agreement = read_table(results / "stats" / "refusals_agreement.csv").set_index("measure")
-    figure.suptitle(f"{_title(cfg)}\n{note(cfg, refused, agreement)}", x=0.01, ha="left", fontsize=8.5)
+    told = [*_told(cfg), *note(cfg, refused, agreement)]
     refused = refused[refused["examples"] >= cfg.min_examples].assign(measure="refused")
-    save(figure, pd.concat([part for part in (shift, refused) if len(part)] or [shift]), out, cfg, started)
+    drawn = pd.concat([part for part in (shift, refused) if len(part)] or [shift])
+    save(figure, drawn, out, cfg, started, VIEW, told)
 
 
 def _draw_shift(part: SubFigure, cfg: FigureStage, rows: pd.DataFrame, pair: PairTitle) -> None:
-    axes = part.subplots(1, len(PANELS))
+    axes = part.subplots(*shape(cfg, len(PANELS)))
     bins = sorted(set(zip(rows["first"], rows["last"], strict=True)))
     for axis, (measure, scale, label) in zip(axes, PANELS, strict=True):
         _draw(axis, rows[rows["measure"] == measure], [first for first, _ in bins], scale)
         axis.set_title(label, loc="left")
-        axis.set_xticks(range(len(bins)), [_span(*one) for one in bins], rotation=60, ha="right")
+        axis.set_xticks(
+            range(len(bins)), [_span(*one) for one in bins], rotation=45, ha="right", rotation_mode="anchor"
+        )
         axis.set_ylim(bottom=-0.03 * axis.get_ylim()[1])  # points on the edge are whole
         axis.grid(axis="y", linewidth=0.4, color="#DDDDDD")
-    axes[1].set_xlabel("position in the response (tokens)")
+    axes[1 if cfg.columns == 2 else 2].set_xlabel("position in the response (tokens)")
     if len(cfg.pairs) > 1:
         axes[0].set_ylabel(pair.title)
-    name_curves(part, axes[0], f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position.")
+    few = f"Too few examples to draw:\nfewer than {cfg.min_examples} at every position."
+    name_curves(part, axes[0], few, ncols=cfg.columns)
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, firsts: list[int], scale: int) -> None:
@@ -95,9 +101,10 @@ def _span(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _title(cfg: FigureStage) -> str:
-    return (
-        "How deep safety goes. Above: the shift by position, harmful against regular instructions.\n"
-        f"Data: {cfg.dataset}; base context: {cfg.context}; bins of positions double. Means over the tokens of a bin,\n"
-        f"{interval(cfg)}s (bootstrap over examples); left out: bins that under {cfg.min_examples} responses reach."
-    )
+def _told(cfg: FigureStage) -> list[str]:
+    return [
+        f"{'; '.join(pair.title for pair in cfg.pairs)}.",
+        data(cfg),
+        "First three panels: bins of positions double; means over the tokens of a bin; left out: bins that fewer than "
+        f"{cfg.min_examples} responses reach.",
+    ]

@@ -14,7 +14,9 @@ from superficial.artifacts.table import read_table
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.kinds.language import kinds_hold
-from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
+from superficial.views.figures.style import interval, pair_colour, save, set_style, shape, width
+from superficial.views.notes.caption import data
+from superficial.views.notes.names import kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -32,7 +34,6 @@ VIEW = View(
     ],
 )
 
-NAMES = {"function": "function word", "end": "end of turn"}
 TOO_FEW = "too few"
 NOT_ENGLISH = "not English"
 LEFT_OUT = "Left out: kinds hold for English, and these are not."
@@ -47,14 +48,16 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     agreement = read_table(results / "stats" / "kinds_agreement.csv")
     order = _order(table)
     height = 0.42 + 0.14 * (len(cfg.pairs) - 1)  # inches a kind
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.55 + height * len(order)), sharey=True, layout="constrained")
+    rows, columns = shape(cfg, 2)
+    size = (width(cfg), rows * (0.75 + height * len(order)) + 0.2)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, layout="constrained")
     for index in range(len(cfg.pairs)):
         _draw_pair(axes, cfg, table, order, index)
     _finish(axes, table, order)
     _legend(figure, cfg)
-    figure.suptitle(_title(cfg, table, agreement), x=0.012, ha="left", fontsize=8.5)
     drawn = agreement[agreement["kind"] == "all"].assign(pair="classifier against labelled tokens")
-    save(figure, pd.concat([table, drawn], ignore_index=True), out, cfg, started)
+    everything = pd.concat([table, drawn], ignore_index=True)
+    save(figure, everything, out, cfg, started, VIEW, _told(cfg, table, agreement))
 
 
 def _of_pair(cfg: FigureStage, results: Path, index: int) -> pd.DataFrame:
@@ -104,7 +107,7 @@ def _finish(axes: "list[Axes]", table: pd.DataFrame, order: list[str]) -> None:
     """Labels with the number of tokens, axes in percent."""
     rates = table[table["measure"] == "shifted"]
     counts = rates.pivot(index="kind", columns="pair", values="tokens")[list(table["pair"].unique())].fillna(0)
-    labels = [f"{NAMES.get(kind, kind)}\n{' / '.join(f'{n:,.0f}' for n in counts.loc[kind])} tokens" for kind in order]
+    labels = [f"{kind_name(kind)}\n{' / '.join(f'{n:,.0f}' for n in counts.loc[kind])} tokens" for kind in order]
     axes[0].set_yticks(range(len(order)), labels)
     axes[0].set_ylim(len(order) - 0.5, -0.5)
     for axis, label in zip(
@@ -140,26 +143,24 @@ def _colour(cfg: FigureStage, index: int) -> str:
     return cfg.shifted if len(cfg.pairs) == 1 else pair_colour(index)
 
 
-def _title(cfg: FigureStage, table: pd.DataFrame, agreement: pd.DataFrame) -> str:
+def _told(cfg: FigureStage, table: pd.DataFrame, agreement: pd.DataFrame) -> list[str]:
     overall = agreement[agreement["kind"] == "all"].set_index("measure")
-    lines = [f"What kind of token shifts. Data: {cfg.dataset}; base context: {cfg.context}."]
+    lines = [data(cfg)]
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
         ratios = rows[rows["measure"] == "odds_ratio"].set_index("kind")
         count = int(rows["responses"].iloc[0])
         if "language" in rows and rows["language"].notna().all():
-            lines.append(
-                f"{pair.title}, n = {count:,} responses.\nLeft out: kinds hold for English, and these are not."
-            )
+            lines.append(f"{pair.title}: n = {count:,} responses. {LEFT_OUT}")
             continue
         odds = f"style : content = {_odds(ratios, 'style')}, safety : content = {_odds(ratios, 'safety')}"
-        lines.append(f"{pair.title}, n = {count:,} responses.\nOdds ratio of being shifted: {odds}.")
-    lines.append(f"Brackets and whiskers: {interval(cfg)}s, bootstrap over responses. Kinds by English word lists;")
+        lines.append(f"{pair.title}: n = {count:,} responses. Odds ratio of being shifted: {odds}.")
     lines.append(
-        f"against {int(overall.loc['kappa', 'tokens']):,} hand-labelled tokens:"
-        f" kappa = {overall.loc['kappa', 'value']:.2f}, accuracy = {100 * overall.loc['accuracy', 'value']:.1f} %."
+        f"Brackets and whiskers: {interval(cfg)}s, bootstrap over responses. Kinds by English word lists; against "
+        f"{int(overall.loc['kappa', 'tokens']):,} hand-labelled tokens: kappa = {overall.loc['kappa', 'value']:.2f}, "
+        f"accuracy = {100 * overall.loc['accuracy', 'value']:.1f} %."
     )
-    return "\n".join(lines)
+    return lines
 
 
 def _odds(ratios: pd.DataFrame, kind: str) -> str:

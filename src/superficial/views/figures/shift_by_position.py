@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter
 
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import WIDTH, frame_panels, interval, pair_colour, percent, save, set_style
+from superficial.views.figures.style import interval, name_curves, pair_colour, percent, save, set_style, width
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -32,7 +33,7 @@ VIEW = View(
 WIDE = "8"  # positions a point of the drawn lines
 PANELS = (
     ("kl_aligned_base", "KL(aligned ‖ base), nats"),
-    ("log10_base_rank", "base rank (geometric mean)"),
+    ("log10_base_rank", "base rank (geom. mean)"),
     ("base_prob", "base probability"),
 )
 
@@ -43,10 +44,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     table, summary = _curves(cfg, of_pairs(cfg, results, "positions")), of_pairs(cfg, results, "summary")
     figure, axes = plt.subplots(
-        4, 1, figsize=(WIDTH, 7.0), sharex=True, height_ratios=[3, 3, 3, 1.3], layout="constrained"
+        4, 1, figsize=(width(cfg), 6.6), sharex=True, height_ratios=[3, 3, 3, 1.3], layout="constrained"
     )
     for index in range(len(cfg.pairs)):
-        _draw_pair(axes, cfg, table, _label(cfg, summary, index), index)
+        _draw_pair(axes, cfg, table, index)
     for axis, (_, label) in zip(axes, PANELS, strict=False):
         axis.set_ylabel(label)
     axes[1].set_yscale("log")
@@ -56,15 +57,17 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     axes[3].set_ylabel("still running")
     axes[3].set_ylim(bottom=0)
     axes[3].set_xlabel("position in the response (tokens)")
-    title = (
-        f"Token distribution shift by position. Data: {cfg.dataset}; base context: {cfg.context}.\n"
-        f"Dots: every position; thin lines, cut at the edge, their {interval(cfg)}s.\n"
-        f"Lines and bands: means over {WIDE} positions, {interval(cfg)}s. Bootstrap over examples."
-    )
-    empty = f"Too few examples to draw a curve: fewer than {cfg.min_examples} responses at every position."
-    frame_panels(figure, axes[0], title, empty)
+    empty = f"Too few examples to draw a curve:\nfewer than {cfg.min_examples} responses at every position."
+    name_curves(figure, axes[0], empty, ncols=cfg.columns)
     figure.align_ylabels(axes)
-    save(figure, table, out, cfg, started)
+    told = [
+        *(_count(cfg, summary, index) for index in range(len(cfg.pairs))),
+        data(cfg),
+        f"Dots: every position, with {interval(cfg)}s as thin lines that are cut at the edge. Lines and bands: means "
+        f"over {WIDE} positions with {interval(cfg)}s. Bootstrap over responses; left out: positions that fewer than "
+        f"{cfg.min_examples} responses reach. Bottom: how many responses are still running.",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _plain_rank(value: float, _position: int | None) -> str:
@@ -83,15 +86,18 @@ def _curves(cfg: FigureStage, table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def _label(cfg: FigureStage, summary: pd.DataFrame, index: int) -> str:
+def _count(cfg: FigureStage, summary: pd.DataFrame, index: int) -> str:
     """The pair, n, and how many tokens are the aligned model's first choice: all but rounding, if decoded greedily."""
     found = summary[summary["pair"] == cfg.pairs[index].name].set_index("measure")
     share = found.loc["aligned_rank_1_share"]
     first = percent(share["value"], share["low"], share["high"])
-    return f"{cfg.pairs[index].title}, n = {found.loc['examples', 'value']:,.0f}\naligned rank 1: {first} of tokens"
+    return (
+        f"{cfg.pairs[index].title}: n = {found.loc['examples', 'value']:,.0f} responses; {first} of their tokens are "
+        "the aligned model's own first choice."
+    )
 
 
-def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, label: str, index: int) -> None:
+def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, index: int) -> None:
     """Draw one pair into all panels."""
     rows = table[table["pair"] == cfg.pairs[index].name]
     if rows.empty:
@@ -106,7 +112,7 @@ def _draw_pair(axes: "list[Axes]", cfg: FigureStage, table: pd.DataFrame, label:
         whiskers = np.stack([[at, low], [at, high]]).transpose(2, 0, 1)  # (P, 2, 2): ends of each, x and y
         # A few examples make long whiskers; the axes fit the means.
         axis.add_collection(LineCollection(list(whiskers), color=colour, alpha=0.2, linewidth=0.5), autolim=False)
-        axis.plot(middle, bins["mean"], color=colour, linewidth=1.3, label=label)
+        axis.plot(middle, bins["mean"], color=colour, linewidth=1.3, label=cfg.pairs[index].title)
         axis.fill_between(middle, bins["low"], bins["high"], color=colour, alpha=0.2, linewidth=0)
     count = rows[(rows["metric"] == PANELS[0][0]) & (rows["scale"] == "1")]
     axes[-1].plot(count["position"], count["examples"], color=colour, linewidth=1.3)

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 
 from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import WIDTH, interval, pair_colour, save, set_style
+from superficial.views.figures.style import interval, pair_colour, save, set_style, shape, width
+from superficial.views.notes.caption import data
+from superficial.views.notes.names import group_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -29,21 +31,27 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     set_style()
     table = of_pairs(cfg, results, "groups")
     table = table[table["category"] == "shifted"].drop(columns="category")
-    height = 2.7 + 0.55 * (len(cfg.pairs) - 1)  # inches
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), sharex=True, layout="constrained")
+    height, (rows, columns) = 2.4 + 0.55 * (len(cfg.pairs) - 1), shape(cfg, 3)  # inches
+    size = (width(cfg), height if rows == 1 else 2.4 * height)
+    ratios = [1] if rows == 1 else [3, 3, 1.2]
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, layout="constrained", height_ratios=ratios)
     for axis, grouping in zip(axes, PANELS, strict=True):
         _draw_panel(axis, cfg, table[table["grouping"] == grouping])
-        axis.set_title(grouping, loc="left")
+        axis.set_title(f"by {grouping}", loc="left")
     # One axis for all panels, wide enough for the widest interval of any of them.
     widest = table.loc[table["examples"] >= cfg.min_examples, "high"].max()
     axes[0].set_xlim(0, 105 * widest if widest > 0 else 100)
-    axes[1].set_xlabel(f"shifted response tokens, % ({interval(cfg)}, bootstrap over examples)")
+    axes[1 if rows == 1 else 2].set_xlabel("shifted response tokens, %")
     if len(cfg.pairs) > 1:
         drawn = axes[2].get_legend_handles_labels()
-        figure.legend(*drawn, frameon=False, loc="outside lower center", ncols=3)
-    what = cfg.pairs[0].title if len(cfg.pairs) == 1 else "Which instructions shift"
-    figure.suptitle(f"{what}. Data: {cfg.dataset}; base context: {cfg.context}.", x=0.01, ha="left", fontsize=8.5)
-    save(figure, table, out, cfg, started)
+        figure.legend(*drawn, frameon=False, loc="outside lower center", ncols=columns)
+    told = [
+        f"{'; '.join(pair.title for pair in cfg.pairs)}.",
+        data(cfg),
+        f"Whiskers: {interval(cfg)}s, bootstrap over responses. In brackets: responses of the group; too few: fewer "
+        f"than {cfg.min_examples}.",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
@@ -62,8 +70,8 @@ def _draw_panel(axis: Axes, cfg: FigureStage, rows: pd.DataFrame) -> None:
             label=pair.title,
         )  # fmt: skip
         for name in found.index[~enough]:
-            axis.text(1, names.index(name) + aside, TOO_FEW, fontsize=5.5, va="center", color=pair_colour(index))
-    labels = [f"{name} ({count})" for name, count in zip(names, first["examples"], strict=True)]
+            axis.text(1, names.index(name) + aside, TOO_FEW, fontsize=6.5, va="center", color=pair_colour(index))
+    labels = [f"{group_name(name)} ({count})" for name, count in zip(names, first["examples"], strict=True)]
     axis.set_yticks(range(len(names)), labels)
     axis.set_ylim(-0.6, max(len(names) - 0.4, 0.6))
     axis.grid(axis="x", linewidth=0.4, color="#DDDDDD")

@@ -22,15 +22,17 @@ from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.figures.letters import MONO, advance, families, has
 from superficial.views.figures.prose import drawable, lines
-from superficial.views.figures.style import WIDTH, colours, interval, percent, save, set_style, shorten
+from superficial.views.figures.style import colours, interval, percent, save, set_style, shorten, width
+from superficial.views.notes.caption import data as data_note
+from superficial.views.notes.names import kind_name
 from superficial.views.view import View
 
 VIEW = View(
     category="Token distribution shift",
     title="A response, token by token",
     text=(
-        "One response of the aligned model. The colour of a token is its category under the base model; below a token"
-        " that is not unshifted stands what the base model would have said. Beside it the tokens that shift most."
+        "One response of the aligned model. The colour of a token is its category under the base model; below a"
+        " shifted token stands what the base model would have said. Beside it the tokens that shift most."
     ),
     paper="Figure 2",
     reads=[
@@ -48,11 +50,11 @@ ADVANCE = 0.602 * SIZE / 72  # inches a character of that font is wide
 SMALL = 0.74  # size of the base's token, relative to the response's
 TOP, BOX = 0.075, 0.155  # inches of a line: the mark of the kind, then the response token, the base's preference below
 LINE = 0.355  # inches from line to line
+LEFT = 0.04  # inches of white at both sides
+MARKED = 3  # kinds in a row of the legend, in one column
 COLUMNS = 76  # characters a line
-LIST = 15  # frequent shifted tokens beside the response
-HEAD = 1.38  # inches above the response
+LIST = 15  # frequent shifted tokens beside the response, at most
 MARKS = {"style": "o", "safety": "^", "content": "s", "function": "D", "number": "P", "punctuation": "_", "end": "X"}
-NAMES = {"function": "function word", "end": "end of turn"}
 
 
 @dataclass(frozen=True)
@@ -90,23 +92,32 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     stats = results / "stats" / cfg.dataset / pair.name / cfg.context
     ratios = read_table(stats / "ratios.csv").query("level == 'pooled'").set_index("category")
     frequent = read_table(stats / "tokens.csv").query("order == 'count' and category == 'shifted'").head(LIST)
-    cells = layout(response.head(cfg.example_tokens))
-    height = max((cells[-1].line + 1) * LINE, LIST * 0.15 + 0.3) + 0.1
-    figure = plt.figure(figsize=(WIDTH, height + HEAD))
-    text_width = COLUMNS * ADVANCE
-    axis = _inches(figure, 0, text_width, height)
+    beside, across = cfg.columns == 2, width(cfg)
+    limit = COLUMNS if beside else int((across - 2 * LEFT) / ADVANCE)
+    cells = layout(response.head(cfg.example_tokens), limit)
+    text = (cells[-1].line + 1) * LINE  # inches
+    seen = frequent.head(max(10, int((text - 0.4) / 0.15)))
+    listed = len(seen) * 0.15 + 0.4
+    height = max(text, listed) + 0.1 if beside else text + listed + 0.1
+    asked = _instruction(answered_queries(data.reset_index())[example], across)
+    counts = response.loc[response["category"] == "shifted", "kind"].value_counts()
+    rows = 1 if beside else -(-len(counts) // MARKED)  # of marks
+    head = (0.56 if beside else 0.68) + 0.17 * rows
+    figure = plt.figure(figsize=(across, height + head + 0.135 * len(asked)))
+    axis = _inches(figure, LEFT, limit * ADVANCE, height)
     for cell in cells:
         _draw_cell(axis, cell, colours(cfg)[cell.category])
-    _draw_list(_inches(figure, text_width + 0.14, 0.98 * WIDTH - text_width, height), cfg, frequent)
-    _draw_head(figure, cfg, answered_queries(data.reset_index())[example], response, len(cells), ratios)
-    _draw_legends(figure, cfg, response, ratios, height)
+    from_left = LEFT + limit * ADVANCE + 0.14
+    place = (from_left, across - from_left - LEFT, height) if beside else (LEFT, across - 2 * LEFT, listed)
+    _draw_list(_inches(figure, *place), cfg, seen)
+    figure.text(LEFT / across, 1, "\n".join(asked), va="top")
+    _draw_legends(figure, cfg, response, ratios, height, rows)
     shown = pd.DataFrame([vars(cell) for cell in cells]).assign(position=response["position"].to_numpy()[: len(cells)])
     overall = ratios.reset_index()[["category", "share", "low", "high", "tokens", "examples"]].assign(
         text="all responses"
     )
-    save(
-        figure, pd.concat([shown, overall, frequent.assign(text="all responses")], ignore_index=True), out, cfg, started
-    )
+    drawn = pd.concat([shown, overall, frequent.assign(text="all responses")], ignore_index=True)
+    save(figure, drawn, out, cfg, started, VIEW, _told(cfg, example, response, len(cells), ratios))
 
 
 def typical_example(table: TokenTable, data: pd.DataFrame) -> str:
@@ -121,19 +132,19 @@ def typical_example(table: TokenTable, data: pd.DataFrame) -> str:
     raise AssertionError("a token table has at least one example")
 
 
-def layout(response: pd.DataFrame) -> list[Cell]:
-    """Set the tokens in lines of COLUMNS characters; a line break in the response breaks the line."""
+def layout(response: pd.DataFrame, limit: int = COLUMNS) -> list[Cell]:
+    """Set the tokens in lines of `limit` characters; a line break in the response breaks the line."""
     cells: list[Cell] = []
     line, column = 0, 0.0
     for row in response.itertuples():
         text = str(row.token).replace("⏎⏎", "¶").replace("⏎", "¶")
         base = shorten(str(row.base_top_tokens[0]).replace(" ", "␣"), 12) if row.category == "shifted" else ""
         # A little air at the end keeps neighbours apart that the base's token would otherwise touch.
-        width = max(columns(text), SMALL * columns(base) + 0.4 if base else 0.0)
-        if column + width > COLUMNS and column > 0:
+        wide = max(columns(text), SMALL * columns(base) + 0.4 if base else 0.0)
+        if column + wide > limit and column > 0:
             line, column = line + 1, 0.0
-        cells.append(Cell(line, column, width, text, str(row.category), str(row.kind), base))
-        column += width
+        cells.append(Cell(line, column, wide, text, str(row.category), str(row.kind), base))
+        column += wide
         if "⏎" in str(row.token):
             line, column = line + 1, 0.0
     return cells
@@ -156,44 +167,48 @@ def _inches(figure: Figure, left: float, width: float, height: float) -> Axes:
     return axis
 
 
-def _draw_head(
-    figure: Figure, cfg: FigureStage, instruction: str, response: pd.DataFrame, cells: int, ratios: pd.DataFrame
-) -> None:
-    """What is shown, the instruction, and how to read the marks and numbers."""
-    inch = 1 / figure.get_size_inches()[1]
+def _instruction(instruction: str, across: float) -> list[str]:
+    """What was asked, in lines of `across` inches."""
+    asked, most = f"Instruction: {instruction}", 2 if across > 4 else 4
+    if not families(asked):
+        return textwrap.wrap(asked, int(15 * across), max_lines=most, placeholder=" …")
+    wrapped = lines(drawable(" ".join(asked.split())), across, 8)  # letters of other widths
+    if len(wrapped) > most:
+        wrapped[most - 1] = shorten(wrapped[most - 1], len(wrapped[most - 1]) - 1) + " …"
+    return wrapped[:most]
+
+
+def _told(cfg: FigureStage, example: str, response: pd.DataFrame, cells: int, ratios: pd.DataFrame) -> list[str]:
+    """How to read the marks and numbers."""
     more = "" if cells == len(response) else f", the first {cells} shown"
-    title = f"{cfg.pairs[0].title}  ({cfg.dataset}; base context: {cfg.context}; {len(response)} response tokens{more})"
-    figure.text(0, 1, title, va="top", weight="bold")
-    asked = f"Instruction: {instruction}"
-    wrapped = textwrap.wrap(asked, 105, max_lines=2, placeholder=" …")
-    if families(asked):  # letters of other widths
-        wrapped = lines(drawable(" ".join(asked.split())), WIDTH, 8)
-        wrapped = wrapped if len(wrapped) <= 2 else [wrapped[0], shorten(wrapped[1], len(wrapped[1]) - 1) + " …"]
-    figure.text(0, 1 - 0.17 * inch, "\n".join(wrapped), va="top")
-    notes = (
-        "Above a shifted token (base rank > 3): its kind; beside the marks: how many there are in this response.\n"
-        "Below it: what the base model prefers there."
-        f" In brackets: {interval(cfg)}s, all n = {int(ratios['examples'].max()):,} responses, bootstrap over them."
-    )
-    figure.text(0, 1 - (0.2 + 0.135 * len(wrapped)) * inch, notes, va="top", color="#444444")
+    return [
+        f"{cfg.pairs[0].title}; instruction {example}, {len(response)} response tokens{more}.",
+        data_note(cfg),
+        "Above a shifted token (base rank > 3) stands its kind, below it what the base prefers there; beside the "
+        "marks: how many there are in this response.",
+        f"In brackets: {interval(cfg)}s over all n = {int(ratios['examples'].max()):,} responses, bootstrap over them; "
+        "an open box is a space.",
+    ]
 
 
 def _draw_legends(
-    figure: Figure, cfg: FigureStage, response: pd.DataFrame, ratios: pd.DataFrame, height: float
+    figure: Figure, cfg: FigureStage, response: pd.DataFrame, ratios: pd.DataFrame, height: float, rows: int
 ) -> None:
     """Colours with the shares of this response and of all; marks with this response's shifted tokens of each kind."""
     here = response["category"].value_counts(normalize=True).reindex(CATEGORIES, fill_value=0)
     found = {name: ratios.loc[name, ["share", "low", "high"]].astype(float) for name in CATEGORIES}
+    beside, across = cfg.columns == 2, width(cfg)
+    between = "\n" if beside else ", "
     patches = [
         Patch(
             color=colours(cfg)[name],
-            label=f"{name}: here {100 * here[name]:.0f} %\nall {percent(*found[name])}",
+            label=f"{name}: here {100 * here[name]:.0f} %{between}all {percent(*found[name])}",
         )
         for name in CATEGORIES
     ]
     counts = response.loc[response["category"] == "shifted", "kind"].value_counts()
     marks = [
-        Line2D([], [], linestyle="", label=f"{NAMES.get(name, name)} {counts[name]}", **_mark(name))
+        Line2D([], [], linestyle="", label=f"{kind_name(name)} {counts[name]}", **_mark(name))
         for name in KINDS
         if name in counts.index
     ]
@@ -205,9 +220,11 @@ def _draw_legends(
         "columnspacing": 1.2,
     }
     scale = figure.get_size_inches()[1]
-    figure.legend(handles=patches, ncols=3, bbox_to_anchor=(-0.005, (height + 0.24) / scale), **shape)
+    place, above = LEFT / across, height + 0.1 + 0.17 * rows
+    figure.legend(handles=patches, ncols=3 if beside else 1, bbox_to_anchor=(place, above / scale), **shape)
     shape |= {"handlelength": 0.8, "handletextpad": 0.3}
-    figure.legend(handles=marks, ncols=len(KINDS), bbox_to_anchor=(-0.005, (height + 0.02) / scale), **shape)
+    ncols = len(KINDS) if beside else MARKED
+    figure.legend(handles=marks, ncols=ncols, bbox_to_anchor=(place, (height + 0.04) / scale), **shape)
 
 
 def _mark(kind: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from superficial.config.schema import PairTitle, RatioFigure, RuntimeConfig
+from superficial.config.schema import RatioFigure, RuntimeConfig
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.of_pairs import of_pairs
-from superficial.views.figures.style import WIDTH, colours, interval, save, set_style, shorten
+from superficial.views.figures.style import colours, interval, save, set_style, shape, shorten, width, wrap
+from superficial.views.notes.caption import data
 from superficial.views.view import View
 
 VIEW = View(
@@ -30,7 +31,7 @@ VIEW = View(
 )
 
 TOKENS = 10  # shifted tokens in a list
-WIDE = 0.09  # a part of a bar that holds its interval
+WIDE = 0.12  # a part of a bar that holds its interval
 LEFT, BAR = 0.3, 0.25  # of a list's width: where bars begin, and the longest
 
 
@@ -45,19 +46,25 @@ def run(cfg: RatioFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -
     names = _order(cfg, shares)
     tokens = of_pairs(cfg, results, "tokens").query("category == 'shifted'")
     tokens = tokens.groupby(["pair", "order"], sort=False).head(TOKENS)
-    heights = [0.5 * len(names) + 0.75, *[0.165 * TOKENS + 0.55] * len(cfg.pairs)]  # inches
-    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    lists = shape(cfg, 2)
+    heights = [
+        (0.5 if cfg.columns == 2 else 0.62) * len(names) + 0.75,
+        *[lists[0] * (0.165 * TOKENS + 0.3) + 0.2] * len(cfg.pairs),
+    ]  # inches
+    figure = plt.figure(figsize=(width(cfg), sum(heights)), layout="constrained")
     # Separate layouts: the lists below are as wide as the page, not as the bars.
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
     _draw_bars(parts[0].subplots(), cfg, shares, names)
     for part, pair in zip(parts[1:], cfg.pairs, strict=True):
         found = tokens[tokens["pair"] == pair.name]
-        axes = part.subplots(1, 2)
+        axes = part.subplots(*lists)
         _draw_list(axes[0], cfg, found[found["order"] == "count"], "count")
         _draw_list(axes[1], cfg, found[found["order"] == "rate"], "rate")
-        part.suptitle(_list_title(cfg, pair, shares), x=0.01, ha="left", fontsize=8.5)
+        title = "\n".join(wrap(f"Shifted tokens of {pair.title}", int(14 * width(cfg))))
+        part.suptitle(title, x=0.01, ha="left", fontsize=8.5)
     listed = tokens.assign(title=tokens["pair"].map({pair.name: pair.title for pair in cfg.pairs}), source="measured")
-    save(figure, pd.concat([shares, listed.drop(columns="pair")], ignore_index=True), out, cfg, started)
+    drawn = pd.concat([shares, listed.drop(columns="pair")], ignore_index=True)
+    save(figure, drawn, out, cfg, started, VIEW, _told(cfg, shares))
 
 
 def _order(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
@@ -81,7 +88,8 @@ def _published(cfg: RatioFigure) -> pd.DataFrame:
 
 
 def _draw_bars(axis: Axes, cfg: RatioFigure, shares: pd.DataFrame, names: list[str]) -> None:
-    paint = colours(cfg)
+    paint, above = colours(cfg), cfg.columns == 1  # in one column the names stand above their bars
+    wide = 1.7 * WIDE if above else WIDE
     labels = []
     for row, name in enumerate(names):
         bar = shares[shares["title"] == name].set_index("category").loc[list(CATEGORIES)]
@@ -94,37 +102,40 @@ def _draw_bars(axis: Axes, cfg: RatioFigure, shares: pd.DataFrame, names: list[s
                 edgecolor="white", linewidth=0.8, label=str(kind) if row == 0 else None,
             )  # fmt: skip
             value, ends = f"{100 * entry['share']:.1f}", f"[{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
-            if entry["share"] >= WIDE:
+            if entry["share"] >= wide:
                 value += " %" if published else f" %\n{ends}"
             elif not published:
                 narrow.append(f"{kind} {value} % {ends}")
-            if entry["share"] >= 0.03:
+            if entry["share"] >= (0.06 if above else 0.03):
                 colour = "white" if str(kind) == "shifted" and not published else "black"
                 at = left + entry["share"] / 2
                 axis.text(at, row, value, ha="center", va="center", fontsize=6.8, color=colour)
             left += entry["share"]
         axis.text(1, row + 0.3, ", ".join(narrow), ha="right", va="top", fontsize=6.8)
         count = int(bar["examples"].max())
-        labels.append(f"{name}\nLin et al. 2024, n = {count:,}" if published else f"{name}\nthis run, n = {count:,}")
-    axis.set_yticks(range(len(names)), labels)
+        labels.append((name, f"Lin et al. 2024, n = {count:,}" if published else f"this run, n = {count:,}"))
+        if above:
+            axis.text(0, row - 0.31, shorten(", ".join(labels[-1]), 64), va="bottom", fontsize=6.8)
+    axis.set_yticks(range(len(names)), ["" if above else "\n".join(label) for label in labels])
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlim(0, 1)
     axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
     axis.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
-    axis.set_xlabel(
-        f"share of response tokens; data of this run: {cfg.dataset}, base context: {cfg.context}, greedy decoding;\n"
-        f"in brackets: {interval(cfg)}, bootstrap over examples"
-    )
+    axis.set_xlabel("share of response tokens")
 
 
-def _list_title(cfg: RatioFigure, pair: PairTitle, shares: pd.DataFrame) -> str:
-    count = int(shares.loc[shares["title"] == pair.title, "examples"].max())
-    return (
-        f"Shifted tokens of {pair.title}, n = {count:,} responses; brackets and whiskers: {interval(cfg)}s.\n"
-        "Rate: share of the token's occurrences that shift, among tokens that occur often enough for one."
-    )
+def _told(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
+    counts = shares[shares["source"] == "measured"].groupby("title", sort=False)["examples"].max()
+    return [
+        *(f"{title}: n = {count:,} responses of this run." for title, count in counts.items()),
+        "Pale bars: the shares that Lin et al. (2024) print, of 1,000 responses each." if cfg.published else "",
+        data(cfg),
+        f"Responses are greedy. Brackets and whiskers: {interval(cfg)}s, bootstrap over responses.",
+        "Rate: share of a token's occurrences that shift, among tokens that occur often enough for one.",
+        "An open box is a space.",
+    ]
 
 
 def _draw_list(axis: Axes, cfg: RatioFigure, found: pd.DataFrame, order: str) -> None:

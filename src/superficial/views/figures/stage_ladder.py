@@ -16,8 +16,10 @@ from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.contexts import Part, percent_axis, percent_frame, percent_numbers, rows_of
-from superficial.views.figures.style import LINES, WIDTH, colours, interval, save, set_style, wrap
+from superficial.views.figures.style import LINES, colours, interval, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.notes.contexts import TOO_FEW
+from superficial.views.notes.names import kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -32,9 +34,8 @@ VIEW = View(
     part_of=[],  # further models
 )
 
-BAR = 0.19  # half the width of a bar; rungs are 1 apart
+BAR = 0.21  # half the width of a bar; rungs are 1 apart
 READABLE = 0.06  # share of the axis that a line of text needs
-LINE = 118  # characters of the title's lines
 CURVES = {"all": "#000000", "style": LINES[0], "safety": LINES[1], "content": LINES[2]}
 STEPS = (*LINES[:4], "#E69F00", "#56B4E9")
 
@@ -45,27 +46,24 @@ def run(cfg: LadderFigure, runtime: RuntimeConfig, *, results: Path, out: Path) 
     set_style()
     table = of_pairs(cfg, results, "ladder").fillna({"before": "", "after": ""})
     table.loc[table["examples"] < cfg.min_examples, ["value", "low", "high"]] = np.nan
-    title = "\n".join(_title(cfg, table))
-    lines = 0.15 * (1 + title.count("\n"))  # inches
-    figure = plt.figure(figsize=(WIDTH, lines + 0.2 + 5.2 * len(cfg.pairs)), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
+    figure = plt.figure(figsize=(width(cfg), (5.2 if cfg.columns == 2 else 9.4) * len(cfg.pairs)), layout="constrained")
     for part, ladder in zip(rows_of(figure, [1] * len(cfg.pairs)), cfg.ladders, strict=True):
         _draw_pair(part, cfg, ladder, table[table["pair"] == ladder.pair])
-    save(figure, table, out, cfg, started)
+    save(figure, table, out, cfg, started, VIEW, _told(cfg, table))
 
 
 def _draw_pair(part: Part, cfg: LadderFigure, ladder: Ladder, table: pd.DataFrame) -> None:
     above, below = rows_of(part, [1.2, 1])
-    flows, left = above.subplots(1, 2, width_ratios=[1.9, 1])
+    flows, left = above.subplots(*shape(cfg, 2), width_ratios=[1.9, 1] if cfg.columns == 2 else None)
     _flows(flows, cfg, ladder, table[table["grouping"] == "all"])
     _divergence(left, ladder, table[table["measure"] == "kl"])
-    settled, closed = below.subplots(1, 2)
+    settled, closed = below.subplots(*shape(cfg, 2))
     _by_kind(settled, ladder, table[table["measure"] == "settled"])
-    settled.set_title("where shifted tokens become unshifted for good", loc="left")
-    settled.set_xlabel("of the tokens shifted in the base, settled by the step (%)")
+    settled.set_title("shifted tokens that settle", loc="left")
+    settled.set_xlabel("settled by the step (%)")
     _by_kind(closed, ladder, table[table["measure"] == "kl_closed"])
-    closed.set_title("where divergence goes", loc="left")
-    closed.set_xlabel("of the base's KL, closed by the step (%)")
+    closed.set_title("divergence that goes", loc="left")
+    closed.set_xlabel("closed by the step (%)")
     handles = [
         Line2D([], [], color=STEPS[index % len(STEPS)], marker="o", markersize=4, label=rung.title)
         for index, rung in enumerate(ladder.rungs[1:])
@@ -76,7 +74,7 @@ def _draw_pair(part: Part, cfg: LadderFigure, ladder: Ladder, table: pd.DataFram
         title_fontsize=7.5,
         frameon=False,
         loc="outside lower center",
-        ncols=min(len(handles), 4),
+        ncols=min(len(handles), 2 * cfg.columns),
     )
 
 
@@ -92,11 +90,11 @@ def _flows(axis: Axes, cfg: LadderFigure, ladder: Ladder, table: pd.DataFrame) -
             axis.bar(place, row["value"], 2 * BAR, bottom=bottom, color=colour[category], zorder=3)
             if row["value"] > READABLE:
                 text = f"{100 * row['value']:.0f}"
-                if row["value"] > 2 * READABLE:
+                if row["value"] > 2 * READABLE and row["low"] < row["high"] and cfg.columns == 2:
                     text += f"\n[{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
                 ink = "white" if category == "shifted" else "black"
                 at = bottom + row["value"] / 2
-                axis.text(place, at, text, ha="center", va="center", fontsize=6, color=ink, zorder=4)
+                axis.text(place, at, text, ha="center", va="center", fontsize=6.5, color=ink, zorder=4)
             bottom += row["value"]
     for place, (rung, below) in enumerate(zip(rungs[1:], rungs, strict=False)):
         starts = {one: _below(shares, below, one) for one in CATEGORIES}
@@ -107,7 +105,8 @@ def _flows(axis: Axes, cfg: LadderFigure, ladder: Ladder, table: pd.DataFrame) -
                 _band(axis, place, starts[before], ends[after], width, colour[before], before == after)
                 starts[before] += width
                 ends[after] += width
-    axis.set_xticks(range(len(rungs)), [textwrap.fill(rung.title, 16) for rung in ladder.rungs])
+    names = [textwrap.fill(rung.title, 16 if cfg.columns == 2 else 10) for rung in ladder.rungs]
+    axis.set_xticks(range(len(rungs)), names, fontsize=7.5 if cfg.columns == 2 else 6.5)
     axis.set_xlim(-0.35, len(rungs) - 0.65)
     axis.set_ylim(0, 1)
     axis.set_ylabel("response tokens (%)")
@@ -157,7 +156,7 @@ def _by_kind(axis: Axes, ladder: Ladder, table: pd.DataFrame) -> None:
     labels = []
     for place, group in enumerate(groups):
         mine = rows[rows["group"] == group].set_index("rung")
-        labels.append(f"{group} ({mine['examples'].max():,.0f} / {mine['tokens'].max():,.0f})")
+        labels.append(f"{kind_name(group)} ({mine['examples'].max():,.0f} / {mine['tokens'].max():,.0f})")
         if mine["value"].isna().all():
             axis.annotate(TOO_FEW, (0.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.5)
         for index, step in enumerate(steps):
@@ -169,11 +168,8 @@ def _by_kind(axis: Axes, ladder: Ladder, table: pd.DataFrame) -> None:
     percent_frame(axis)
 
 
-def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
-    lines = [
-        f"The aligned model's responses under every stage of its training. Data: {cfg.dataset}; the base reads them in "
-        f"its context {cfg.context}, the stages and the aligned model in their own."
-    ]
+def _told(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
+    lines = [data(cfg), "The stages and the aligned model read them in their own context."]
     for pair, ladder in zip(cfg.pairs, cfg.ladders, strict=True):
         rows = table[(table["pair"] == pair.name) & (table["grouping"] == "all")].set_index(["rung", "measure"])
         every = rows.loc[(BASE, "kl")]
@@ -186,7 +182,8 @@ def _title(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
             lines.append(f"Of the base's KL the steps close: {', '.join(said)}.")
     lines.append(
         f"Square brackets and whiskers: {interval(cfg)}s, bootstrap over responses; round brackets: responses / "
-        "tokens that a share is of. Settled: unshifted at that rung and at all above it. "
-        f"{TOO_FEW.capitalize()}: fewer than {cfg.min_examples} responses."
+        "tokens that a share is of. The last two panels: of the tokens shifted in the base, and of its KL. "
+        f"Settled: unshifted at that rung and at all above it. {TOO_FEW.capitalize()}: fewer than "
+        f"{cfg.min_examples} responses."
     )
-    return [part for line in lines for part in wrap(line, LINE)]
+    return lines

@@ -3,8 +3,9 @@
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -15,17 +16,21 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.transforms import Bbox
 
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.artifacts.table import write_table
 from superficial.config.schema import FigureConfig, FigureStage, JudgedView, ResponsesView
-from superficial.views.figures.letters import REMEDY, dress
+from superficial.views.figures.letters import REMEDY, boxes, dress
+from superficial.views.notes.caption import Caption, caption
+from superficial.views.view import View
 
-WIDTH = 7.0  # inches: the text width of a paper page
+WIDTHS = {1: 3.25, 2: 6.75}  # inches, by columns of a paper's page
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")  # one a pair: Okabe-Ito, safe for colour blindness
 
 # Equal runs give equal bytes: no dates, no random ids in the files.
 _IDS = re.compile(r"(?<=[\"#])(?:[mph]|C[0-9a-f]+_[0-9a-f]+_)[0-9a-f]{10}(?=[\")])")
+EDGE, GAP = 0.04, 0.1  # inches of white around a figure, and between it and its words
 METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}}
 
 
@@ -53,22 +58,75 @@ def set_style() -> None:
     )
 
 
-def save(figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, started: float) -> None:
-    """Write PDF, PNG and SVG beside `out`, the CSV that was drawn, and a sidecar."""
+def width(cfg: FigureConfig) -> float:
+    """How wide the figure is, inches: exactly, so that print need not scale it."""
+    return WIDTHS[cfg.columns]
+
+
+def shape(cfg: FigureConfig, panels: int) -> tuple[int, int]:
+    """Rows and columns of so many panels: beside each other across a page, one below the other in one column."""
+    return (1, panels) if cfg.columns == 2 else (panels, 1)
+
+
+def save(
+    figure: Figure, table: pd.DataFrame, out: Path, cfg: FigureConfig, started: float, view: View, told: Sequence[str]
+) -> None:
+    """Write PDF, PNG and SVG beside `out`, the CSV that was drawn, the caption, and a sidecar.
+
+    The title that `view` declares stands above the panels. All else that has to be said of this run is `told` in the
+    caption, a sentence or a few each.
+    """
     write_table(table, out.with_suffix(".csv"))
-    if lost := dress(figure):
-        told = f"no font on this machine for {', '.join(lost)}; boxes stand for them"
-        print(f"note: figures/{out.stem}: {told} | remedy: {REMEDY}", file=sys.stderr)
+    said = caption(view, told)
+    if lost := _words(figure, said, cfg.notes):
+        why = f"no font on this machine for {', '.join(lost)}; boxes stand for them"
+        print(f"note: figures/{out.stem}: {why} | remedy: {REMEDY}", file=sys.stderr)
+    area = _area(figure)
     for kind in ("png", "svg", "pdf"):
         with whole_file(out.with_suffix(f".{kind}")) as partial:
-            figure.savefig(partial, dpi=cfg.dpi, metadata=METADATA.get(kind), bbox_inches="tight", pad_inches=0.06)
+            figure.savefig(partial, dpi=cfg.dpi, metadata=METADATA.get(kind), bbox_inches=area)
             if kind == "svg":
                 partial.write_text(numbered(partial.read_text(encoding="utf-8")), encoding="utf-8")
     plt.close(figure)
     forms = [out.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg", "csv")]
+    for suffix, text in said.forms().items():
+        with whole_file(out.with_suffix(suffix)) as partial:
+            partial.write_text(text, encoding="utf-8")
+        forms.append(out.with_suffix(suffix))
     config = cfg.model_dump(mode="json")
     facts = {"without_a_font": lost}
     write_sidecar(forms, stage=f"figures/{out.stem}", config=config, inputs={}, started=started, facts=facts)
+
+
+def _words(figure: Figure, said: Caption, notes: bool) -> list[str]:
+    """The title above everything that is drawn, and with `notes` the caption below it; returns what has no font."""
+    across, high = figure.get_size_inches()
+    look: dict[str, Any] = {"ha": "left", "visible": False}  # until it is known where
+    title = "\n".join(wrap(said.title, int(14 * across)))
+    above = figure.text(EDGE / across, 1, title, va="bottom", fontsize=9, weight="bold", **look)
+    look |= {"va": "top", "fontsize": 7, "linespacing": 1.25}
+    below = [figure.text(EDGE / across, 0, "\n".join(wrap(said.text, int(19 * across))), **look)] if notes else []
+    if lost := dress(figure):
+        below.insert(0, figure.text(EDGE / across, 0, "\n".join(wrap(boxes(lost), int(19 * across))), **look))
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # everything has its place now
+    for legend in figure.legends:
+        if legend.get_bbox_to_anchor() is figure.bbox:  # which is another while more or less of the canvas is saved
+            legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+    box = figure.get_tightbbox()
+    above.set(y=(box.y1 + GAP) / high, visible=True)
+    bottom = box.y0
+    for text in below:
+        text.set(y=(bottom - GAP) / high, visible=True)
+        bottom = float(text.get_window_extent().y0) / figure.dpi
+    return lost
+
+
+def _area(figure: Figure) -> Bbox:
+    """What is kept of the canvas: all of its width, and as much above and below as is drawn."""
+    figure.canvas.draw()
+    box, across = figure.get_tightbbox(), float(figure.get_size_inches()[0])
+    return Bbox([[min(0, box.x0), box.y0 - EDGE], [max(across, box.x1), box.y1 + EDGE]])
 
 
 def numbered(svg: str) -> str:
@@ -89,12 +147,6 @@ def colours(cfg: FigureStage) -> dict[str, str]:
 def pair_colour(index: int) -> str:
     """Colour of the curves of the pair that the run names at `index`."""
     return LINES[index % len(LINES)]
-
-
-def frame_panels(figure: Figure, axis: Axes, title: str, empty: str) -> None:
-    """Title above all panels, the curves of `axis` named below them; where there are none, `axis` says why."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
-    name_curves(figure, axis, empty)
 
 
 def name_curves(part: Figure | SubFigure, axis: Axes, empty: str, ncols: int = 2) -> None:

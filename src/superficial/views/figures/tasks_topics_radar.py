@@ -13,7 +13,8 @@ from superficial.data.instruction import TASKS, TOPICS
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.scores.statistics import AVERAGE
 from superficial.views.figures.radar import draw_radar, grouped, handles
-from superficial.views.figures.style import WIDTH, interval, save, set_style, shorten, wrap
+from superficial.views.figures.style import interval, save, set_style, shorten, width
+from superficial.views.notes.names import group_name
 from superficial.views.tables.scores import judge_note, title
 from superficial.views.view import View
 
@@ -29,7 +30,8 @@ VIEW = View(
 )
 
 PANELS = {"task": TASKS, "topic": TOPICS}
-HEIGHT, LINE = 3.5, 0.165  # inches: the radars of a panel, and a line of its legend
+HEIGHT, LINE = 3.2, 0.165  # inches: a row of radars, and a line of the legend
+SIDE = 1.95  # inches of a radar
 
 
 def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -> None:
@@ -42,47 +44,51 @@ def run(cfg: JudgedFigure, runtime: RuntimeConfig, *, judged: Path, out: Path) -
     drawn = table[table["aspect"] == AVERAGE]
     keys = list(dict.fromkeys(zip(drawn["system"], drawn["judge"], strict=True)))
     panels = grouped(cfg, keys)
-    heights = [HEIGHT + LINE * -(-len(some) // 2) for _, some in panels]
-    figure = plt.figure(figsize=(WIDTH, sum(heights)))
+    rows = len(PANELS) // cfg.columns
+    heights = [rows * HEIGHT + LINE * -(-len(some) // cfg.columns) for _, some in panels]
+    figure = plt.figure(figsize=(width(cfg), sum(heights)))
     top = sum(heights)
     for height, (heading, some) in zip(heights, panels, strict=True):
         _draw(figure, cfg, heading, drawn, some, top)
         top -= height
     five = (everything["grouping"] == "all") & everything["aspect"].isin(ASPECTS["regular"])
-    note = (
-        f"Data: {cfg.dataset}. {judge_note(cfg)} Mean of the five aspects of regular instructions, 1..5; an "
-        f"instruction counts for each of its tags; whiskers: {interval(cfg)}, bootstrap over instructions; hollow: "
-        f"fewer than {cfg.min_examples} instructions. Unscored: {everything.loc[five, 'unscored'].sum():.0f} of "
-        f"{everything.loc[five, ['n', 'unscored']].sum().sum():.0f} scores."
-    )
-    figure.text(0.01, -0.05 / sum(heights), "\n".join(wrap(note, 135)), fontsize=6.8, va="top")
-    save(figure, table, out, cfg, started)
+    told = [
+        f"Data: {cfg.data}. {judge_note(cfg)}",
+        "Regular instructions alone, scores from 1 to 5; an instruction counts for each of its tags; in brackets: how "
+        f"many. Whiskers: {interval(cfg)}s, bootstrap over instructions; hollow: fewer than {cfg.min_examples}. "
+        f"Unscored: {everything.loc[five, 'unscored'].sum():.0f} of "
+        f"{everything.loc[five, ['n', 'unscored']].sum().sum():.0f} scores.",
+    ]
+    save(figure, table, out, cfg, started, VIEW, told)
 
 
 def _draw(
     figure: Figure, cfg: JudgedFigure, heading: str, drawn: pd.DataFrame, keys: list[tuple[str, str]], top: float
 ) -> None:
-    """Two radars side by side and one legend below them, from `top` inches downwards."""
-    whole = figure.get_figheight()
+    """Two radars and one legend below them, from `top` inches downwards."""
+    across, whole = figure.get_size_inches()
+    beside = cfg.columns == 2
     drawn = drawn.set_index(["system", "judge"]).loc[keys].reset_index()
     for at, (grouping, order) in enumerate(PANELS.items()):
         rows = drawn[drawn["grouping"] == grouping]
         spokes = [group for group in order if (rows["group"] == group).any()]
-        place = (0.08 + 0.52 * at, (top - 3.08) / whole, 0.33, 2.38 / whole)
+        left, below = (0.7 + 3.4 * at, top) if beside else (0.62, top - HEIGHT * at)  # inches
+        place = (left / across, (below - 2.7) / whole, SIDE / across, SIDE / whole)
         axis = figure.add_axes(place, projection="polar")
         most = rows.groupby("group")["n"].max()
-        labels = [f"{group}\n({most[group]:.0f})" for group in spokes]
+        labels = [f"{group_name(group)}\n({most[group]:.0f})" for group in spokes]
         systems = [_of(rows, system, judge) for system, judge in keys]
         draw_radar(axis, spokes, labels, systems, cfg.min_examples)  # type: ignore[arg-type]
-        title = f"by {grouping} (instructions)"
-        axis.set_title(f"{heading}, {title}" if heading and not at else title, loc="left", x=-0.25, y=1.13)
+        title = f"by {grouping}"
+        axis.set_title(f"{heading}, {title}" if heading and not at else title, loc="left", x=-0.3, y=1.16)
         if not spokes:
             axis.text(
                 0.5, 0.5, "nothing scored\non all five aspects", transform=axis.transAxes, ha="center", va="center"
             )
-    names = [shorten(system if cfg.systems else f"{system} (judge {judge})", 60) for system, judge in keys]
+    names = [shorten(system if cfg.systems else f"{system} (judge {judge})", 50) for system, judge in keys]
+    bottom = top - HEIGHT * (1 if beside else 2) + 0.14
     figure.legend(
-        handles(len(keys)), names, loc="upper left", bbox_to_anchor=(0.0, (top - HEIGHT + 0.14) / whole), ncols=2,
+        handles(len(keys)), names, loc="upper left", bbox_to_anchor=(0.0, bottom / whole), ncols=cfg.columns,
         frameon=False, fontsize=7,
     )  # fmt: skip
 

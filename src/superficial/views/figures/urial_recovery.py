@@ -1,7 +1,6 @@
 """How much of the shift in-context examples take back: the aligned responses under further contexts of the base."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,10 @@ from superficial.views.figures.contexts import (
     percent_numbers,
     rows_of,
 )
-from superficial.views.figures.style import WIDTH, interval, save, set_style, wrap
+from superficial.views.figures.style import interval, save, set_style, shape, width
+from superficial.views.notes.caption import data
 from superficial.views.notes.contexts import TOO_FEW, sentences
+from superficial.views.notes.names import group_name, kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -40,12 +41,11 @@ VIEW = View(
 
 OVERALL = {
     "kl_closed": "KL closed (%)",
-    "recovered": "recovered: shifted → first choice (%)",
-    "lost": "lost: no longer first choice (%)",
+    "recovered": "shifted → first choice (%)",
+    "lost": "no longer first choice (%)",
 }
 INSTRUCTIONS = {"instruction": "all ", "topic": ""}  # groupings of the right panel, and what their labels begin with
 LEAST = -1.0  # a whisker that goes on to the left is cut: one rare kind must not squeeze all others
-LINE = 118  # characters of the title's lines
 
 
 def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -> None:
@@ -55,26 +55,29 @@ def run(cfg: ContextsFigure, runtime: RuntimeConfig, *, results: Path, out: Path
     table = of_pairs(cfg, results, "recovery")
     table.loc[table["examples"] < cfg.min_examples, ["value", "low", "high"]] = np.nan
     further = [context.name for context in cfg.contexts[1:]]
-    title = "\n".join(_title(cfg, table))
-    lines = 0.15 * (1 + title.count("\n"))  # inches
-    height = 4.6 + 0.3 * max(len(further), 1)
-    figure = plt.figure(figsize=(WIDTH, lines + 0.4 + height * len(cfg.pairs)), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5)
+    height = sum(_heights(cfg, further))
+    figure = plt.figure(figsize=(width(cfg), 0.3 + height * len(cfg.pairs)), layout="constrained")
     for part, pair in zip(parts_of(figure, cfg), cfg.pairs, strict=True):
         _draw_pair(part, cfg, table[table["pair"] == pair.name], further)
     legend(figure, cfg, [context.name for context in cfg.contexts])
-    save(figure, table, out, cfg, started)
+    save(figure, table, out, cfg, started, VIEW, _told(cfg, table))
+
+
+def _heights(cfg: ContextsFigure, further: list[str]) -> list[float]:
+    """Of the rows of panels, inches."""
+    overall, groups = 0.55 + 0.3 * max(len(further), 1), 2.5
+    return [overall, groups, 1.5] if cfg.columns == 2 else [3 * overall, 2 * groups, 1.5]
 
 
 def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame, further: list[str]) -> None:
     """Three rows of panels: over all tokens, by group, by position."""
-    above, groups, below = rows_of(part, [0.6 + 0.3 * max(len(further), 1), 2.5, 1.5])
-    axes = above.subplots(1, len(OVERALL), sharey=True)
+    above, groups, below = rows_of(part, _heights(cfg, further))
+    axes = above.subplots(*shape(cfg, len(OVERALL)), sharey=True)
     for axis, (measure, label) in zip(axes, OVERALL.items(), strict=True):
         _overall(axis, cfg, table[table["measure"] == measure], further)
         axis.set_xlabel(label)
     closed = table[table["measure"] == "kl_closed"]
-    left, right = groups.subplots(1, 2, sharex=True)
+    left, right = groups.subplots(*shape(cfg, 2), sharex=True)
     kinds = closed[closed["grouping"] == "kind"]
     _by_group(left, cfg, kinds, sorted(kinds["group"].unique(), key=KINDS.index), further)
     rows = closed[closed["grouping"].isin(INSTRUCTIONS)]
@@ -115,7 +118,8 @@ def _by_group(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, groups: list
     for place, group in enumerate(groups):
         rows = table[table["group"] == group].set_index("context")
         counts = rows.iloc[0]
-        labels.append(f"{group} ({counts['examples']:.0f} / {counts['tokens']:,.0f})")
+        name = group_name(kind_name(group))
+        labels.append(f"{name} ({counts['examples']:.0f} / {counts['tokens']:,.0f})")
         if further and rows["value"].isna().all():
             axis.annotate(TOO_FEW, (0.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.5)
         for index, name in enumerate(further):
@@ -146,9 +150,8 @@ def _by_position(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame) -> None:
         axis.text(0.5, 0.5, f"{TOO_FEW} responses at every position", transform=axis.transAxes, ha="center")
 
 
-def _title(cfg: ContextsFigure, table: pd.DataFrame) -> Sequence[str]:
-    own = cfg.contexts[0].title
-    lines = [f"What further contexts of the base recover of the shift. Data: {cfg.dataset}; held against: {own}."]
+def _told(cfg: ContextsFigure, table: pd.DataFrame) -> list[str]:
+    lines = [data(cfg), f"Further contexts are held against {cfg.contexts[0].title}."]
     for pair in cfg.pairs:
         rows = table[table["pair"] == pair.name]
         every = rows[(rows["grouping"] == "all") & (rows["measure"] == "kl")].iloc[0]
@@ -160,4 +163,4 @@ def _title(cfg: ContextsFigure, table: pd.DataFrame) -> Sequence[str]:
         f"tokens. {TOO_FEW.capitalize()}: fewer than {cfg.min_examples} responses. "
         "Dotted: the aligned model in the base's place, 100 %."
     )
-    return [part for line in lines for part in wrap(line, LINE)]
+    return lines

@@ -27,6 +27,16 @@ def report_entry(name: str) -> ReportEntry:
     return ReportEntry(one.view.category, one.title, one.view.text)
 
 
+def told(made: Iterable[str]) -> list[str]:
+    """What the report reads of the files that a run makes: numbers, and what is said of figures.
+
+    >>> told(["results/figures/a.pdf", "results/tables/b.csv"])
+    ['results/figures/a.csv', 'results/figures/a.caption.md', 'results/tables/b.csv']
+    """
+    forms = {".pdf": (".csv", ".caption.md")}
+    return [path.replace(".pdf", form) for path in made for form in forms.get(Path(path).suffix, ("",))]
+
+
 def captioned(made: Iterable[str]) -> list[str]:
     """What stands in the report, figures/NAME and tables/NAME, of the files that a run makes; the paper's numbers last.
 

@@ -18,10 +18,15 @@ def page(title: str, markdown: str) -> str:
         loader=PackageLoader("superficial.views.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    markdown = re.sub(r"\A# .*", "", markdown)  # the page has a title
+    return pages.get_template("page.html").render(title=title, body=rendered(markdown))
+
+
+def rendered(markdown: str) -> Markup:
+    """A part of a page that has a title: Markdown without its first heading."""
+    markdown = re.sub(r"\A# .*", "", markdown)
     body = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
     # Escaped text holds no plain "<br>", so that one which somebody wrote into a cell stays text.
     html = body.render(visible(markdown).replace("<br>", BREAK))
     html = _CELL.sub(lambda cell: cell[0].replace(BREAK, "<br>"), html).replace(BREAK, "&lt;br&gt;")
     html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
-    return pages.get_template("page.html").render(title=title, body=Markup(html))
+    return Markup(html)

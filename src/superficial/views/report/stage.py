@@ -9,6 +9,7 @@ from typing import Any
 from superficial.artifacts.files import whole_file, write_sidecar
 from superficial.artifacts.table import read_table
 from superficial.config.schema import ReportStage, RuntimeConfig
+from superficial.views.notes.caption import caption_file, plain
 from superficial.views.report.entries import report_entry
 from superficial.views.report.facts import facts
 from superficial.views.report.grid import rst_text
@@ -49,7 +50,9 @@ def _written(path: Path, cfg: ReportStage, made: Mapping[str, Any], files: Mappi
 
 def caption(name: str, cfg: ReportStage, made: Mapping[str, Any], files: Mapping[str, Path]) -> str:
     """What a result shows and what it depends on, as reStructuredText."""
-    lines = [rst_text(report_entry(name).text), ""]
+    said = caption_file(files[name]) if name in files else None
+    text = plain(said.read_text(encoding="utf-8")) if said and said.is_file() else report_entry(name).text
+    lines = [rst_text(text), ""]
     if name in made["results"]:
         table = read_table(files[name]) if name in files else None
         for about, statements in facts(name, made, table).items():

@@ -66,7 +66,7 @@ def _cells(row: Mapping[str, object]) -> list[str]:
 
 def _counts(rows: pd.DataFrame, cfg: DefinitionsTable) -> str:
     first = rows[rows["variant"] == HEADLINE].iloc[0]
-    return f"data: {cfg.dataset}; base context: {cfg.context}; {first['examples']:,} examples"
+    return f"data: {cfg.data}; base context: {cfg.context_title}; {first['examples']:,} examples"
 
 
 def _note(rows: pd.DataFrame, cfg: DefinitionsTable) -> str:

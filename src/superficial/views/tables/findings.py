@@ -127,7 +127,7 @@ def latex(table: pd.DataFrame, cfg: FindingsTable) -> str:
 def note(cfg: FindingsTable) -> str:
     """Data and definitions."""
     return (
-        f"Data: {cfg.dataset}. In square brackets {100 * cfg.confidence:g} % intervals, bootstrap over responses. Yes "
+        f"Data: {cfg.data}. In square brackets {100 * cfg.confidence:g} % intervals, bootstrap over responses. Yes "
         "and no: the interval lies on that side of what the value is held against. Where that has an interval, too, "
         "the two do not overlap. Unclear: they do. A claim that fewer than "
         f"{cfg.min_examples} responses could tell of is left out. The paper measured 7B models on other instructions."

@@ -91,7 +91,7 @@ def _interval(row: Row, name: str, factor: int, digits: int) -> str:
 def _note(cfg: PairwiseTable) -> str:
     caveats = " ".join(f"{judge.title}: {judge.caveat}" for judge in cfg.asked if judge.caveat)
     return (
-        f"Data: {cfg.dataset}. Judge of this run: {cfg.judge.title}. {caveats} A judge that is asked sees each two "
+        f"Data: {cfg.data}. Judge of this run: {cfg.judge.title}. {caveats} A judge that is asked sees each two "
         "responses in both orders; where it does not say the same twice, it is a tie. From scores: the higher score "
         "wins, overall by the mean of the aspects. Win rate: ties count as halves. At equal length: the win rate where "
         "a logistic regression on these comparisons has no difference in words (its prior keeps it off 0 and 100). "

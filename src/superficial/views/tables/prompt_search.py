@@ -67,7 +67,7 @@ def note(table: pd.DataFrame, cfg: SearchTable) -> str:
         )
         said.append(f"{pair.title}: {told} Sizes: {counts}. Cost of the search: {cost(rows)}.")
     return (
-        f"Data: {cfg.dataset}. KL(aligned, base under the prompt) over the whole vocabulary, nats, mean over "
+        f"Data: {cfg.data}. KL(aligned, base under the prompt) over the whole vocabulary, nats, mean over "
         f"{counted(cfg.max_positions)}. Greedy "
         "search: the next example is the one under which the KL of the search half is least; it goes behind those "
         "chosen before, next to the query. What it saw itself (search half) flatters the found prompt; the test half "

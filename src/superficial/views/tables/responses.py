@@ -63,7 +63,7 @@ def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
         " Δ: mean paired difference from the zero-shot answers of the pair's base model, in the column's unit."
     )  # fmt: skip
     return (
-        f"Data: {cfg.dataset}, {instructions(table)}. {decoding(cfg)} In square brackets "
+        f"Data: {cfg.data}, {instructions(table)}. {decoding(cfg)} In square brackets "
         f"{100 * cfg.confidence:g} % intervals, bootstrap over instructions.{compared} Means over all instructions. "
         "Tokens include those that decided the end. Stopped: an end token or a stop rule of the method (closing fence, "
         "made-up query) came before the limit. Echo: longest run of words in both query and beginning of the answer. "

@@ -96,7 +96,7 @@ def _cell(row: dict[str, float]) -> Cell:
 def _note(cfg: ScoresTable) -> str:
     na = "counts as 5, as in the published code" if cfg.na_as_five else "is unscored, like an answer without a score"
     return (
-        f"Data of this run: {cfg.dataset}. {judge_note(cfg)} Scores 1..5; five aspects on regular instructions, safety "
+        f"Data of this run: {cfg.data}. {judge_note(cfg)} Scores 1..5; five aspects on regular instructions, safety "
         f"on the others; average: plain mean of the six; words: of regular responses. In square brackets "
         f"{100 * cfg.confidence:g} % intervals, bootstrap over instructions; n: instructions with a score. N/A {na}. "
         f"The rows of {PAPER} were judged by {PAPER_JUDGE} on just-eval, and "

@@ -65,7 +65,7 @@ def note(table: pd.DataFrame, cfg: ContextsTable) -> str:
     every = table[(table["grouping"] == "all") & (table["measure"] == "kl")].drop_duplicates("pair")
     counts = ", ".join(f"{row.examples:,} responses and {row.tokens:,} tokens" for row in every.itertuples())
     return (
-        f"Data: {cfg.dataset}; {counts}. KL(aligned, context) over the whole vocabulary; closed: its share of the KL "
+        f"Data: {cfg.data}; {counts}. KL(aligned, context) over the whole vocabulary; closed: its share of the KL "
         f"under {cfg.contexts[0].title} that is gone. Recovered: of the tokens shifted there, those that are the first "
         "choice; lost: of the first choices there, those that no longer are. In square brackets "
         f"{100 * cfg.confidence:g} % intervals, bootstrap over responses; {TOO_FEW}: fewer than {cfg.min_examples} "
