@@ -111,9 +111,9 @@ def _tie(
     if at >= min(len(ours), len(theirs)):
         return float("inf")  # one goes on where the other ended: no tie between tokens
     read = prompt + ours[:at]
-    with torch.inference_mode():
+    with torch.no_grad():
         ids = torch.tensor([read], device=loaded.device)
-        logits = loaded.model(ids, logits_to_keep=1).logits[0, -1].float()
+        logits = loaded.model(ids, logits_to_keep=1).logits[0, -1].float().clone()
     seen = torch.tensor(sorted(set(read)), device=loaded.device)
     told = logits[seen]
     penalty = greedy.repetition_penalty

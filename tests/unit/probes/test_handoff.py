@@ -18,7 +18,7 @@ from superficial.config.schema import (
     Nothing,
     PairTitle,
     PromptConfig,
-    RuntimeConfig,
+    Runtime,
     StatsConfig,
 )
 from superficial.inference.finish_reason import EOS, LENGTH
@@ -35,7 +35,7 @@ from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.ratios import ratios
 from superficial.shift.statistics.token_table import TokenTable
 
-RUNTIME = RuntimeConfig(device="cpu", generate_batch=4, score_tokens=100, position_chunk=16)
+RUNTIME = Runtime(device="cpu", generate_batch=4, score_tokens=100, position_chunk=16)
 ZERO_SHOT = PromptConfig(kind="completion", template="Q: {instruction}\nA: ")
 CHAT = PromptConfig(kind="chat")
 PREFIXES = [0, 1, 2, 4, 8, 16]

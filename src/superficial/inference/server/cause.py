@@ -8,7 +8,11 @@ LONGEST = 300  # characters of a cause
 TAKEN = re.compile(r"address already in use|\[Errno (98|48)\]", re.IGNORECASE)
 MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryError|KV cache|free memory|gpu_memory_utilization", re.IGNORECASE)
 PACKAGE = re.compile(r"No module named")
-_ERROR = re.compile(r"\b(?:\w+\.)*\w*(?:Error|Exception|OutOfMemory\w*)\b: .*\S|error: .*\S|No module named .*\S")
+_ADVICE = re.compile(r"\b(WARNING|INFO|DEBUG)\b|Warning: ")
+_ERROR = re.compile(
+    r"\b(?:\w+\.)*\w*(?:Error|Exception|OutOfMemory\w*)\b: .*\S|error: .*\S|No module named .*\S"
+    r"|(?:\S+ ){0,5}(?:died|exited) unexpectedly.*"
+)
 _GENERAL = re.compile(
     r"See root cause above|Engine core initialization failed|WorkerProc|EngineDeadError|CancelledError"
 )
@@ -24,16 +28,17 @@ def tail(log: Path, start: int = 0) -> str:
 
 
 def cause(text: str) -> str:
-    """The most telling error in a log, else its last line; of errors that only point to another one, none is.
+    """The last error in a log, before those that only point to another one; where there is none, its last line.
 
     >>> cause("INFO: up\\nValueError: too long\\n  File x\\nRuntimeError: Engine core initialization failed. See root")
     'ValueError: too long'
-    >>> cause("INFO: up\\n\\nKilled\\n"), cause("")
-    ('Killed', 'its log is empty')
+    >>> cause("INFO: up\\n\\nKilled\\n"), cause("WARNING: `OSError: full` may come\\nEngineDeadError: gone\\nbye")
+    ('Killed', 'EngineDeadError: gone')
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    found = [match.group() for line in lines if (match := _ERROR.search(line)) and not _GENERAL.search(line)]
-    said = found[-1] if found else lines[-1] if lines else "its log is empty"
+    errors = [match.group() for line in lines if (match := _ERROR.search(line)) and not _ADVICE.search(line)]
+    told = [one for one in errors if not _GENERAL.search(one)]
+    said = (told or errors or lines or ["its log is empty"])[-1]
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 3]}..."
 
 

@@ -152,7 +152,8 @@ class StartedServer:
             with direct.open(request, timeout=5) as response:
                 return _listed(loads(response.read()))
         except urllib.error.HTTPError as error:
-            return STRANGER if error.code in (401, 403) else None
+            # Some servers have no such list, or fail over it; 503 says that the model is being loaded.
+            return STRANGER if error.code in (401, 403) else [] if error.code in (404, 500) else None
         except (OSError, ValueError):
             return None
 
