@@ -18,26 +18,26 @@ from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 
 MODEL = Path("results/models/gemma3_270m_chat/manifest.json")
-INSTRUCTIONS = Path("resources/alignment/train.jsonl")
+INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
+WAYS = ("{}", "Briefly: {}", "{} Explain it.", "{} Give an example.", "I have a question. {}")  # to ask the same thing
 EXAMPLES, BATCH = 200, 40
-GREEDY = GreedyDecoding(max_new_tokens=256)
+GREEDY = GreedyDecoding(max_new_tokens=128)
 FIXED, REFILLED = "to the last row", "refilled"
 
 
-def main(arguments: Sequence[str] = (), clock: Callable[[], float] = time.perf_counter) -> int:
-    """Print tokens/s and their ratio; `arguments` may name a file with other instructions, JSON or JSON lines."""
+def main(clock: Callable[[], float] = time.perf_counter) -> int:
+    """Print tokens/s and their ratio."""
     if not MODEL.is_file():
         print(f"error: {MODEL}: no such model | remedy: run `make figures` first", file=sys.stderr)
         return 2
     loaded = load_model(MODEL, "auto")
-    source = Path(arguments[0]) if arguments else INSTRUCTIONS
-    prompts = read_prompts(loaded, source)
+    prompts = read_prompts(loaded)
     list(Decoder(loaded, GreedyDecoding(2), BATCH).answers(prompts[:2]))  # warm-up
     decoders = {name: Decoder(loaded, GREEDY, BATCH) for name in (FIXED, REFILLED)}
     found, seconds = take_turns(
         {FIXED: one_after_the_other(decoders[FIXED], prompts), REFILLED: decoders[REFILLED].answers(prompts)}, clock
     )
-    print(f"{loaded.device}, {len(prompts)} prompts of {source}, answers of {GREEDY.max_new_tokens} tokens at most")
+    print(f"{loaded.device}, {len(prompts)} prompts, answers of {GREEDY.max_new_tokens} tokens at most")
     for name, decoder in decoders.items():
         rate = decoder.work.new_tokens / seconds[name]
         print(f"batches of {BATCH}, {name:20s}{rate:8.1f} tokens/s   ({decoder.work.forward_passes} passes)")
@@ -47,13 +47,11 @@ def main(arguments: Sequence[str] = (), clock: Callable[[], float] = time.perf_c
     return 0
 
 
-def read_prompts(loaded: LoadedModel, source: Path) -> list[list[int]]:
-    """What the aligned model reads for instructions from all over the file, each once."""
-    text = source.read_text(encoding="utf-8")
-    rows = json.loads(text) if source.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
-    distinct = list(dict.fromkeys(row["instruction"] for row in rows))
+def read_prompts(loaded: LoadedModel) -> list[list[int]]:
+    """What the aligned model reads for the demo's instructions, each asked in several ways."""
     builder = PromptBuilder.of(loaded, Experiment(Path("config"), []).method("aligned").prompt, [])
-    return [builder.build(one).ids for one in distinct[:: max(1, len(distinct) // EXAMPLES)][:EXAMPLES]]
+    asked = [json.loads(line)["instruction"] for line in INSTRUCTIONS.read_text(encoding="utf-8").splitlines()]
+    return [builder.build(way.format(one)).ids for one in asked for way in WAYS][:EXAMPLES]
 
 
 def one_after_the_other(decoder: Decoder, prompts: Sequence[list[int]]) -> Iterator[tuple[int, Answer]]:
@@ -82,4 +80,4 @@ def take_turns(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
