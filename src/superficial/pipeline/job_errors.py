@@ -34,11 +34,15 @@ def delete_errors(state: Path) -> None:
 
 
 def remember(line: str, job: Sequence[str]) -> None:
-    """Leave the error of a `job`, which is its command line, for the end of the run and for its next try."""
+    """Leave the error of a `job`, which is its command line, for the end of the run and for its next try.
+
+    Where nothing can be written, as on a full disk, it was told all the same.
+    """
     if path := os.environ.get(VARIABLE):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        _own(path, job).write_text(line, encoding="utf-8")
+        with suppress(OSError):
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+            _own(path, job).write_text(line, encoding="utf-8")
 
 
 def remembered(job: Sequence[str]) -> str:

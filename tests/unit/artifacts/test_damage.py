@@ -21,12 +21,15 @@ from superficial.artifacts.store import Store
 from superficial.artifacts.table import parquet_file, read_rows, read_table, write_table
 from superficial.artifacts.token_rows import TokenRows
 from superficial.config.schema import (
+    CompareConfig,
     DecodingConfig,
     GenerateStage,
     LocalSource,
     ModelConfig,
+    Nothing,
     PromptConfig,
     Runtime,
+    ScoreStage,
 )
 from superficial.inference.generate.stage import run as generate
 from superficial.inference.teacher_forcing import TokenSequence
@@ -35,7 +38,10 @@ from superficial.judging.judges.rubric import Rubric
 from superficial.models.load import load_model
 from superficial.models.manifest import read_manifest
 from superficial.models.stage import run as fetch
+from superficial.shift.compare import run as compare
 from superficial.shift.pair.pairing import Pairing
+from superficial.shift.pair.stage import run as pair_stage
+from superficial.shift.score import run as score
 
 RUNTIME = Runtime(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 ZERO_SHOT = PromptConfig(kind="completion", template="# Query:\n```{instruction}```\n\n# Answer:\n```\n")
@@ -327,6 +333,29 @@ def test_a_model_that_says_nothing(origin: Path, tmp_path: Path):
     (folder / "generation_config.json").write_text(json.dumps(config))
     found = answers(made(folder, tmp_path / "results"), tmp_path / "results", ["What is tea?"])
     assert (found["text"][0], list(found["token_ids"][0]), found["finish_reason"][0]) == ("", [0], "eos")
+
+
+@pytest.mark.fault("models", "a response of no tokens among others", "handled: it has no row in the token table")
+def test_a_response_of_no_tokens(origin: Path, tmp_path: Path):
+    results = tmp_path / "results"
+    manifest = made(origin, results)
+    found = answers(manifest, results, ["What is tea?", "And coffee?", "Why?"])
+    found.at[1, "token_ids"] = []
+    responses, pair = results / "responses/d/m/zero_shot.parquet", results / "pairs/p.json"
+    write_table(found, responses)
+    pair_stage(Nothing(), RUNTIME, base=manifest, aligned=manifest, out=pair)
+    states = results / "scores/d/m/zero_shot.safetensors"
+    score(
+        ScoreStage(context=ZERO_SHOT), RUNTIME, pair=pair, model=manifest, data=results / "data/d.parquet",
+        responses=responses, out=states,
+    )  # fmt: skip
+    assert StateFile(states).lengths[1] == 0
+    out = results / "shifts/d/p/zero_shot.parquet"
+    compare(
+        CompareConfig(top_k=2), RUNTIME, pair=pair, base=manifest, aligned=manifest, responses=responses,
+        base_score=states, aligned_score=states, out=out,
+    )  # fmt: skip
+    assert set(pd.read_parquet(out)["example_id"]) == {"0", "2"}
 
 
 @pytest.mark.fault(

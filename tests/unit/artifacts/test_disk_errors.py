@@ -222,6 +222,18 @@ def test_the_clock_is_set_back(source: Path, tmp_path: Path, monkeypatch: pytest
     assert "k" in Ledger(tmp_path / "ledger.jsonl")
 
 
+@pytest.mark.fault(
+    "operating system", "an error cannot be left for the end of the run either", "the same line, once; exit code 2"
+)
+def test_an_error_that_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "nowhere/errors.txt"))
+    (tmp_path / "in.jsonl").touch()
+    assert data_stage(tmp_path / "in.jsonl", tmp_path / "x.parquet") == entry.MISTAKE
+    assert "the dataset is empty" in told(capfd)
+
+
 def replaced(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let the data stage raise `error`."""
 
