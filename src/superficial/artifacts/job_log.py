@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from superficial.artifacts.file_locks import lock_file
+from superficial.artifacts.markup import visible
 
 SECONDS = 20.0  # between two lines about the progress of one job
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied
@@ -40,7 +41,7 @@ def logged(path: Path | None) -> Iterator[None]:
             try:
                 yield
             except Exception as error:
-                traceback.print_exc()
+                print(visible(traceback.format_exc()), file=sys.stderr, end="")
                 say(f"error: {type(error).__name__}: {(str(error).splitlines() or [''])[0]} | see {path}")
                 raise SystemExit(1) from error
     finally:
@@ -51,6 +52,7 @@ def logged(path: Path | None) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Tell a person one line: on stderr, and where that is a log, in the terminal as well."""
+    line = visible(line)  # it may quote a model, a server or a file
     print(line, file=sys.stderr, flush=True)
     if terminal := _TERMINAL.get():
         _tell(terminal, line)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.artifacts.files import whole_file
+from superficial.artifacts.spreadsheet import bare, each_text, guarded
 
 TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
 
@@ -21,7 +22,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     with whole_file(path) as partial:
         if path.suffix == ".csv":
             # Nine significant digits give back any float32, and do not show the noise of float64 sums.
-            table.to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
+            each_text(table, guarded).to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
         else:
             table.to_parquet(partial, index=False, compression="zstd")
 
@@ -66,7 +67,8 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote."""
     if path.suffix == ".csv":
         # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        return each_text(table, bare)
     return pd.read_parquet(path)
 
 

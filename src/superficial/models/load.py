@@ -87,12 +87,12 @@ def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Pla
     def read() -> Any:
         kind: Any = AutoModelForCausalLM
         model = kind.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **where.arguments
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True, **where.arguments
         )
         return model.eval()
 
     tokenizer = load_tokenizer(path)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if config.is_encoder_decoder:
         raise UserError(
             f"{manifest['name']} is an encoder-decoder model ({config.model_type}), whose answers continue no prompt",
@@ -134,7 +134,9 @@ def longest_sequence(config: Any) -> int:
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer beside `manifest_path`."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        manifest_path.parent, local_files_only=True, trust_remote_code=False
+    )
     return tokenizer
 
 
@@ -143,7 +145,9 @@ def load_end_ids(manifest_path: Path, tokenizer: PreTrainedTokenizerBase) -> lis
     folder = manifest_path.parent
     if (folder / "generation_config.json").is_file():
         return _end_ids(GenerationConfig.from_pretrained(folder, local_files_only=True), tokenizer)
-    return _end_ids(AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config(), tokenizer)
+    return _end_ids(
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config(), tokenizer
+    )
 
 
 def _end_ids(config: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError, TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
+from superficial.models.chat_end import FAILS
 from superficial.models.template_date import date_arguments
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.layout import PromptPiece
@@ -59,11 +60,23 @@ def render(
     arguments |= told or {}
     try:
         return str(tokenizer.apply_chat_template(list(messages), **arguments))
+    except SecurityError as error:
+        raise UserError(
+            f"the chat template reaches for what no template needs ({error}), and was stopped",
+            where="chat template",
+            remedy="do not trust this model's files; take its chat template from its authors",
+        ) from error
     except TemplateError as error:
         raise UserError(
             f"the chat template refuses these messages: {error}",
             where="chat template",
             remedy="drop prompt.system, or use a model whose template has it",
+        ) from error
+    except FAILS as error:
+        raise UserError(
+            f"the chat template fails: {type(error).__name__}: {error}",
+            where="chat template",
+            remedy="take the model's chat_template.jinja again from where the model came from",
         ) from error
 
 

@@ -19,6 +19,7 @@ from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.data.dialogue import answered_queries
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.kinds.language import WORDS, kinds_hold
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.figures.letters import MONO, advance, families, has
 from superficial.views.figures.prose import drawable, lines
@@ -39,6 +40,7 @@ VIEW = View(
         "results/kinds/{dataset}/{pair}/{context}.parquet",
         "results/stats/{dataset}/{pair}/{context}/ratios.csv",
         "results/stats/{dataset}/{pair}/{context}/tokens.csv",
+        "results/stats/{dataset}/{pair}/{context}/kinds.csv",
     ],
 )
 
@@ -52,6 +54,7 @@ COLUMNS = 76  # characters a line
 LIST = 15  # frequent shifted tokens beside the response
 HEAD = 1.38  # inches above the response
 MARKS = {"style": "o", "safety": "^", "content": "s", "function": "D", "number": "P", "punctuation": "_", "end": "X"}
+UNTOLD = ""  # the kind of a word in another language than English
 NAMES = {"function": "function word", "end": "end of turn"}
 
 
@@ -88,6 +91,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     response = read_rows(shifts, SHOWN, start, stop)
     response["kind"] = read_rows(kinds, ["kind"], start, stop)["kind"].astype(str)
     stats = results / "stats" / cfg.dataset / pair.name / cfg.context
+    if not kinds_hold(read_table(stats / "kinds.csv")):
+        response.loc[response["kind"].isin(WORDS), "kind"] = UNTOLD
     ratios = read_table(stats / "ratios.csv").query("level == 'pooled'").set_index("category")
     frequent = read_table(stats / "tokens.csv").query("order == 'count' and category == 'shifted'").head(LIST)
     cells = layout(response.head(cfg.example_tokens))
@@ -170,8 +175,11 @@ def _draw_head(
         wrapped = lines(drawable(" ".join(asked.split())), WIDTH, 8)
         wrapped = wrapped if len(wrapped) <= 2 else [wrapped[0], shorten(wrapped[1], len(wrapped[1]) - 1) + " …"]
     figure.text(0, 1 - 0.17 * inch, "\n".join(wrapped), va="top")
+    kinds = "; beside the marks: how many there are in this response."
+    if (response["kind"] == UNTOLD).any():
+        kinds = ", with counts; words have a kind in English only."
     notes = (
-        "Above a shifted token (base rank > 3): its kind; beside the marks: how many there are in this response.\n"
+        f"Above a shifted token (base rank > 3): its kind{kinds}\n"
         "Below it: what the base model prefers there."
         f" In brackets: {interval(cfg)}s, all n = {int(ratios['examples'].max()):,} responses, bootstrap over them."
     )
@@ -229,7 +237,8 @@ def _draw_cell(axis: Axes, cell: Cell, colour: str) -> None:
     axis.add_patch(patch)
     axis.text(left, top + 0.12, cell.text, family=MONO, fontsize=SIZE, color="white" if cell.base else "black")
     if cell.base:
-        axis.plot(left + cell.width * ADVANCE / 2, top - 0.035, linestyle="", **_mark(cell.kind))
+        if cell.kind != UNTOLD:
+            axis.plot(left + cell.width * ADVANCE / 2, top - 0.035, linestyle="", **_mark(cell.kind))
         axis.text(left, top + 0.235, cell.base, family=MONO, fontsize=SMALL * SIZE, color=colour)
 
 
