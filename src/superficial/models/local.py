@@ -10,7 +10,7 @@ from superficial.artifacts.errors import UserError
 from superficial.config.schema import LocalSource
 from superficial.models.adapter import CONFIG as ADAPTER
 
-UNSAFE = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+UNSAFE = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib", "*.py", "*.pyc", "*.so")  # may run code
 
 
 def copy_local(source: LocalSource, folder: Path) -> None:
@@ -24,7 +24,7 @@ def copy_local(source: LocalSource, folder: Path) -> None:
         remedy = "source: {kind: lora, adapter: FOLDER} with its base, or aligned=FOLDER of pair=custom"
         raise UserError(f"{origin} is an adapter, no whole model", where="model source local, key path", remedy=remedy)
     if not list(origin.glob("*.safetensors")):
-        pickled = [file.name for pattern in UNSAFE for file in origin.glob(pattern)]
+        pickled = [file.name for pattern in UNSAFE[:-3] for file in origin.glob(pattern)]
         why = f"only {pickled[0]}, which can run code when it is loaded" if pickled else "no weights"
         raise UserError(
             f"no safetensors in {origin}: {why}",

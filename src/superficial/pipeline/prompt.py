@@ -109,7 +109,9 @@ def _tokenizer(model: str) -> tuple[PreTrainedTokenizerBase | None, int]:
     manifest = RESULTS / "models" / model / "manifest.json"
     if not manifest.is_file():
         return None, 0
-    config = AutoConfig.from_pretrained(manifest.parent, local_files_only=True).get_text_config()
+    config = AutoConfig.from_pretrained(
+        manifest.parent, local_files_only=True, trust_remote_code=False
+    ).get_text_config()
     return load_tokenizer(manifest), longest_sequence(config)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError, TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from superficial.artifacts.errors import UserError
@@ -59,6 +59,12 @@ def render(
     arguments |= told or {}
     try:
         return str(tokenizer.apply_chat_template(list(messages), **arguments))
+    except SecurityError as error:
+        raise UserError(
+            f"the chat template reaches for what no template needs ({error}), and was stopped",
+            where="chat template",
+            remedy="do not trust this model's files; take its chat template from its authors",
+        ) from error
     except TemplateError as error:
         raise UserError(
             f"the chat template refuses these messages: {error}",

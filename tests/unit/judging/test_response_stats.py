@@ -9,6 +9,7 @@ import pytest
 from support.answers import Letters, answered
 
 from superficial.artifacts.errors import UserError
+from superficial.artifacts.markup import visible
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import (
     AnsweringSystem,
@@ -244,7 +245,7 @@ def test_hostile_text_draws_and_comes_back_from_the_csv(tmp_path: Path, recwarn:
     assert made[0] == made[1]
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     table = read_table(tmp_path / "one/methods_example.csv").fillna("")
-    assert table["text"].to_list() == HOSTILE
+    assert table["text"].to_list() == [visible(text) for text in HOSTILE]
 
 
 def test_failures_are_drawn_from_the_table_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -88,3 +88,4 @@ def test_text_is_set_by_the_width_that_its_letters_have():
     assert [len(line) for line in set_in] == [10] * 10
     assert shift_example.columns("abc") == 3
     assert shift_example.columns(HAN) == pytest.approx(1 / 0.602, abs=1e-3)
+    assert shift_example.columns(KANA) == pytest.approx(1, abs=1e-3)  # no font: a box will stand there

@@ -77,7 +77,9 @@ class Vocabulary:
 
 def _head_rows(folder: Path) -> int:
     """vocab_size of config.json, which some tensor of the weights must have as its number of rows."""
-    rows = int(AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config().vocab_size)
+    rows = int(
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config().vocab_size
+    )
     found = set()
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
@@ -97,7 +99,9 @@ def _ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     if (folder / "generation_config.json").is_file():
         ends: Any = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
     else:
-        ends = getattr(AutoConfig.from_pretrained(folder, local_files_only=True), "eos_token_id", None)
+        ends = getattr(
+            AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False), "eos_token_id", None
+        )
     if ends is None:
         ends = tokenizer.eos_token_id
     return sorted(ends) if isinstance(ends, list) else [] if ends is None else [int(ends)]

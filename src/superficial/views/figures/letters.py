@@ -19,7 +19,7 @@ from matplotlib.ticker import Formatter, FuncFormatter
 
 PLAIN, MONO = "DejaVu Sans", "DejaVu Sans Mono"
 MISSING = "□"
-CARRIERS = ("fontpkg-noto", "cvttf-notosanscjk")  # distributions that hold fonts
+CARRIERS = ("fontpkg-noto", "noto-cjk-sans")  # distributions that hold fonts
 # Families by preference; after them any other Noto Sans that is installed, in the order of the alphabet.
 FAMILIES = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK TC", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP",
@@ -28,7 +28,7 @@ FAMILIES = (
     "SimHei", "Noto Sans Arabic", "Geeza Pro", "Noto Naskh Arabic", "Noto Sans Devanagari", "Devanagari MT",
     "Nirmala UI", "Noto Emoji", "Symbola", "Segoe UI Emoji", "Arial Unicode MS", "Unifont",
 )  # fmt: skip
-REMEDY = 'pip install "superficial[fonts]", or install fonts-noto'
+REMEDY = 'pip install "superficial[fonts]", or install fonts-noto-cjk'
 
 
 def dress(figure: Figure) -> list[str]:
@@ -72,7 +72,8 @@ def known(char: str) -> bool:
 
 @cache
 def advance(char: str, own: str = PLAIN) -> float:
-    """Width of `char` in em, by `own` or the font that stands in for it."""
+    """Width of `char` in em, by `own` or the font that stands in for it; that of a box where none does."""
+    char = char if _anywhere(char, own) else MISSING
     font = _font(own if has(char, own) else _elsewhere(char) or own)
     font.set_size(100, 72)
     return float(font.load_char(ord(char)).linearHoriAdvance) / 65536 / 100
@@ -133,7 +134,7 @@ def _carried() -> list[Path]:
     for package in distributions():
         if (package.metadata["Name"] or "").lower().replace("_", "-").startswith(CARRIERS):
             files = (Path(str(package.locate_file(file))) for file in package.files or ())
-            found += [file for file in files if file.suffix in (".ttf", ".otf") and file.is_file()]
+            found += [file for file in files if file.suffix in (".ttf", ".otf", ".ttc") and file.is_file()]
     return sorted(found)
 
 

@@ -19,6 +19,7 @@ from superficial.config.schema import FigureStage, RuntimeConfig
 from superficial.data.dialogue import answered_queries
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.kinds.language import WORDS, kinds_hold
 from superficial.shift.statistics.token_table import TokenTable
 from superficial.views.figures.letters import MONO, advance, families, has
 from superficial.views.figures.prose import drawable, lines
@@ -41,6 +42,7 @@ VIEW = View(
         "results/kinds/{dataset}/{pair}/{context}.parquet",
         "results/stats/{dataset}/{pair}/{context}/ratios.csv",
         "results/stats/{dataset}/{pair}/{context}/tokens.csv",
+        "results/stats/{dataset}/{pair}/{context}/kinds.csv",
     ],
 )
 
@@ -55,6 +57,7 @@ MARKED = 3  # kinds in a row of the legend, in one column
 COLUMNS = 76  # characters a line
 LIST = 15  # frequent shifted tokens beside the response, at most
 MARKS = {"style": "o", "safety": "^", "content": "s", "function": "D", "number": "P", "punctuation": "_", "end": "X"}
+UNTOLD = ""  # the kind of a word in another language than English
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     response = read_rows(shifts, SHOWN, start, stop)
     response["kind"] = read_rows(kinds, ["kind"], start, stop)["kind"].astype(str)
     stats = results / "stats" / cfg.dataset / pair.name / cfg.context
+    if not kinds_hold(read_table(stats / "kinds.csv")):
+        response.loc[response["kind"].isin(WORDS), "kind"] = UNTOLD
     ratios = read_table(stats / "ratios.csv").query("level == 'pooled'").set_index("category")
     frequent = read_table(stats / "tokens.csv").query("order == 'count' and category == 'shifted'").head(LIST)
     beside, across = cfg.columns == 2, width(cfg)
@@ -181,11 +186,16 @@ def _instruction(instruction: str, across: float) -> list[str]:
 def _told(cfg: FigureStage, example: str, response: pd.DataFrame, cells: int, ratios: pd.DataFrame) -> list[str]:
     """How to read the marks and numbers."""
     more = "" if cells == len(response) else f", the first {cells} shown"
+    untold = (response["kind"] == UNTOLD).any()
+    kinds = (
+        "with counts; words have a kind in English only."
+        if untold
+        else ("beside the marks: how many there are in this response.")
+    )
     return [
         f"{cfg.pairs[0].title}; instruction {example}, {len(response)} response tokens{more}.",
         data_note(cfg),
-        "Above a shifted token (base rank > 3) stands its kind, below it what the base prefers there; beside the "
-        "marks: how many there are in this response.",
+        f"Above a shifted token (base rank > 3) stands its kind, below it what the base prefers there; {kinds}",
         f"In brackets: {interval(cfg)}s over all n = {int(ratios['examples'].max()):,} responses, bootstrap over them; "
         "an open box is a space.",
     ]
@@ -246,7 +256,8 @@ def _draw_cell(axis: Axes, cell: Cell, colour: str) -> None:
     axis.add_patch(patch)
     axis.text(left, top + 0.12, cell.text, family=MONO, fontsize=SIZE, color="white" if cell.base else "black")
     if cell.base:
-        axis.plot(left + cell.width * ADVANCE / 2, top - 0.035, linestyle="", **_mark(cell.kind))
+        if cell.kind != UNTOLD:
+            axis.plot(left + cell.width * ADVANCE / 2, top - 0.035, linestyle="", **_mark(cell.kind))
         axis.text(left, top + 0.235, cell.base, family=MONO, fontsize=SMALL * SIZE, color=colour)
 
 
