@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-FORMS = (".pdf", ".png", ".svg", ".csv", ".md", ".tex")
+FORMS = (".pdf", ".png", ".svg", ".csv", ".caption.md", ".caption.tex", ".md", ".tex")
 
 
 def outputs(words: list[str]) -> list[Path]:
