@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ SMALL = (
 )  # fmt: skip
 
 
+KEY, TOKEN = "sk-planted-never-to-be-written-4711", "hf_planted-never-to-be-written-4712"
+
+
 class Judge(ThreadingHTTPServer):
     """Answers in whatever JSON schema it is asked for."""
 
@@ -44,6 +48,8 @@ class Judge(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.asked: list[dict[str, Any]] = []
+        self.keys: set[str | None] = set()
+        self.processes = b""  # command lines of all processes at the first request
 
     def __enter__(self) -> "Judge":
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -59,7 +65,10 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if not self.server.asked:
+            self.server.processes = command_lines()
         self.server.asked.append(body)
+        self.server.keys.add(self.headers["authorization"])
         aspects = body["response_format"]["json_schema"]["schema"]["properties"]
         said = {
             aspect: {key: value.get("enum", ["a reason"])[len(aspect) % 3 if "enum" in value else 0]
@@ -77,6 +86,14 @@ class _Answer(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+def command_lines() -> bytes:
+    found = b""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it may have ended
+            found += file.read_bytes()
+    return found
 
 
 def command(project: Project, experiment: str, *hydra: str, arguments: tuple[str, ...] = ()) -> list[str]:
@@ -124,6 +141,8 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         server.use(patch, folder / "hf")
         patch.delenv("SUPERFICIAL_HUB_OFFLINE")
         patch.setenv("HF_HUB_OFFLINE", "0")
+        patch.setenv("OPENAI_API_KEY", KEY)
+        patch.setenv("HF_TOKEN", TOKEN)
         hydra = (*SMALL, f"judge.base_url=http://127.0.0.1:{judge.server_port}/v1", f"prompt_dir={PROMPTS}",
                  f"dataset.hub.content={content}")  # fmt: skip
         words = command(project, "paper", *hydra)
@@ -132,7 +151,8 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         assert result.returncode == 0, result.stdout[-6000:]
-        project.judge_asked = judge.asked  # type: ignore[attr-defined]
+        project.judge_asked, project.judge = judge.asked, judge  # type: ignore[attr-defined]
+        project.said, project.hub_cache = result.stdout, folder / "hf"  # type: ignore[attr-defined]
         project.again = [words[0], *words[1:], "--dry-run"]  # type: ignore[attr-defined]
         yield project
 
@@ -194,6 +214,20 @@ def test_the_judge_was_asked_once_for_each_answer(paper: Project):
     asked = [json.dumps(body, sort_keys=True) for body in paper.judge_asked]  # type: ignore[attr-defined]
     assert len(set(asked)) == len(asked)
     assert {body["model"] for body in paper.judge_asked} == {"gpt-4o-2024-08-06"}  # type: ignore[attr-defined]
+
+
+def test_keys_are_sent_and_stand_nowhere(paper: Project):
+    """Not in results, sidecars, logs, Snakemake's own records, the hub's cache, the terminal or a process."""
+    judge: Judge = paper.judge  # type: ignore[attr-defined]
+    assert judge.keys == {f"Bearer {KEY}"}
+    assert b"superficial" in judge.processes
+    said: str = paper.said  # type: ignore[attr-defined]
+    assert [key for key in (KEY, TOKEN) if key in said or key.encode() in judge.processes] == []
+    files = [file for top in (paper.folder, paper.hub_cache) for file in top.rglob("*") if file.is_file()]  # type: ignore[attr-defined]
+    parts = {part for file in files for part in file.parts}
+    assert {".snakemake", "logs", "judgments", "blobs"} <= parts
+    holders = [file for file in files if any(key.encode() in file.read_bytes() for key in (KEY, TOKEN))]
+    assert holders == []
 
 
 def test_nothing_is_left_to_do(paper: Project):
