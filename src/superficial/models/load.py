@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from superficial.artifacts.collector import collector_paused
 from superficial.artifacts.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
 from superficial.models.memory import Footprint
@@ -134,7 +135,8 @@ def longest_sequence(config: Any) -> int:
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer beside `manifest_path`."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
+    with collector_paused():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(manifest_path.parent, local_files_only=True)
     return tokenizer
 
 
