@@ -24,8 +24,7 @@ test: lint  ## lint, types and every test tier; says what it skipped and why
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser"
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
-	@$(SNAKEMAKE) report $(ARGS)
-	@$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report.css report $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m superficial report $(ARGS)
 
 verify: $(READY)  ## what in results/ was altered, is missing, or is stale
 	@$(BIN)/python -m superficial verify
