@@ -60,9 +60,7 @@ coverage: $(READY)  ## how much of src/ the unit and pipeline tests run, branche
 	@$(BIN)/coverage report
 
 report: $(READY)  ## everything that was made on one page, with captions and runtimes: results/report.html
-	@$(SNAKEMAKE) report $(ARGS)
-	@$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report.css report $(ARGS)
-	@$(SNAKEMAKE) index_page $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m superficial report $(ARGS)
 
 verify: $(READY)  ## what in results/ was altered, is missing, or is stale
 	@$(BIN)/python -m superficial verify

@@ -1,15 +1,18 @@
 # How superficial is alignment? `snakemake --cores 8 figures/all` answers with the figures of the paper.
 import atexit
 import sys
+import time
 from pathlib import Path
 
 from superficial.artifacts.errors import UserError
 from superficial.config.overrides import split_overrides
 from superficial.pipeline.checks import check_run
+from superficial.pipeline.farewell import farewell
 from superficial.pipeline.run import Run
 from superficial.pipeline.stages import code_of
 from superficial.pipeline.targets import in_all
 
+STARTED = time.time()
 try:
     RUN = Run(Path("config"), split_overrides(config.get("hydra")))
     PAIRS, WITH_STAGES, MODELS = RUN.pairs, RUN.with_stages, RUN.model_names
@@ -59,7 +62,7 @@ if workflow.is_main_process:
 
 
 onsuccess:
-    print(f"Done. Open {Path(INDEX).resolve()}", file=sys.stderr)
+    print(farewell(ALL, STARTED, time.time()), file=sys.stderr)
 
 
 onerror:

@@ -1,4 +1,4 @@
-"""`python -m superficial STAGE`: what the workflow's rules call; COMMANDS are for people.
+"""`superficial COMMAND`, for people, and `python -m superficial STAGE`, which the workflow's rules call.
 
 Errors end in one line: exit code 2 for those of the user's, 1 for others.
 """
@@ -19,20 +19,16 @@ from superficial.artifacts.job import doing
 from superficial.artifacts.job_log import crash, logged, say
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
+from superficial.config.validation import nearest
 from superficial.pipeline.cards import take_cards
+from superficial.pipeline.commands import COMMANDS, OWN, as_snakemake, overview
 from superficial.pipeline.job_errors import remember, remembered
+from superficial.pipeline.project import enter_project
 from superficial.pipeline.stages import STAGES, code_of
 
-COMMANDS = {
-    "prompt": "superficial.pipeline.prompt",
-    "lock": "superficial.pipeline.lock_command",
-    "why": "superficial.pipeline.why",
-    "plan": "superficial.pipeline.plan.command",
-    "verify": "superficial.pipeline.provenance.command",
-    "targets": "superficial.pipeline.target_table",
-}
 MISTAKE = 2  # exit code of an error of the user's
 DEBUG = "--debug"
+HELP = {"-h", "--help"}
 NO_MEMORY = "can't allocate memory"  # what torch says of a processor's memory
 READS = "reads"  # files that a stage finds by itself: given for the sidecar only
 Slice = TypeVar("Slice", bound=BaseModel)
@@ -49,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     words, debug = [word for word in given if word != DEBUG], DEBUG in given
     try:
-        if words and words[0] in COMMANDS:
-            return _told(lambda: importlib.import_module(COMMANDS[words[0]]).main(words[1:]), words, debug)
+        if not is_stage(words):
+            return _told(lambda: command(words), words, debug)
         if said := remembered(words):
             say(said)
             return MISTAKE
@@ -73,8 +69,7 @@ def _stage(words: Sequence[str], debug: bool) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m superficial",
         description="Run one stage of the workflow.",
-        epilog="For people: prompt pair=NAME method=NAME instructions=FILE; lock, why, plan, verify, targets."
-        f" With {DEBUG} an error tells where it came from.",
+        epilog=f"With {DEBUG} an error tells where it came from.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--cfg", required=True, help="the stage's slice of the configuration, JSON")
@@ -99,6 +94,29 @@ def _stage(words: Sequence[str], debug: bool) -> int:
         if given.shard:
             return _told(lambda: stage.share(cfg, runtime, given.shard, **files), words, debug)
         return _told(lambda: stage.run(cfg, runtime, **files), words, debug)
+
+
+def is_stage(words: Sequence[str]) -> bool:
+    """Whether a rule asks for a stage: `report` is a command, too, and a rule always gives `--cfg`."""
+    return bool(words) and words[0] in STAGES and (words[0] not in COMMANDS or "--cfg" in words)
+
+
+def command(words: Sequence[str]) -> int | None:
+    """Do what a person asks for, in the folder of the project; without a command, list them."""
+    if not words or words[0] in HELP:
+        print(overview(), end="")
+        return 0
+    name, *rest = words
+    asked = COMMANDS.get(name) or OWN.get(name)
+    if asked is None:
+        raise UserError(f"no command {name!r}", where="superficial", remedy=nearest(name, list(COMMANDS), "commands"))
+    if not HELP.isdisjoint(rest):
+        print(asked.help(name), end="")
+        return 0
+    if name != "verify" or not (rest or Path("results").is_dir()):  # results may be verified wherever they lie
+        rest = enter_project(rest)
+    done: int | None = importlib.import_module(asked.module).main(as_snakemake(rest) if asked.planned else rest)
+    return done
 
 
 def _read(kind: type[Slice], text: str, option: str) -> Slice:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.dictionary import compared_with_declaration
 from support.plans import plans
 from support.project import Project
 
@@ -53,6 +54,7 @@ def test_figures_beyond_all_need_what_is_theirs_and_nothing_else(
     assert rows.loc[("all", "score_above_aligned"), ["mean", "low", "high"]].tolist() == [0, 0, 0]
     assert rows.loc[("none", "score_above_base"), "mean"] == 0
     assert rows.loc[("none", "score"), ["examples", "unscored"]].tolist() == [4, 0]
+    assert compared_with_declaration(results)[1] == []
     assert made.planned("figures/all") == set()
     made.made()
     listed = json.loads((results / "manifest.json").read_text())["results"]

@@ -28,6 +28,10 @@ _LATEX_OTHER = re.compile(
 )
 
 
+# How a token that is a line break or a tab is shown.
+MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
 def visible(text: str) -> str:
     r"""`text` with every character that would not show, or could not be written as UTF-8, spelled out.
 
@@ -46,6 +50,17 @@ def _spell(found: re.Match[str]) -> str:
 
 def _code(char: str) -> str:
     return f"<U+{ord(char):04X}>"
+
+
+def readable(text: str) -> str:
+    """Line breaks and tabs as signs, other control characters by number, everything else as it is.
+
+    >>> readable(" a\\n\\n")
+    ' a⏎⏎'
+    >>> readable("\\x00")
+    '<U+0000>'
+    """
+    return "".join(MARKS.get(char) or (char if char.isprintable() else f"<U+{ord(char):04X}>") for char in text)
 
 
 def markdown_text(text: str) -> str:

@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from superficial.artifacts.collector import collector_paused
 from superficial.artifacts.damage import undamaged
 from superficial.artifacts.errors import UserError
 from superficial.models.manifest import model_key, read_manifest
@@ -141,7 +142,7 @@ def longest_sequence(config: Any) -> int:
 
 def load_tokenizer(manifest_path: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer beside `manifest_path`; a UserError where there is none that can be used."""
-    with _readable(manifest_path.parent, "tokenizer"):
+    with _readable(manifest_path.parent, "tokenizer"), collector_paused():
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             manifest_path.parent, local_files_only=True, trust_remote_code=False
         )

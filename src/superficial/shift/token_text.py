@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from superficial.artifacts.markup import readable
 from superficial.models.load import load_tokenizer
-
-MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 class TokenText:
@@ -25,14 +24,3 @@ class TokenText:
         if "\ufffd" in text:  # a piece of a character: show its bytes
             return str(self._tokenizer.convert_ids_to_tokens(token))
         return readable(text)
-
-
-def readable(text: str) -> str:
-    """Line breaks and tabs as signs, other control characters by number, everything else as it is.
-
-    >>> readable(" a\\n\\n")
-    ' a⏎⏎'
-    >>> readable("\\x00")
-    '<U+0000>'
-    """
-    return "".join(MARKS.get(char) or (char if char.isprintable() else f"<U+{ord(char):04X}>") for char in text)
