@@ -293,9 +293,7 @@ def _explain(folder: Path, overrides: Sequence[str], error: Exception) -> UserEr
             return UserError(
                 f"no {key} named {value!r}", where=f"config/{group.name}/", remedy=nearest(value, valid, "names")
             )
-        path = key.split(".")
-        if path[0] == "method":
-            path[0] = "response"  # any method has the keys of this one
+        path = re.sub(r"^method(?=\.|$)", "response", key).split(".")  # any method has the keys of this one
         valid = keys_beside(Settings, path) or sorted(Settings.model_fields)
         if (value or entry.startswith("~")) and not group.is_dir() and path[-1] not in valid:
             return UserError(f"unknown key {key}", where="--config hydra", remedy=nearest(path[-1], valid, "keys"))

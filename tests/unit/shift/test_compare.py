@@ -13,7 +13,7 @@ from support.relatives import add_token, relative, rename
 from support.tiny import END, make_tokenizer
 
 from superficial.artifacts.files import sidecar_of
-from superficial.config.schema import CompareConfig, HandoffStage, Nothing, PromptConfig, RuntimeConfig
+from superficial.config.schema import CompareConfig, HandoffStage, Nothing, PromptConfig, Runtime
 from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
 from superficial.models.head import LMHead
 from superficial.models.load import LoadedModel, load_model
@@ -30,7 +30,7 @@ SIZE, TOP = len(make_tokenizer(chat=False)), 10
 USER, EOS = 3, 1
 LENGTHS = [1, 30, 17, 2, 7]
 CONTEXTS = {"base": [[0, 40, 41 + n, 42] for n in range(5)], "aligned": [[0, 50 + n, 51] for n in range(5)]}
-RUNTIME = RuntimeConfig(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
+RUNTIME = Runtime(device="cpu", generate_batch=2, score_tokens=100, position_chunk=16)
 
 
 def answers(middle: int = 9, last: int = END) -> pd.DataFrame:

@@ -37,7 +37,11 @@ WIDTH, VOCABULARY, LENGTHS = 24, 300, [1, 12, 9, 30, 18]
 TOKENS = sum(LENGTHS)
 STATS = StatsConfig(resamples=200, confidence=0.95, seed=3, top_tokens=5, min_occurrences=1)
 CFG = DefinitionsTable(
-    **STATS.intervals, dataset="d", context="zero_shot", pairs=[PairTitle(name="p", title="a_1 → b & c")]
+    **STATS.intervals,
+    dataset="d",
+    context="zero_shot",
+    context_title="Zero-shot",
+    pairs=[PairTitle(name="p", title="a_1 → b & c")],
 )
 
 
