@@ -21,7 +21,7 @@ MODEL = Path("results/models/gemma3_270m_chat/manifest.json")
 INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
 WAYS = ("{}", "Briefly: {}", "{} Explain it.", "{} Give an example.", "I have a question. {}")  # to ask the same thing
 EXAMPLES, BATCH = 200, 40
-GREEDY = GreedyDecoding(max_new_tokens=128)
+GREEDY = GreedyDecoding(max_new_tokens=256)  # as by default
 FIXED, REFILLED = "to the last row", "refilled"
 
 
