@@ -135,7 +135,7 @@ class Experiment:
     @property
     def dataset_title(self) -> str:
         """The instructions of this run as people read of them; with a name or file of their own they lose the title."""
-        own, given = self.settings.dataset, {entry.partition("=")[0] for entry in self._overrides}
+        own, given = self.settings.dataset, {entry.lstrip("+").partition("=")[0] for entry in self._overrides}
         others = "dataset.name" in given or ("dataset.path" in given and own.hub is None)
         return own.title if own.title and ("dataset.title" in given or not others) else own.name
 
