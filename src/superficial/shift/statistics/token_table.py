@@ -1,6 +1,6 @@
 """The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ class TokenTable:
     """Rows stand as the compare stage writes them: example after example, positions from 0 in each."""
 
     def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
-        self._read = read
+        self.read = read
 
     @classmethod
     def open(cls, path: Path) -> "TokenTable":
@@ -33,20 +33,24 @@ class TokenTable:
         """The table in memory."""
         return cls(pa.Table.from_pandas(frame, preserve_index=False).column)
 
+    def beside(self, further: Mapping[str, Callable[[], pa.ChunkedArray]]) -> "TokenTable":
+        """The same table with further columns (N,), each read when it is asked for."""
+        return TokenTable(lambda name: further[name]() if name in further else self.read(name))
+
     def column(self, name: str) -> NDArray[Any]:
         """All values of one column, (N,)."""
-        return np.asarray(self._read(name).to_numpy())
+        return np.asarray(self.read(name).to_numpy())
 
     def lists(self, name: str) -> NDArray[Any]:
         """All values of a column of lists of one length, (N, K)."""
-        values = self._read(name).combine_chunks()
+        values = self.read(name).combine_chunks()
         return np.asarray(values.flatten()).reshape(len(values), -1)
 
     def codes(self, name: str, values: Sequence[str]) -> NDArray[np.int8]:
         """A text column as indices into `values`, (N,)."""
         place = {value: code for code, value in enumerate(values)}
         parts = [np.empty(0, np.int8)]
-        for chunk in self._read(name).chunks:
+        for chunk in self.read(name).chunks:
             coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
             lookup = np.array([place[text] for text in coded.dictionary.to_pylist()], np.int8)
             parts.append(lookup[coded.indices.to_numpy()])
@@ -97,7 +101,7 @@ class TokenTable:
         return self._texts("token", rows)
 
     def _texts(self, column: str, rows: NDArray[np.int64]) -> list[str]:
-        return [str(text) for text in self._read(column).take(pa.array(rows)).to_pylist()]
+        return [str(text) for text in self.read(column).take(pa.array(rows)).to_pylist()]
 
     def sums(self, bins: NDArray[Any], size: int, weights: NDArray[Any] | None = None) -> Floats:
         """Sums of `weights` (by default counts) by example and bin, (E, size)."""
