@@ -22,7 +22,7 @@ SWITCH = CHAT + (
 
 
 def answered(
-    written: dict[str, tuple[str, bool]], template: str = OPENS, turns: int = 1, **prompt: object
+    written: dict[str, tuple[str, bool]], template: str = OPENS, /, turns: int = 1, **prompt: object
 ) -> tuple[pd.DataFrame, Scripted]:
     """The table of the generate stage, of a model that writes this."""
     tokenizer = thinking_tokenizer(template)
