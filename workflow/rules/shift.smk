@@ -145,6 +145,8 @@ rule stats:
 rule token_column:
     input:
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
+        kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
+        responses=INPUTS.responses,
         code=code_of("token_column"),
         column=lambda wildcards: source_files(f"superficial.shift.columns.{wildcards.column}"),
     output:
@@ -158,7 +160,7 @@ rule token_column:
         cfg=RUN.slice("intervals"),
     shell:
         "{STAGE} token_column --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} shifts={input.shifts}"
-        " reads={input.column} out={output}"
+        " token_kinds={input.kinds} responses={input.responses} reads={input.column} out={output}"
 
 
 rule kinds_agreement:

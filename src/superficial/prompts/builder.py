@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerBase
 from superficial.artifacts.errors import UserError
 from superficial.config.schema import PromptConfig
 from superficial.models.load import LoadedModel
-from superficial.prompts.chat import Message, chat_pieces
+from superficial.models.thinking import ThinkingMarkers
+from superficial.prompts.chat import Message, chat_pieces, render
 from superficial.prompts.contents import PromptContents
 from superficial.prompts.encoder import Encoder
 from superficial.prompts.files import check_turns
@@ -18,6 +19,7 @@ from superficial.prompts.pool import ShownExample
 from superficial.prompts.requirements import require_chat_template, require_heard
 
 Turn = tuple[str, str]  # a query and the answer to it
+QUERY = "QUERY"  # stands for a query when a chat template is asked what it writes behind one
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,26 @@ class PromptBuilder:
         """The files that were read, by what they hold: for the sidecar of what is made from the prompts."""
         return {f"prompt_{part}": path for part, path in self._sources.paths.items()}
 
+    @property
+    def chat(self) -> bool:
+        """Whether the model's own template makes the prompts."""
+        return self._prompt.kind == "chat"
+
+    @property
+    def thinking(self) -> ThinkingMarkers | None:
+        """What stands around the model's thinking, as the method names it or the model's files do; None: nothing."""
+        return None if self._tokenizer is None else ThinkingMarkers.of(self._tokenizer, self._prompt.thinking)
+
+    @property
+    def opening(self) -> str:
+        """What stands between a query and the response."""
+        if not self.chat:
+            return (self._prompt.template or "").partition("{instruction}")[2]
+        assert self._tokenizer is not None
+        messages = self._messages(self._sources.examples, QUERY)
+        text = render(self._tokenizer, messages, self._prompt.date, self._prompt.chat_template_kwargs)
+        return text.rpartition(QUERY)[2]
+
     def build(self, instruction: str, *, example: str = "", history: Sequence[Turn] = ()) -> Prompt:
         """The prompt for `instruction`; `example` is its id, `history` are the earlier turns of the conversation."""
         if not instruction.strip():
@@ -98,7 +120,7 @@ class PromptBuilder:
 
     def _messages(self, shown: Sequence[ShownExample], instruction: str) -> list[Message]:
         """Those of a chat; none for a text to complete."""
-        if self._prompt.kind != "chat":
+        if not self.chat:
             return []
         messages: list[Message] = []
         if self._sources.text:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from superficial.artifacts.errors import UserError
+from superficial.config.overrides import split_overrides
 from superficial.config.schema import (
     NeighboursConfig,
 )
+from superficial.config.schema.method import ThinkingConfig
 from superficial.pipeline.checks import check_run
 from superficial.pipeline.run import Run
 from superficial.prompts.files import check_prompt
@@ -131,3 +133,16 @@ def test_published_prompts_replace_ours_where_there_are_some(published: Run):
     }  # fmt: skip
     assert all(len(files[name]) == 1 for name in ("urial_k1", "urial_k3", "system_only", "vanilla_icl"))
     assert files["zero_shot"] == files["aligned"] == []
+
+
+def test_an_aligned_model_thinks_or_not_by_method_and_markers_can_be_named():
+    for name, thinks in (("thinking", True), ("no_thinking", False)):
+        run = Run(CONFIG, ["pair=qwen3_8b_base", f"method@response={name}", f"pair.name={name}"])
+        assert run.settings.response.prompt.chat_template_kwargs == {"enable_thinking": thinks}
+        assert run.systems[-1] == ("qwen3_8b", name)
+        assert list(run.pairs) == [name]
+    named = split_overrides('[method.aligned.prompt.thinking={opening:"Here is my thought process:",closing:"So:"}]')
+    run = Run(CONFIG, named)
+    assert run.settings.response.prompt.thinking == ThinkingConfig(opening="Here is my thought process:", closing="So:")
+    assert "thinking" in json.loads(run.slice("causal"))  # its texts come from the same model
+    assert "thinking" not in json.loads(Run(CONFIG).slice("causal"))

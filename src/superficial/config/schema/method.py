@@ -27,6 +27,13 @@ class NeighboursConfig(Strict):
     k: int = Field(ge=1, description="examples")
 
 
+class ThinkingConfig(Strict):
+    """What opens and what closes the thinking part of a response."""
+
+    opening: str = Field(min_length=1)
+    closing: str = Field(min_length=1)
+
+
 class PromptConfig(Strict):
     """What a model reads before its response."""
 
@@ -52,6 +59,11 @@ class PromptConfig(Strict):
         default={},
         description="chat only: what else the model's template is told, such as enable_thinking: false",
         exclude_if=lambda told: not told,  # results from before this key was known stay as good as they are
+    )
+    thinking: ThinkingConfig | None = Field(
+        default=None,
+        description="for models whose markers stand neither among their tokens nor in their chat template",
+        exclude_if=lambda named: named is None,  # as above
     )
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from superficial.config.schema.base import Name, Strict
-from superficial.config.schema.method import AnsweredByStarted, DecodingConfig, PromptConfig
+from superficial.config.schema.method import AnsweredByStarted, DecodingConfig, PromptConfig, ThinkingConfig
 
 
 def _rising(numbers: list[int]) -> list[int]:
@@ -102,9 +102,10 @@ class CausalConfig(Strict):
 
 
 class CausalStage(CausalConfig):
-    """What the causal stage reads: its bounds, and the base's context."""
+    """What the causal stage reads: its bounds, the base's context, and markers that the response's method names."""
 
     context: PromptConfig
+    thinking: ThinkingConfig | None = Field(default=None, exclude_if=lambda named: named is None)
 
 
 class IntervalsConfig(Strict):

@@ -19,6 +19,7 @@ from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.engine import Engine, LocalEngine
 from superficial.inference.generate.remote import RemoteEngine
 from superficial.inference.generate.started import OwnServerEngine
+from superficial.inference.generate.thinking import Parts, ThinkingReader, tell_thinking, with_thinking
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.prompts.files import check_turns
@@ -30,6 +31,7 @@ class Dialogue:
 
     prompts: list[Prompt] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    parts: list[Parts] = field(default_factory=list)  # of each answer: what was thought, and what was said
 
 
 def run(
@@ -45,18 +47,21 @@ def run(
 
     Columns: id, prompt_ids, prompt_sha256, token_ids, text, finish_reason, neighbours, earlier_answers (of the turns
     before), near_ties (tokens that rounding may have decided; NaN where a server answered). An end token, when the
-    model emitted it, is the last of token_ids (paper, section 2.2) and no part of `text`. Answers are kept as they are
-    finished, so that a killed run goes on where it was.
+    model emitted it, is the last of token_ids (paper, section 2.2) and no part of `text`. Where a response thinks there
+    are also thinking (its text, with markers; null: none) and thinking_tokens (so many of the first token_ids), and
+    `text` is the answer alone. Answers are kept as they are finished, so that a killed run goes on where it was.
     """
     started = time.monotonic()
     queries = askable(cfg, data)
     engine = open_engine(cfg, runtime, model, out.parents[3])
     builder = PromptBuilder(cfg.prompt, engine.tokenizer, prompt_files, model=model.parent.name)
     dialogues = converse(queries, builder, engine)
-    write_table(pd.DataFrame([_row(example, one) for example, one in dialogues.items()]), out)
+    rows = pd.DataFrame([_row(example, one) for example, one in dialogues.items()])
+    table = with_thinking(rows, [one.parts[-1] for one in dialogues.values()])
+    write_table(table, out)
     inputs = {"model": model, "data": data, **builder.files}
-    config = cfg.model_dump(mode="json")
-    write_sidecar(out, stage="generate", config=config, inputs=inputs, started=started, facts=engine.facts())
+    config, facts = cfg.model_dump(mode="json"), engine.facts() | tell_thinking(table)
+    write_sidecar(out, stage="generate", config=config, inputs=inputs, started=started, facts=facts)
 
 
 def share(
@@ -101,30 +106,32 @@ def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path
 
 
 def converse(queries: Mapping[str, Sequence[str]], builder: PromptBuilder, engine: Engine) -> dict[str, Dialogue]:
-    """Answer the queries of each instruction (by id) one after the other, each with what came before it."""
+    """Answer the queries of each instruction (by id) one after the other, each with the queries and answers before."""
     found = {example: Dialogue() for example in queries}
+    reader = ThinkingReader(engine.tokenizer, builder)
     for turn in range(max(map(len, queries.values()))):
         asked = {}
         for example, those in queries.items():
             if turn < len(those):
-                before = history(those[:turn], [answer.text for answer in found[example].answers])
+                before = history(those[:turn], [one.answer for one in found[example].parts])
                 asked[example] = builder.build(those[turn], example=example, history=before)
         for example, answer in engine.answer(asked).items():
             found[example].prompts.append(asked[example])
             found[example].answers.append(answer)
+            found[example].parts.append(reader.parts(answer))
     return found
 
 
 def _row(example: str, dialogue: Dialogue) -> dict[str, object]:
-    prompt, answer = dialogue.prompts[-1], dialogue.answers[-1]
+    prompt, answer, said = dialogue.prompts[-1], dialogue.answers[-1], [one.answer for one in dialogue.parts]
     return {
         "id": example,
         "prompt_ids": prompt.ids,
         "prompt_sha256": digest(prompt.ids),
         "token_ids": answer.token_ids,
-        "text": answer.text,
+        "text": said[-1],
         "finish_reason": answer.finish_reason,
         "neighbours": prompt.neighbours,
-        "earlier_answers": [one.text for one in dialogue.answers[:-1]],
+        "earlier_answers": said[:-1],
         "near_ties": math.nan if answer.near_ties is None else float(answer.near_ties),
     }

@@ -15,7 +15,7 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
 from superficial.config.schema.judge import CanariesStage
 from superficial.judging.judges.item import Item
-from superficial.judging.judges.stage import open_judge, response_texts, results_of, score_items, score_rows
+from superficial.judging.judges.stage import answers_in, open_judge, results_of, score_items, score_rows
 
 AGAIN, NEWLINE = "asked again", "one more line break"
 ORIGINAL = "original"
@@ -37,7 +37,7 @@ def run(
     `judgments` are there so that the originals are in the store and are not asked for again.
     """
     started = time.monotonic()
-    instructions, texts = read_table(data), response_texts(responses)
+    instructions, texts = read_table(data), answers_in(responses)[0]
     chosen = drawn_examples(instructions[instructions["id"].isin(texts.keys())], cfg.examples, cfg.seed)
     originals = score_items(chosen, texts)
     variants = {

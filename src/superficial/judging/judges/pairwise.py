@@ -11,11 +11,12 @@ from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import Runtime
 from superficial.config.schema.judge import AskedImported, AskedVotes, PairwiseStage
+from superficial.data.answered import NO_ANSWER
 from superficial.data.dialogue import answered_queries
 from superficial.judging.judges.canaries import drawn_examples
 from superficial.judging.judges.choices import Choice
 from superficial.judging.judges.item import Item, Judged
-from superficial.judging.judges.stage import open_judge, response_texts, results_of
+from superficial.judging.judges.stage import answers_in, open_judge, results_of
 from superficial.judging.judges.votes import vote_rows
 
 GIVEN, SWAPPED = "given", "swapped"  # whether the response of system a is shown first, or that of b
@@ -37,6 +38,7 @@ def run(
 
     `vote` is the system preferred (a, b, tie), empty where `unscored` says why; `p_first` the probability that the
     response shown first is preferred, where the judge gives one. People vote once, on the whole, in the order `given`.
+    Where one of the responses ends within its thinking, nobody is asked.
     """
     started = time.monotonic()
     instructions = read_table(data)
@@ -50,8 +52,20 @@ def run(
         )  # fmt: skip
     else:
         chosen = drawn_examples(instructions, cfg.examples, cfg.seed)
-        items = both_orders(chosen, response_texts(a), response_texts(b))
-        found = open_judge(cfg.judge, model, runtime, results_of(out)).choices(list(items.values()))
+        (first, no_first), (second, no_second) = answers_in(a), answers_in(b)
+        items = both_orders(chosen, first | dict.fromkeys(no_first, ""), second | dict.fromkeys(no_second, ""))
+        silent = {*no_first, *no_second}
+        asked = [item for (name, _), item in items.items() if name not in silent]
+        found = {}
+        if asked or not silent:
+            found = open_judge(cfg.judge, model, runtime, results_of(out)).choices(asked)
+        nothing = Judged(Choice("", "", NO_ANSWER), "")
+        found |= {
+            (item.name, aspect): nothing
+            for (name, _), item in items.items()
+            if name in silent
+            for aspect in item.aspects
+        }
         table = choice_rows(items, found)
     write_table(table, out)
     facts = {"verdicts": len(table), "unscored": int((table["vote"] == "").sum())}

@@ -23,6 +23,7 @@ from superficial.config.schema.judge import (
     AskedVotes,
     JudgeStage,
 )
+from superficial.data.answered import NO_ANSWER, unanswered
 from superficial.data.dialogue import answered_queries
 from superficial.inference.server.ledger import open_ledger
 from superficial.judging.judges.imported import imported_scores
@@ -37,10 +38,11 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
     """Write one row for each instruction and aspect: id, category, aspect, score, reason, unscored, raw.
 
     `score` is NaN exactly where `unscored` says why. `model` is the manifest of a local judge; no other has one.
-    Instructions without a response stand last; those of a category without any are left out.
+    Instructions without a response stand last; those of a category without any are left out. A response that ends
+    within its thinking is no answer: nobody is asked, it stands last, too, and `unscored` says so.
     """
     started = time.monotonic()
-    instructions, texts = read_table(data), response_texts(responses)
+    instructions, (texts, thinking) = read_table(data), answers_in(responses)
     if isinstance(cfg.judge, AskedVotes):
         raise UserError(
             "votes between two systems give no scores", where=f"judge {cfg.judge.name}",
@@ -48,14 +50,16 @@ def run(cfg: JudgeStage, runtime: Runtime, *, data: Path, responses: Path, model
         )  # fmt: skip
     answered = instructions["id"].isin(texts.keys())
     items = score_items(instructions, texts)
+    found: dict[tuple[str, str], Judged[Verdict]] = {}
     if isinstance(cfg.judge, AskedImported):
         found = imported_scores(cfg.judge, cfg.system, instructions[answered], texts)
-    else:
+    elif items or not thinking:
         found = open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
-    left = instructions[~answered & instructions["category"].isin({item.category for item in items})]
+    asked = instructions["category"].isin({item.category for item in items}) | instructions["id"].isin(thinking)
+    left = instructions[~answered & asked]
     silent = score_items(left, dict.fromkeys(left["id"], ""))
-    nothing = Judged(Verdict(nan, "", NO_RESPONSE), "")
-    found |= {(item.name, aspect): nothing for item in silent for aspect in item.aspects}
+    nothing = {item.name: Verdict(nan, "", NO_ANSWER if item.name in thinking else NO_RESPONSE) for item in silent}
+    found |= {(item.name, aspect): Judged(nothing[item.name], "") for item in silent for aspect in item.aspects}
     table = score_rows([*items, *silent], found)
     write_table(table, out)
     inputs = {"data": data, "responses": responses} | ({"model": model} if isinstance(model, Path) else {})
@@ -75,7 +79,7 @@ def share(
 ) -> None:
     """Judge a shard of the responses; `run` then finds what was said of them. Judgments that exist have no shards."""
     if isinstance(cfg.judge, AskedLocal | AskedServer | AskedStarted):
-        items = shard.of(score_items(read_table(data), response_texts(responses)))
+        items = shard.of(score_items(read_table(data), answers_in(responses)[0]))
         open_judge(cfg.judge, model, runtime, results_of(out)).scores(items)
 
 
@@ -100,10 +104,11 @@ def open_judge(judge: AskedJudge, model: Path | list[Path], runtime: Runtime, re
     return ServedJudge(asked, server, open_ledger(server, results))
 
 
-def response_texts(responses: Path) -> dict[str, str]:
-    """Responses by id."""
+def answers_in(responses: Path) -> tuple[dict[str, str], list[str]]:
+    """Answers by id, without any thinking before them; and ids of responses that think and then say nothing."""
     table = read_table(responses)
-    return dict(zip(table["id"], table["text"], strict=True))
+    silent = unanswered(table)
+    return dict(zip(table["id"][~silent], table["text"][~silent], strict=True)), list(table["id"][silent])
 
 
 def score_items(data: pd.DataFrame, texts: Mapping[str, str]) -> list[Item]:

@@ -10,11 +10,11 @@ from superficial.judging.published.read import read_outputs
 
 
 def run(cfg: PublishedAnswers, runtime: RuntimeConfig, *, data: Path, outputs: Path | list[Path], out: Path) -> None:
-    """Write id and text, all that a judge reads of responses; prompts and tokens were not published."""
+    """Write what a judge reads of responses: id, text, thinking where there is any; no prompts and tokens."""
     started = time.monotonic()
     files = [outputs] if isinstance(outputs, Path) else outputs
     found = read_outputs(files, read_table(data), partly=cfg.partly)
-    write_table(found[["id", "text"]], out)
+    write_table(found.drop(columns="system"), out)
     inputs = {"data": data} | {str(path): path for path in files}
     facts, config = {"responses": len(found)}, cfg.model_dump(mode="json")
     write_sidecar(out, stage="published_answers", config=config, inputs=inputs, started=started, facts=facts)

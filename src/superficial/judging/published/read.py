@@ -14,6 +14,7 @@ from superficial.data.readers import read_json_list
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.judges.parse import Verdict, parse_scores
 from superficial.judging.published.file_names import judged_by, published_files, system_of_output
+from superficial.models.thinking import split_published
 
 NOT_JUDGED = "not judged"
 JUDGMENT = ("system", "judge", "id", "category", "aspect", "score", "reason", "unscored", "raw")
@@ -21,7 +22,7 @@ JUDGMENT = ("system", "judge", "id", "category", "aspect", "score", "reason", "u
 
 @dataclass(frozen=True)
 class Published:
-    """`responses`: system, id, text. `judgments`: the columns of JUDGMENT, one row for each instruction and aspect."""
+    """`responses` of `read_outputs`; `judgments`: the columns of JUDGMENT, one row for each instruction and aspect."""
 
     responses: pd.DataFrame
     judgments: pd.DataFrame
@@ -81,7 +82,10 @@ def _rows(path: Path, data: pd.DataFrame, text_key: str, partly: bool) -> Iterat
 
 
 def read_outputs(paths: Sequence[Path], data: pd.DataFrame, *, partly: bool = False) -> pd.DataFrame:
-    """Published responses to the instructions of `data`, from files of outputs/: system, id, text."""
+    """Published responses to the instructions of `data`, from files of outputs/: system, id, text.
+
+    Where some of them think, `text` is the answer alone, and the column thinking holds the rest (null: none).
+    """
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for path in paths:
         system = system_of_output(path)
@@ -92,8 +96,9 @@ def read_outputs(paths: Sequence[Path], data: pd.DataFrame, *, partly: bool = Fa
             first = found.setdefault((system, name), (text, where))
             if first[0] != text:
                 raise UserError(f"another output for id {name!r} than in {first[1]}", where=where, remedy="keep one")
-    rows = [(system, name, text) for (system, name), (text, _) in found.items()]
-    return pd.DataFrame(rows, columns=["system", "id", "text"])
+    rows = [(system, name, *split_published(text)) for (system, name), (text, _) in found.items()]
+    table = pd.DataFrame(rows, columns=["system", "id", "thinking", "text"])
+    return table[["system", "id", "text", *(["thinking"] if table["thinking"].notna().any() else [])]]
 
 
 def _judgments(

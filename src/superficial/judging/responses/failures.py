@@ -22,6 +22,9 @@ from superficial.shift.statistics.summary import LOOP, repeated_ngrams
 
 FAILURES = ("runs_on", "loops", "echoes", "invents")
 MEASURES = ("words", "tokens", "stopped", "repeated", "echo_words", *FAILURES, "fails", "empty", "near_ties")
+OF_ANSWERS = ("words", "repeated", "echo_words", "loops", "echoes", "invents", "empty")  # not of what never came to one
+# Where a response thinks: tokens before its answer, and whether there is no answer behind them.
+THINKING = ("thinking", "unanswered")
 # Echo: the query is sought in as many first words of the answer as it has, and LEAD more for "Sure, you ask: ...".
 LEAD, SHARE, LONG, LEAST = 10, 0.8, 20, 3
 

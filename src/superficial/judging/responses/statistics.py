@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from superficial.config.schema import ResponseStatsStage
-from superficial.judging.responses.failures import MEASURES
+from superficial.judging.responses.failures import MEASURES, THINKING
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 
 
@@ -15,17 +15,18 @@ def response_table(answers: pd.DataFrame, cfg: ResponseStatsStage) -> pd.DataFra
     that with difference_low and difference_high, blank for systems that have no baseline or are one themselves. Every
     interval comes from the same draws of instructions. A difference is over instructions that both answered.
     """
+    measures = [*MEASURES, *(name for name in THINKING if name in answers)]
     ids = answers["id"].unique()
     bootstrap = Bootstrap.over(len(ids), cfg)
     tables = {system: rows.set_index("id").reindex(ids) for system, rows in answers.groupby("system", sort=False)}
     parts = []
     for system in cfg.systems:
-        values = tables[system.name][list(MEASURES)].to_numpy(dtype=np.float64)  # (E, M)
+        values = tables[system.name][measures].to_numpy(dtype=np.float64)  # (E, M)
         mean, low, high = _mean(values, bootstrap)
-        part = pd.DataFrame({"system": system.name, "measure": MEASURES, "mean": mean, "ci_low": low, "ci_high": high})
+        part = pd.DataFrame({"system": system.name, "measure": measures, "mean": mean, "ci_low": low, "ci_high": high})
         part["n"] = (~np.isnan(values)).sum(axis=0)
         base = tables.get(system.baseline)
-        change = values - (np.nan if base is None else base[list(MEASURES)].to_numpy(dtype=np.float64))
+        change = values - (np.nan if base is None else base[measures].to_numpy(dtype=np.float64))
         part["baseline"] = system.baseline
         part["difference"], part["difference_low"], part["difference_high"] = _mean(change, bootstrap)
         parts.append(part)

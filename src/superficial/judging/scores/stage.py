@@ -25,7 +25,7 @@ def run(
     files = [judgments] if isinstance(judgments, Path) else judgments
     answers = [responses] if isinstance(responses, Path) else responses
     scores = count_na(join_judges(_named(files, cfg, ["id", "aspect", "score", "unscored"])), as_five=cfg.na_as_five)
-    table = score_table(scores, _named(answers, cfg, ["id", "text"]), read_table(data), cfg)
+    table = score_table(scores, _named(answers, cfg, ["id", "text", "thinking"]), read_table(data), cfg)
     write_table(table, out)
     inputs = {str(path): path for path in (*files, *answers, data)}
     facts = {"judgments": len(scores), "unscored": int(scores["score"].isna().sum())}
@@ -34,11 +34,11 @@ def run(
 
 
 def _named(files: list[Path], cfg: JudgedStage, columns: list[str]) -> pd.DataFrame:
-    """All rows of `files` with the system and the judge that each is about."""
+    """All rows of `files` with the system and the judge that each is about, and those of `columns` that are there."""
     if not cfg.systems:
         return pd.concat([read_table(path) for path in files], ignore_index=True)
     parts = [
-        read_table(path)[columns].assign(system=system, judge=cfg.judge)
+        read_table(path).filter(columns).assign(system=system, judge=cfg.judge)
         for path, system in zip(files, cfg.systems, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)

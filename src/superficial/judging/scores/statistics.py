@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.config.schema import IntervalsConfig
+from superficial.data.answered import unanswered
 from superficial.data.words import count_words
 from superficial.judging.judges.aspects import ASPECTS
 from superficial.judging.judges.parse import verdict
@@ -37,11 +38,12 @@ def score_table(
 ) -> pd.DataFrame:
     """One row for each system, judge, group and aspect: mean, interval, n scored and how many were unscored.
 
-    `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text; `data` may
-    lack tags. Groupings: "all", "task" and "topic"; an instruction counts for every tag it has. `average` is the plain
-    mean of the aspect means: of all six over all instructions, of the five of regular ones within a tag; where one is
-    missing there is none. `words` (no judge) is the mean of `count_words(text)` over regular instructions. Intervals
-    come from one bootstrap over instructions, so systems are compared on the same draws.
+    `judgments` has system, judge, id, aspect and score (NaN: unscored); `responses` has system, id and text, and
+    thinking where there is any; `data` may lack tags. Groupings: "all", "task" and "topic"; an instruction counts for
+    every tag it has. `average` is the plain mean of the aspect means: of all six over all instructions, of the five of
+    regular ones within a tag; where one is missing there is none. `words` (no judge) is the mean of `count_words(text)`
+    over regular instructions with an answer. Intervals come from one bootstrap over instructions, so systems are
+    compared on the same draws.
     """
     bootstrap = Bootstrap.over(len(data), cfg)
     everything: Bools = np.ones(len(data), dtype=np.bool_)
@@ -56,7 +58,8 @@ def score_table(
                 rows.append((system, judge, *key, *entry))
     regular = (data["category"] == "regular").to_numpy()
     for system, answers in responses.groupby("system", sort=False):
-        lengths = answers.set_index("id")["text"].map(count_words).reindex(data["id"])
+        texts = answers.assign(text=answers["text"].mask(unanswered(answers))).set_index("id")["text"]
+        lengths = texts.map(count_words, na_action="ignore").reindex(data["id"])
         rows.append((system, "", "all", "", WORDS, *_one(lengths.to_numpy(dtype=np.float64), regular, bootstrap)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -77,8 +77,10 @@ def prefill(run: Experiment, method: str) -> schema.PrefillStage:
 
 
 def causal(run: Experiment, _: str) -> schema.CausalStage:
-    """What is swapped, and the base's context."""
-    return schema.CausalStage(**dict(run.settings.causal), context=run.settings.context.prompt)
+    """What is swapped, the base's context, and what stands around the thinking in the aligned model's responses."""
+    settings = run.settings
+    thinking = settings.response.prompt.thinking
+    return schema.CausalStage(**dict(settings.causal), context=settings.context.prompt, thinking=thinking)
 
 
 def published_table(run: Experiment, _: str) -> schema.PublishedTable:
@@ -222,6 +224,7 @@ SLICES: Mapping[str, Slice] = {
         **pairs_table(run), contexts=probes.context_titles(run), published=run.settings.reference.token_shift
     ),
     "contexts_table": lambda run, _: schema.ContextsTable(**pairs_table(run), contexts=probes.context_titles(run)),
+    "pairs_table": lambda run, _: schema.PairsTable(**pairs_table(run)),
     "browser": browser,
     "report": report,
     "definitions_table": definitions_table,

@@ -18,6 +18,7 @@ from superficial.config.schema import CausalStage, RuntimeConfig
 from superficial.data.dialogue import answered_queries, last_turns
 from superficial.inference.finish_reason import EOS
 from superficial.models.load import LoadedModel, load_models
+from superficial.models.thinking import ThinkingMarkers
 from superficial.probes.causal.lockstep import SwappedResponse, SwapTask
 from superficial.probes.causal.rule import NONE, SHIFTED, Side, SwapRule, at_random, swap_rules
 from superficial.probes.causal.stored_swaps import StoredSwaps
@@ -41,7 +42,8 @@ def run(
 ) -> None:
     """Write one row for each example and variant; ids of tokens are the aligned model's.
 
-    `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response.
+    `id`, `instruction`, `category` and `text` are there for the judge stage: to it, each row is a response. Where some
+    think, `text` is the answer alone, and the column thinking holds what stands before (null: nothing).
     `swapped`, `changed`: tokens taken from the other model, and those of them that the driver would not have said.
     Against the aligned response (cut to the window) and, with `base_` before it, against the base's own: `agreeing`,
     tokens of the longest agreeing run from the start; `agreeing_share`, the same as a share of that response;
@@ -57,16 +59,23 @@ def run(
     answering = StoredSwaps(models, Pairing.read(pair), runtime.generate_batch, out.parents[3])
     found = decode(cfg, contexts, answering)
     references = answers.set_index("id")["token_ids"]
+    markers = ThinkingMarkers.of(models["aligned"].tokenizer, cfg.thinking)
+    opened = opened_thinking(answers, markers) if markers else {}
     rows = []
     for (example, variant), one in found.items():
         reference = [int(token) for token in references[example]][: contexts[example].limit]
         own = found[example, "none"].token_ids
         ends = {end for loaded in models.values() for end in loaded.end_ids}
         row = {"example_id": example, "variant": variant, "window": cfg.max_new_tokens}
-        rows.append(row | measure_response(models["aligned"], one, reference, own, ends))
+        row |= measure_response(models["aligned"], one, reference, own, ends)
+        if markers:
+            row["thinking"], row["text"] = markers.split(str(row["text"]), opened[example] and variant != "none")
+        rows.append(row)
     queries = chosen.assign(example_id=chosen["id"], instruction=answered_queries(chosen, in_full=True).to_numpy())
     table = pd.DataFrame(rows).merge(queries[["example_id", "category", "instruction"]])
     table.insert(0, "id", table["example_id"] + "#" + table["variant"])
+    if markers and table["thinking"].isna().all():
+        table = table.drop(columns="thinking")
     write_table(table, out)
     inputs = {"pair": pair, "base": base, "aligned": aligned, "data": data, "responses": responses, **prompts.files}
     ties: dict[str, int] = {}
@@ -81,6 +90,15 @@ def run(
     }
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="causal", config=config, inputs=inputs, started=started, facts=facts)
+
+
+def opened_thinking(responses: pd.DataFrame, markers: ThinkingMarkers) -> dict[str, bool | None]:
+    """By id: True where the aligned model's prompt left its thinking open, None where nothing tells."""
+    thinking = responses.get("thinking", pd.Series(None, index=responses.index, dtype=object))
+    return {
+        example: (isinstance(text, str) and not text.lstrip().startswith(markers.opening)) or None
+        for example, text in zip(responses["id"], thinking, strict=True)
+    }
 
 
 def drawn_instructions(data: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:

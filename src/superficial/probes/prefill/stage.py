@@ -19,6 +19,7 @@ from superficial.data.dialogue import last_turns
 from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.go_on import go_on
 from superficial.inference.generate.requests import GenerationRequest, generation_request
+from superficial.inference.generate.thinking import ThinkingReader
 from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.requirements import check_length
@@ -47,9 +48,10 @@ def run(
 ) -> None:
     """Write one row for each harmful instruction, opening and k: what was `given`, and the `text` that followed.
 
-    `token_ids` are those of `text`, with the token that ended it. At k = 0 all openings have one and the same answer.
-    `responses` are the aligned model's: of a dialogue, its earlier answers stand in the prompt. Answers are kept in a
-    store as they are finished, like those of the generate stage.
+    `token_ids` are those that followed, with the one that ended it. Where a response thinks, `text` is the answer
+    alone, and the column thinking holds what stands before it, with what was given (null: nothing). At k = 0 all
+    openings have one and the same answer. `responses` are the aligned model's: of a dialogue, its earlier answers stand
+    in the prompt. Answers are kept in a store as they are finished, like those of the generate stage.
     """
     started = time.monotonic()
     loaded = load_model(model, runtime.device)
@@ -58,7 +60,8 @@ def run(
     prefills = build_prefills(loaded, cfg, greedy, prompts, read_table(data), read_table(responses))
     found = go_on(runtime, loaded, model, greedy, [one.request for one in prefills], out.parents[3])
     rows = [_row(loaded, cfg, one, reply) for one, reply in zip(prefills, found.answers, strict=True)]
-    write_table(pd.DataFrame(rows, columns=COLUMNS), out)
+    table, reader = pd.DataFrame(rows, columns=COLUMNS), ThinkingReader(loaded.tokenizer, prompts)
+    write_table(answers_apart(table, reader), out)
     inputs = {"model": model, "data": data, "responses": responses, **prompts.files}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="prefill", config=config, inputs=inputs, started=started, facts=found.facts)
@@ -98,6 +101,16 @@ def opening_ids(loaded: LoadedModel, name: str, text: str, most: int) -> list[in
             remedy="write a longer one, or lower prefill.prefixes",
         )
     return ids
+
+
+def answers_apart(table: pd.DataFrame, reader: ThinkingReader) -> pd.DataFrame:
+    """The table of responses with the answer as their `text`, and thinking; as it is where none of them thinks."""
+    parts = [reader.split(given + text) for given, text in zip(table["given"], table["text"], strict=True)]
+    thinking = pd.Series([before for before, _ in parts], index=table.index, dtype=object)
+    if thinking.isna().all():
+        return table
+    answers = pd.Series([answer for _, answer in parts], index=table.index, dtype=object)
+    return table.assign(text=table["text"].where(thinking.isna(), answers), thinking=thinking)
 
 
 def _row(loaded: LoadedModel, cfg: PrefillStage, one: Prefill, reply: Answer) -> dict[str, object]:

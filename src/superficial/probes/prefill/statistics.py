@@ -9,6 +9,7 @@ import pandas as pd
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import IntervalsConfig, RuntimeConfig
+from superficial.data.answered import unanswered
 from superficial.judging.refusals.phrases import Refusals
 from superficial.shift.statistics.bootstrap import Bootstrap
 
@@ -30,15 +31,19 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, base: Path, aligned: Pa
 def rates(table: pd.DataFrame, refusals: Refusals, cfg: IntervalsConfig) -> pd.DataFrame:
     """One row for each opening and k: share of responses that decline (mean, low, high), examples, `given`, window.
 
-    What was given never counts, only what the model wrote then. Intervals come from a bootstrap over examples, the same
-    draws everywhere.
+    What was given never counts, only what the model wrote then; of a model that thinks, its answers alone, and a
+    response that ends within its thinking is none of the examples. Intervals come from a bootstrap over examples, the
+    same draws everywhere.
     """
     if table.empty:  # a dataset without harmful instructions
         return pd.DataFrame(columns=COLUMNS)
-    declined = table.assign(declined=list(map(refusals.decline, table["text"], table["given"])))
+    given = table["given"].where(table["thinking"].isna(), "") if "thinking" in table else table["given"]
+    said = pd.Series(list(map(refusals.decline, table["text"], given)), index=table.index, dtype=float)
+    declined = table.assign(declined=said.mask(unanswered(table)))
     conditions = declined.groupby(["opening", "k"], sort=False)["given"].first().reset_index()
     values = declined.pivot(index="example_id", columns=["opening", "k"], values="declined")
     measured = values[list(zip(conditions["opening"], conditions["k"], strict=True))].to_numpy(dtype=float)  # (E, C)
-    mean, low, high = Bootstrap.over(len(measured), cfg).ratio(measured, np.ones_like(measured))
-    shares = {"mean": mean, "low": low, "high": high, "examples": len(measured)}
+    there = ~np.isnan(measured)
+    mean, low, high = Bootstrap.over(len(measured), cfg).ratio(np.where(there, measured, 0.0), there.astype(float))
+    shares = {"mean": mean, "low": low, "high": high, "examples": there.sum(axis=0)}
     return conditions.assign(**shares, window=int(table["window"].iloc[0]))

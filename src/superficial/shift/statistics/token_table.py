@@ -1,6 +1,6 @@
 """The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ class TokenTable:
 
     def __init__(self, read: Callable[[str], pa.ChunkedArray], parts: Callable[[str], Iterator[pa.Array]]) -> None:
         """`read` a column, or give it in `parts`."""
-        self._read, self._parts = read, parts
+        self.read, self._parts = read, parts
 
     @classmethod
     def open(cls, path: Path) -> "TokenTable":
@@ -44,9 +44,13 @@ class TokenTable:
         table = pa.Table.from_pandas(frame, preserve_index=False)
         return cls(table.column, lambda name: table.column(name).iterchunks())
 
+    def beside(self, further: Mapping[str, Callable[[], pa.ChunkedArray]]) -> "TokenTable":
+        """The same table with further columns (N,), each read when it is asked for."""
+        return TokenTable(lambda name: further[name]() if name in further else self.read(name), self._parts)
+
     def column(self, name: str) -> NDArray[Any]:
         """All values of one column, (N,)."""
-        return np.asarray(self._read(name).to_numpy())
+        return np.asarray(self.read(name).to_numpy())
 
     def of_lists(self, name: str, function: Callable[[NDArray[Any]], Floats]) -> Floats:
         """What `function` makes of n lists of one length, (n, K) -> (n, ...), for all rows of a column: (N, ...)."""
@@ -57,7 +61,7 @@ class TokenTable:
         """A text column as indices into `values`, (N,)."""
         place = {value: code for code, value in enumerate(values)}
         parts = [np.empty(0, np.int8)]
-        for chunk in self._read(name).chunks:
+        for chunk in self.read(name).chunks:
             coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
             lookup = np.array([place[text] for text in coded.dictionary.to_pylist()], np.int8)
             parts.append(lookup[coded.indices.to_numpy()])
@@ -108,7 +112,7 @@ class TokenTable:
         return self._texts("token", rows)
 
     def _texts(self, column: str, rows: NDArray[np.int64]) -> list[str]:
-        return [str(text) for text in self._read(column).take(pa.array(rows)).to_pylist()]
+        return [str(text) for text in self.read(column).take(pa.array(rows)).to_pylist()]
 
     def sums(self, bins: NDArray[Any], size: int, weights: NDArray[Any] | None = None) -> Floats:
         """Sums of `weights` (by default counts) by example and bin, (E, size)."""

@@ -32,12 +32,13 @@ class BrowserExample:
     subset: str
     tasks: Sequence[str]
     topics: Sequence[str]
-    text: str  # the response
+    text: str  # the response, without any thinking
     finish_reason: str
     contexts: Mapping[str, str]  # base, aligned: what each model saw before the response
     rows: Mapping[str, list[Any]]  # columns of the token table of the base's own context, T entries each
     further: Sequence[FurtherContext] = ()  # in the order of the configuration
     judgments: Mapping[str, ShownJudgment] = field(default_factory=dict)  # of the response by aspect; none: not judged
+    thinking: int = 0  # so many of the first tokens stand before the answer
 
 
 class ExampleSource(Protocol):
@@ -113,26 +114,34 @@ def page_data(example: BrowserExample) -> dict[str, Any]:
     rows, vocabulary = example.rows, TokenTexts()
     token = vocabulary.places(rows["token_id"], rows["token"])
     based = [rows, *(one.rows for one in example.further)]
-    return describe(example) | {
-        "finish_reason": example.finish_reason,
-        "prompts": [example.contexts["base"], *(one.prompt for one in example.further), example.contexts["aligned"]],
-        "categories": list(CATEGORIES),
-        "token": token,
-        "kl_base_aligned": shortened(rows["kl_base_aligned"]),
-        "js": shortened(rows["js"]),
-        "views": [*(_base(one, vocabulary) for one in based), _view(rows, "aligned", vocabulary)],
-        "judgments": [
-            {
-                "aspect": aspect,
-                "score": None if math.isnan(said.score) else said.shown,
-                "reason": said.reason,
-                "unscored": said.unscored,
-            }
-            for aspect, said in example.judgments.items()
-        ],
-        "ids": vocabulary.ids,
-        "texts": vocabulary.texts,
-    }
+    return (
+        describe(example)
+        | {
+            "finish_reason": example.finish_reason,
+            "prompts": [
+                example.contexts["base"],
+                *(one.prompt for one in example.further),
+                example.contexts["aligned"],
+            ],
+            "categories": list(CATEGORIES),
+            "token": token,
+            "kl_base_aligned": shortened(rows["kl_base_aligned"]),
+            "js": shortened(rows["js"]),
+            "views": [*(_base(one, vocabulary) for one in based), _view(rows, "aligned", vocabulary)],
+            "judgments": [
+                {
+                    "aspect": aspect,
+                    "score": None if math.isnan(said.score) else said.shown,
+                    "reason": said.reason,
+                    "unscored": said.unscored,
+                }
+                for aspect, said in example.judgments.items()
+            ],
+            "ids": vocabulary.ids,
+            "texts": vocabulary.texts,
+        }
+        | ({"thinking": example.thinking} if example.thinking else {})
+    )
 
 
 def _base(rows: Mapping[str, list[Any]], vocabulary: TokenTexts) -> dict[str, Any]:

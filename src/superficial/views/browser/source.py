@@ -54,7 +54,9 @@ class PairExamples:
         for file in others:
             _check(pq.read_metadata(file).num_rows == sum(self._lengths), file)
             tables.append(by_example(file, [*SAME, *BASE], self._lengths))
-        answers = (row for row in _rows(self._answers, ANSWER) if len(row["token_ids"]))
+        thinks = "thinking_tokens" in pq.read_schema(self._answers).names
+        columns = [*ANSWER, *(["thinking_tokens"] if thinks else [])]
+        answers = (row for row in _rows(self._answers, columns) if len(row["token_ids"]))
         for *found, answer in zip(*tables, answers, strict=True):
             for other, file in zip(found[1:], others, strict=True):
                 _check(all(other[name].equals(found[0][name]) for name in SAME), file)
@@ -81,6 +83,7 @@ class PairExamples:
             rows=rows,
             further=[FurtherContext(prompt, found) for prompt, found in zip(others, further, strict=True)],
             judgments=self._judgments.of(name),
+            thinking=answer.get("thinking_tokens", 0),
         )
 
 

@@ -70,7 +70,9 @@ def _table(cfg: MethodsExample, facts: pd.DataFrame, texts: dict[str, str], widt
             {
                 "model": system.model,
                 "method": system.method,
-                "words": int(found["words"]),
+                "words": 0
+                if pd.isna(found["words"])
+                else int(found["words"]),  # without answer: it ends in its thinking
                 "finish_reason": found["finish_reason"],
                 "failures": "; ".join(TITLES[name].removesuffix(", %") for name in FAILURES if found[name] == 1),
                 "shown": "\n".join(shown(text, width)),

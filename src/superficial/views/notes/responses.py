@@ -19,7 +19,8 @@ TITLES = {
     "fails": "any of the four, %",
     "empty": "empty, %",
 }
-COUNTED = ("words", "tokens", "echo_words")  # the others are shares
+THINKING_TITLES = {"thinking": "thinking, tokens", "unanswered": "no answer, %"}  # only where a response thinks
+COUNTED = ("words", "tokens", "echo_words", "thinking")  # the others are shares
 
 
 def decoding(cfg: ResponsesView) -> str:
@@ -65,3 +66,13 @@ def instructions(table: pd.DataFrame) -> str:
     counts = table.loc[table["measure"] == "runs_on", "n"]  # known of every answer
     ends = sorted({int(counts.min()), int(counts.max())})
     return f"n = {' to '.join(f'{end:,}' for end in ends)} instructions"
+
+
+def thinking(table: pd.DataFrame) -> str:
+    """What counts where responses think; nothing where none does."""
+    if not set(THINKING_TITLES) & set(table["measure"]):
+        return ""
+    return (
+        "Thinking: tokens before the answer, among all tokens. No answer: the response ends within its thinking; it "
+        "counts in tokens, thinking, stopped and any of the four alone. All else is of the answer without its thinking."
+    )

@@ -12,7 +12,16 @@ from superficial.artifacts.markup import latex_text, markdown_text, minus
 from superficial.artifacts.printed import Cell, latex_table, markdown_table, write_forms
 from superficial.artifacts.table import read_table
 from superficial.config.schema import ResponsesView, RuntimeConfig
-from superficial.views.notes.responses import COUNTED, TITLES, decoding, failures, instructions, near_ties
+from superficial.views.notes.responses import (
+    COUNTED,
+    THINKING_TITLES,
+    TITLES,
+    decoding,
+    failures,
+    instructions,
+    near_ties,
+    thinking,
+)
 from superficial.views.view import View
 
 VIEW = View(
@@ -23,8 +32,9 @@ VIEW = View(
     files={"stats": "results/responses_stats/{dataset}.csv"},
 )
 
-SHOWN = [name for name in TITLES if name != "runs_on"]  # what stopped says already
-HEADERS = ("model", "method", *(TITLES[name] for name in SHOWN))
+SHOWN = {
+    name: title for name, title in TITLES.items() if name != "runs_on"
+} | THINKING_TITLES  # stopped says it already
 
 
 def run(cfg: ResponsesView, runtime: RuntimeConfig, *, stats: Path, out: list[Path]) -> None:
@@ -49,12 +59,12 @@ def titled(stats: pd.DataFrame, cfg: ResponsesView) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame, cfg: ResponsesView) -> str:
     """A row for each system; below each value its interval, and its difference from zero-shot with an interval."""
-    return "\n".join([*markdown_table(HEADERS, _grid(table), left=2), "", markdown_text(note(table, cfg)), ""])
+    return "\n".join([*markdown_table(_header(table), _grid(table), left=2), "", markdown_text(note(table, cfg)), ""])
 
 
 def latex(table: pd.DataFrame, cfg: ResponsesView) -> str:
     """The same as a tabular."""
-    return "\n".join([*latex_table(HEADERS, _grid(table), left=2), latex_text(note(table, cfg)), ""])
+    return "\n".join([*latex_table(_header(table), _grid(table), left=2), latex_text(note(table, cfg)), ""])
 
 
 def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
@@ -67,15 +77,26 @@ def note(table: pd.DataFrame, cfg: ResponsesView) -> str:
         f"{100 * cfg.confidence:g} % intervals, bootstrap over instructions.{compared} Means over all instructions. "
         "Tokens include those that decided the end. Stopped: an end token or a stop rule of the method (closing fence, "
         "made-up query) came before the limit. Echo: longest run of words in both query and beginning of the answer. "
-        f"{failures(cfg)} {near_ties(table)} A dash: nothing known."
-    )
+        f"{failures(cfg)} {near_ties(table)} A dash: nothing known. {thinking(table)}"
+    ).strip()
+
+
+def _shown(table: pd.DataFrame) -> list[str]:
+    """Measures that are shown: those of thinking only where some response thinks."""
+    there = set(table["measure"])
+    return [name for name in SHOWN if name in there]
+
+
+def _header(table: pd.DataFrame) -> list[str]:
+    return ["model", "method", *(SHOWN[name] for name in _shown(table))]
 
 
 def _grid(table: pd.DataFrame) -> Iterator[list[Cell]]:
     """Model, method, and for each measure shown the lines of its cell."""
+    shown = _shown(table)
     for _, rows in table.groupby("system", sort=False):
         cells = {row["measure"]: _cell(row) for row in rows.to_dict("records")}
-        yield [rows["model"].iloc[0], rows["method"].iloc[0], *(cells[name] for name in SHOWN)]
+        yield [rows["model"].iloc[0], rows["method"].iloc[0], *(cells[name] for name in shown)]
 
 
 def _cell(row: dict[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@
   const text = (position) => data.texts[data.token[position]];
   const kind = (position) => data.categories[data.views[0].kinds[position]];
   const count = data.token.length;
+  const thinking = data.thinking || 0; // so many of the first tokens stand before the answer, folded
+  const first = thinking < count ? thinking : 0; // where a reader begins
   const links = []; // of the tokens, by position
   const cells = []; // of the strip, by position
   const moved = shift.mover(data);
@@ -65,7 +67,8 @@
     at("name").append("Example ", foreign(data.id));
     const tags = [data.category, ...data.tasks, ...data.topics].flatMap((tag) => [" · ", foreign(tag)]);
     const ending = data.finish_reason === "length" ? " · cut at the length limit" : "";
-    at("tags").append(foreign(data.pair), ...tags, ending);
+    const silent = thinking === count ? " · ends within its thinking" : "";
+    at("tags").append(foreign(data.pair), ...tags, ending, silent);
     at("instruction").textContent = data.instruction;
     at("place").textContent = `${data.number} of ${data.count}`;
     if (listed) at("place").textContent = `${listed.indexOf(data.number) + 1} of ${listed.length} listed`;
@@ -93,7 +96,7 @@
     const name = kind(position);
     const spoken = `${shown.trim() || "space"}${name === "unshifted" ? "" : `, ${name}`}`;
     const link = el("a", { id: `t${position + 1}`, href: `#t${position + 1}`, class: name, "aria-label": spoken }, shown);
-    link.tabIndex = position === 0 ? 0 : -1; // one stop for the Tab key; the arrow keys go on from there
+    link.tabIndex = position === first ? 0 : -1; // one stop for the Tab key; the arrow keys go on from there
     Object.assign(link.dataset, { position, spoken });
     links.push(link);
     const breaks = shown.split("⏎").length - 1;
@@ -101,8 +104,9 @@
   }
 
   function buildResponse() {
-    const nodes = data.token.flatMap((_, position) => buildToken(position));
-    at("response").append(...nodes);
+    const nodes = data.token.map((_, position) => buildToken(position));
+    if (thinking) at("response").append(fold(nodes.slice(0, thinking).flat()));
+    at("response").append(...nodes.slice(thinking).flat());
     at("response").addEventListener("click", (event) => {
       const link = event.target.closest("a");
       // With a modifier the browser does what it does with links: a new tab, a new window.
@@ -111,6 +115,14 @@
       choose(Number(link.dataset.position));
     });
   }
+
+  function fold(nodes) {
+    const shifted = data.token.filter((_, position) => position < thinking && kind(position) === "shifted").length;
+    const said = `Thinking: ${whole(thinking)} tokens, ${percent(shifted / thinking)} shifted`;
+    return el("details", { id: "thinking" }, el("summary", {}, said), ...nodes);
+  }
+
+  const folded = (position) => position < thinking && !at("thinking").open;
 
   function buildStrip() {
     data.token.forEach((_, position) => cells.push(el("span", { class: kind(position) })));
@@ -162,9 +174,10 @@
     chosen = position;
     mark(chosen, true);
     showDetail();
-    if (chosen < 0) links[0].tabIndex = 0;
+    if (chosen < 0) links[first].tabIndex = 0;
     else {
-      links[0].tabIndex = chosen === 0 ? 0 : -1;
+      if (folded(chosen)) at("thinking").open = true;
+      links[first].tabIndex = chosen === first ? 0 : -1;
       if (focus) links[chosen].focus({ preventScroll: true });
       links[chosen].scrollIntoView({ block: "nearest" });
     }
@@ -204,6 +217,7 @@
     const middle = (rect) => rect.left + rect.width / 2;
     let best = null;
     links.forEach((link, position) => {
+      if (folded(position)) return;
       const there = box(link);
       const down = (there.top - here.top) * step;
       if (down < here.height / 2) return;
@@ -216,7 +230,7 @@
   }
 
   const KEYS = {
-    ArrowRight: () => choose(Math.min(chosen + 1, count - 1)),
+    ArrowRight: () => choose(chosen < 0 ? first : Math.min(chosen + 1, count - 1)),
     ArrowLeft: () => choose(Math.max(chosen - 1, 0)),
     ArrowDown: () => otherLine(1),
     ArrowUp: () => otherLine(-1),
