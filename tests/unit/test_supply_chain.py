@@ -30,6 +30,7 @@ SAID = {
 NAMED = {
     "certifi": "Mozilla Public License 2.0 (MPL 2.0)",
     "pathspec": "Mozilla Public License 2.0 (MPL 2.0)",
+    "hypothesis": "MPL-2.0",
     "tqdm": "MPL-2.0 AND MIT",
     "docutils": "Public Domain AND BSD-3-Clause AND GNU General Public License (GPL)",  # GPL: its mode for Emacs alone
 }

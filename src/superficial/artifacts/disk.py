@@ -49,7 +49,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def _place(error: Exception, path: Path) -> str:
     """`path`, unless the error names a file that lies elsewhere: one that was read for it."""
-    named = error.filename if isinstance(error, OSError) else None
+    # Where a copy fails, the first name is that of the source.
+    named = (error.filename2 or error.filename) if isinstance(error, OSError) else None
     elsewhere = isinstance(named, str) and not Path(named).absolute().is_relative_to(path.parent.absolute())
     return str(named) if elsewhere and not path.absolute().is_relative_to(Path(str(named)).absolute()) else str(path)
 

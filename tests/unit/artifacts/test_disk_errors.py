@@ -319,7 +319,7 @@ def test_a_log_that_cannot_be_written(source: Path, tmp_path: Path, capfd: pytes
 def test_a_reader_that_goes_away(tmp_path: Path):
     script = (
         "import sys; from types import SimpleNamespace; from superficial import __main__ as m\n"
-        "m.COMMANDS = {'prompt': 'many'}\n"
+        "m.COMMANDS = {'prompt': SimpleNamespace(module='many', planned=False)}\nm.enter_project = list\n"
         "def lines(words):\n    [print('x' * 999, flush=True) for _ in range(9999)]\n"
         "sys.modules['many'] = SimpleNamespace(main=lines)\n"
         "sys.exit(m.main(['prompt']))"

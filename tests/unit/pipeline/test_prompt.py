@@ -84,7 +84,10 @@ def test_the_command_shows_ids_where_the_tokenizer_is(
         (["method=retrieval_icl", "instructions=q.csv"], "no neighbours yet"),
         (["method=zero_shot", "instructions=q.csv", "pairs=[qwen2_5_0_5b,gemma3_1b]"], "remedy: pair=qwen2_5_0_5b"),
         (["method=vicuna_paper", "instructions=q.csv"], "method.NAME.prompt.system=FILE"),
-        (["method=zero_shot", "instructions=q.csv", "out=q.csv/x"], "out: cannot write q.csv/x (File exists)"),
+        (
+            ["method=zero_shot", "instructions=q.csv", "out=q.csv/x"],
+            "q.csv: a file or link stands where a folder belongs",
+        ),
         (
             ["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.examples.ids=[]"],
             "remedy: ids: which examples",
