@@ -17,7 +17,7 @@ import torch
 from superficial.config.experiment import Experiment
 from superficial.config.schema.server import StartedConfig, StartedEngine
 from superficial.inference.generate.answer import Answer, GreedyDecoding
-from superficial.inference.generate.choose import tie_margin
+from superficial.inference.generate.choose import penalised, tie_margin
 from superficial.inference.generate.engine import LocalEngine
 from superficial.inference.generate.started import OwnServerEngine
 from superficial.models.load import LoadedModel, load_model
@@ -115,9 +115,7 @@ def _tie(
         ids = torch.tensor([read], device=loaded.device)
         logits = loaded.model(ids, logits_to_keep=1).logits[0, -1].float().clone()
     seen = torch.tensor(sorted(set(read)), device=loaded.device)
-    told = logits[seen]
-    penalty = greedy.repetition_penalty
-    logits[seen] = torch.where(told < 0, told * penalty, told / penalty)
+    logits[seen] = penalised(logits[seen], greedy.repetition_penalty)
     best, other = float(logits[ours[at]]), float(logits[theirs[at]])
     return abs(best - other) / max(1.0, abs(best))
 

@@ -41,7 +41,7 @@ def chosen(
     """
     if penalty != 1.0:
         found = logits.gather(0, seen.T)
-        logits.scatter_(0, seen.T, torch.where(found < 0, found * penalty, found / penalty))
+        logits.scatter_(0, seen.T, penalised(found, penalty))
     size, rows = logits.shape
     whole = size // GROUP
     best_of = [logits[: whole * GROUP].view(whole, GROUP, rows).amax(dim=1)]
@@ -56,3 +56,8 @@ def chosen(
     groups.scatter_(0, group[None], within.masked_fill(members == tokens, -torch.inf).amax(dim=0, keepdim=True))
     near = best - groups.amax(dim=0) <= tie * best.abs().clamp(min=1.0)
     return tokens[0], near
+
+
+def penalised(logits: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Logits of tokens that were read or written before, of any shape, under a repetition penalty."""
+    return torch.where(logits < 0, logits * penalty, logits / penalty)

@@ -187,11 +187,8 @@ def _told(cfg: FigureStage, example: str, response: pd.DataFrame, cells: int, ra
     """How to read the marks and numbers."""
     more = "" if cells == len(response) else f", the first {cells} shown"
     untold = (response["kind"] == UNTOLD).any()
-    kinds = (
-        "with counts; words have a kind in English only."
-        if untold
-        else ("beside the marks: how many there are in this response.")
-    )
+    counts = "beside the marks: how many there are in this response."
+    kinds = "with counts; words have a kind in English only." if untold else counts
     return [
         f"{cfg.pairs[0].title}; instruction {example}, {len(response)} response tokens{more}.",
         data_note(cfg),
