@@ -220,7 +220,7 @@ def test_keys_are_sent_and_stand_nowhere(paper: Project):
     """Not in results, sidecars, logs, Snakemake's own records, the hub's cache, the terminal or a process."""
     judge: Judge = paper.judge  # type: ignore[attr-defined]
     assert judge.keys == {f"Bearer {KEY}"}
-    assert b"superficial" in judge.processes
+    assert b"\0judge\0" in judge.processes  # the job that asks is in the list, so that its words were looked at
     said: str = paper.said  # type: ignore[attr-defined]
     assert [key for key in (KEY, TOKEN) if key in said or key.encode() in judge.processes] == []
     files = [file for top in (paper.folder, paper.hub_cache) for file in top.rglob("*") if file.is_file()]  # type: ignore[attr-defined]
