@@ -1,7 +1,6 @@
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,12 +57,12 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def stages(request: pytest.FixtureRequest) -> Iterator[None]:
+def stages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The pipeline tier starts its stages from a process that has imported everything."""
     if not any(item.get_closest_marker("pipeline") for item in request.session.items):
         yield
         return
-    with tempfile.TemporaryDirectory() as folder, warm(Path(folder)) as Project.warm:
+    with warm(once(tmp_path_factory, "warm", lambda _: None)) as Project.warm:
         yield
     Project.warm = None
 

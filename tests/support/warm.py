@@ -19,7 +19,7 @@ from pathlib import Path
 CLIENT = """
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
-    server.connect(sys.argv[1])
+    server.connect(os.path.join(sys.argv[1], os.environ.get("PYTEST_XDIST_WORKER", "alone")))
     message = json.dumps([os.getcwd(), dict(os.environ), sys.argv[2:]]).encode()
     socket.send_fds(server, [len(message).to_bytes(4)], [1, 2])
     server.sendall(message)
@@ -29,14 +29,19 @@ with socket.socket(socket.AF_UNIX) as server:
 
 @contextmanager
 def warm(folder: Path) -> Iterator[str]:
-    """Yields what stands for `python -m superficial` in a project; `folder` is for the socket, so its path is short."""
-    address, client = folder / "warm.socket", folder / "client.py"
-    client.write_text(CLIENT)
+    """Yields what stands for `python -m superficial` in a project; `folder` is for the socket, so its path is short.
+
+    Workers may share the folder: each has its own server there, and asks that one, whoever made the project.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    address, client = folder / worker, folder / "client.py"
+    (folder / f"{worker}.py").write_text(CLIENT)
+    (folder / f"{worker}.py").replace(client)  # at once: jobs of another worker may be reading it
     server = subprocess.Popen([sys.executable, __file__, str(address)], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        yield f"{sys.executable} -I -S {client} {address}"
+        yield f"{sys.executable} -I -S {client} {folder}"
     finally:
         server.kill()
         server.wait()

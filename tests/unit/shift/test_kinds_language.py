@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from superficial.config.schema import FigureStage, PairTitle
 from superficial.shift.category import CATEGORIES
-from superficial.shift.kinds.classify import classify
-from superficial.shift.kinds.language import kinds_hold
+from superficial.shift.kinds.classify import KINDS, classify
+from superficial.shift.kinds.language import kinds_hold, kinds_of_tokens_hold
 from superficial.views.figures import shift_by_kind, shift_example
+from superficial.views.notes.names import NO_KINDS
 
 ENGLISH = [
     "You",
@@ -71,6 +73,9 @@ def test_the_language_is_told_by_function_words(words: list[str], holds: bool):
     assert kinds_hold(table(words, 40)) == kinds_hold(table(words, 6)) == holds
     assert kinds_hold(table(words, 1))  # too few words to tell
     assert kinds_hold(table(words, 40).query("measure != 'share_of_tokens'"))
+    codes = [KINDS.index(kind) for kind in classify([f" {word}" for word in words], ended=False)]
+    for times in (1, 6, 40):
+        assert kinds_of_tokens_hold(np.array(codes * times, np.int8)) == kinds_hold(table(words, times))
 
 
 LOOK = {
@@ -97,7 +102,7 @@ def test_a_pair_in_another_language_is_left_out_of_the_figure_with_a_note(tmp_pa
         patch.setattr(shift_by_kind, "save", lambda figure, *rest: drawn.append((rest[0], " ".join(rest[-1]))))
         shift_by_kind.run(cfg, None, results=tmp_path, out=tmp_path / "out.pdf")
     [(written, told)] = drawn
-    assert "chinese: n = 50 responses. Left out: kinds hold for English, and these are not." in told
+    assert f"chinese: n = 50 responses. {NO_KINDS}" in told
     assert "english: n = 50 responses. Odds ratio" in told
     values = written[written["measure"] == "shifted"].groupby("pair")["value"].count()
     assert values["chinese"] == 0

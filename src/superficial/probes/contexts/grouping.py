@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.kinds.language import kinds_of_tokens_hold
 from superficial.shift.statistics.bootstrap import Floats
 from superficial.shift.statistics.groups import memberships
 from superficial.shift.statistics.token_table import TokenTable
@@ -29,11 +30,12 @@ class Grouping:
 def groupings(table: TokenTable, kind: NDArray[np.int8], data: pd.DataFrame) -> Iterator[Grouping]:
     """Every grouping of the rows of `table`; `kind` (N,) is the kind of each as an index into KINDS.
 
-    A position group is named by its first position.
+    A position group is named by its first position. Kinds are left out where responses are not in their language.
     """
     yield Grouping("all", ["all"], table.totals)
-    present = np.unique(kind)
-    yield _by_token(table, "kind", [KINDS[one] for one in present], np.searchsorted(present, kind))
+    if kinds_of_tokens_hold(kind):
+        present = np.unique(kind)
+        yield _by_token(table, "kind", [KINDS[one] for one in present], np.searchsorted(present, kind))
     for name, groups, member in memberships(table.ids, data):
         yield _by_example(table, name, groups, member)
     bins = position_bins(table)

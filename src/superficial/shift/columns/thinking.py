@@ -7,6 +7,7 @@ import pandas as pd
 
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
+from superficial.shift.kinds.language import kinds_of_tokens_hold
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 
@@ -22,11 +23,14 @@ def values(table: TokenTable) -> Floats:
 def statistics(table: TokenTable, values: Floats, bootstrap: Bootstrap) -> pd.DataFrame:
     """Rows (part, kind, measure, value, low, high, tokens, examples) of the parts and kinds that occur.
 
+    Kinds are left out where responses are not in their language.
+
     Measures: `unshifted`, `marginal` and `shifted` are shares of the tokens of part and kind (kind `all`: of the whole
     part); `share_of_tokens` is their share of all tokens of the response, or of the part where a kind is named; the
     divergences are means in nats. tokens and examples hold the part and kind. Examples are drawn, not tokens.
     """
     kinds = table.codes("kind", KINDS)
+    named = KINDS if kinds_of_tokens_hold(kinds) else ()
     rows: list[pd.DataFrame] = []
     for number, part in enumerate(PARTS):
         inside = values == number
@@ -34,7 +38,7 @@ def statistics(table: TokenTable, values: Floats, bootstrap: Bootstrap) -> pd.Da
         if not whole.any():
             continue
         chosen = {"all": (inside, table.lengths[:, None].astype(np.float64))}
-        chosen |= {kind: (inside & (kinds == code), whole) for code, kind in enumerate(KINDS)}
+        chosen |= {kind: (inside & (kinds == code), whole) for code, kind in enumerate(named)}
         for kind, (tokens, among) in chosen.items():
             counts = table.totals(tokens)
             for measure, above, below in _measures(table, tokens, counts, among) if counts.any() else ():

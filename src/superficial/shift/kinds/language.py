@@ -1,6 +1,10 @@
 """Whether responses are in the language of the word lists, which is English."""
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from superficial.shift.kinds.classify import KINDS
 
 WORDS = ("style", "safety", "content", "function")
 LEAST_WORDS = 50  # tokens that tell; of so many English ones, fewer than 5 are hardly ever function words
@@ -12,6 +16,16 @@ def kinds_hold(kinds: pd.DataFrame) -> bool:
 
     In another language nearly every word is in no list, and would count as content.
     """
-    shares = kinds[kinds["measure"] == "share_of_tokens"].set_index("kind")["tokens"].reindex(WORDS, fill_value=0)
-    words = float(shares.sum())
-    return words < LEAST_WORDS or float(shares["function"]) >= LEAST_FUNCTION * words
+    return _hold(kinds[kinds["measure"] == "share_of_tokens"].set_index("kind")["tokens"])
+
+
+def kinds_of_tokens_hold(kind: NDArray[np.int8]) -> bool:
+    """The same of the tokens themselves: `kind` (N,) is the kind of each as an index into KINDS."""
+    return _hold(pd.Series(np.bincount(kind, minlength=len(KINDS)), index=KINDS))
+
+
+def _hold(counts: "pd.Series[int]") -> bool:
+    """`counts` are numbers of tokens by kind."""
+    counts = counts.reindex(WORDS, fill_value=0)
+    words = int(counts.sum())
+    return words < LEAST_WORDS or int(counts["function"]) >= LEAST_FUNCTION * words

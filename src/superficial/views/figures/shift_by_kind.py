@@ -16,7 +16,7 @@ from superficial.shift.kinds.classify import KINDS
 from superficial.shift.kinds.language import kinds_hold
 from superficial.views.figures.style import interval, pair_colour, save, set_style, shape, width
 from superficial.views.notes.caption import data
-from superficial.views.notes.names import kind_name
+from superficial.views.notes.names import NO_KINDS, NOT_ENGLISH, kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -35,8 +35,6 @@ VIEW = View(
 )
 
 TOO_FEW = "too few"
-NOT_ENGLISH = "not English"
-LEFT_OUT = "Left out: kinds hold for English, and these are not."
 MEASURES = ("shifted", "share_of_shifted", "share_of_tokens", "odds_ratio")
 
 
@@ -151,7 +149,7 @@ def _told(cfg: FigureStage, table: pd.DataFrame, agreement: pd.DataFrame) -> lis
         ratios = rows[rows["measure"] == "odds_ratio"].set_index("kind")
         count = int(rows["responses"].iloc[0])
         if "language" in rows and rows["language"].notna().all():
-            lines.append(f"{pair.title}: n = {count:,} responses. {LEFT_OUT}")
+            lines.append(f"{pair.title}: n = {count:,} responses. {NO_KINDS}")
             continue
         odds = f"style : content = {_odds(ratios, 'style')}, safety : content = {_odds(ratios, 'safety')}"
         lines.append(f"{pair.title}: n = {count:,} responses. Odds ratio of being shifted: {odds}.")

@@ -18,8 +18,8 @@ from superficial.shift.statistics.of_pairs import of_pairs
 from superficial.views.figures.contexts import Part, percent_axis, percent_frame, percent_numbers, rows_of
 from superficial.views.figures.style import LINES, colours, interval, save, set_style, shape, width
 from superficial.views.notes.caption import data
-from superficial.views.notes.contexts import TOO_FEW
-from superficial.views.notes.names import kind_name
+from superficial.views.notes.contexts import TOO_FEW, by_kind
+from superficial.views.notes.names import NO_KINDS, kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -138,6 +138,8 @@ def _divergence(axis: Axes, ladder: Ladder, table: pd.DataFrame) -> None:
     rungs = [rung.name for rung in ladder.rungs]
     for index, (kind, colour) in enumerate(CURVES.items()):
         rows = table[(table["grouping"] == ("all" if kind == "all" else "kind")) & (table["group"] == kind)]
+        if rows.empty:  # kinds of responses that are not English
+            continue
         rows = rows.set_index("rung").reindex(rungs)
         across = np.arange(len(rungs)) + 0.06 * (index - 1.5)
         axis.plot(across, rows["value"], "o-", color=colour, markersize=3, linewidth=1, label=kind)
@@ -174,6 +176,8 @@ def _told(cfg: LadderFigure, table: pd.DataFrame) -> list[str]:
         rows = table[(table["pair"] == pair.name) & (table["grouping"] == "all")].set_index(["rung", "measure"])
         every = rows.loc[(BASE, "kl")]
         lines.append(f"{pair.title}, n = {every['examples']:,.0f} responses, {every['tokens']:,.0f} tokens.")
+        if not by_kind(table[table["pair"] == pair.name]):
+            lines.append(NO_KINDS)
         closed = [(rung.title, rows.loc[(rung.name, "kl_closed")]) for rung in ladder.rungs[1:]]
         if every["examples"] < cfg.min_examples:
             lines.append(f"n = {every['examples']:,.0f} is {TOO_FEW} to tell.")

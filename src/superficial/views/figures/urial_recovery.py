@@ -24,8 +24,8 @@ from superficial.views.figures.contexts import (
 )
 from superficial.views.figures.style import interval, save, set_style, shape, width
 from superficial.views.notes.caption import data
-from superficial.views.notes.contexts import TOO_FEW, sentences
-from superficial.views.notes.names import group_name, kind_name
+from superficial.views.notes.contexts import TOO_FEW, by_kind, sentences
+from superficial.views.notes.names import NOT_ENGLISH, group_name, kind_name
 from superficial.views.view import View
 
 VIEW = View(
@@ -85,6 +85,8 @@ def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame, further: li
         "grouping", key=lambda names: names.map(list(INSTRUCTIONS).index), kind="stable"
     )
     _by_group(right, cfg, instructions, list(instructions["group"].unique()), further)
+    if not by_kind(table):
+        left.text(0.5, 0.5, NOT_ENGLISH, transform=left.transAxes, ha="center", va="center")
     left.set_title("by kind of token", loc="left")
     right.set_title("by instruction and topic", loc="left")
     for axis in (left, right):
@@ -125,7 +127,7 @@ def _by_group(axis: Axes, cfg: ContextsFigure, table: pd.DataFrame, groups: list
         for index, name in enumerate(further):
             _point(axis, rows.loc[name], place + 0.6 * ((index + 0.5) / len(further) - 0.5), colours(cfg)[name], 2.8)
     axis.set_yticks(range(len(groups)), labels, fontsize=7)
-    axis.set_ylim(len(groups) - 0.4, -0.6)
+    axis.set_ylim(max(len(groups), 1) - 0.4, -0.6)
     percent_frame(axis)
 
 

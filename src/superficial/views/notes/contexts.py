@@ -6,13 +6,14 @@ import pandas as pd
 
 from superficial.config.schema import ContextTitle
 from superficial.probes.contexts.recovery import AGAINST, COMPARED
+from superficial.views.notes.names import NO_KINDS
 
 NUMBERS = ("", "One example", "Two examples", "Three examples", "Four examples", "Five examples")
 TOO_FEW = "too few"
 
 
 def sentences(table: pd.DataFrame, context: ContextTitle, min_examples: int) -> list[str]:
-    """Three sentences about `context`; `table` is that of `recovery` for one pair.
+    """Two or three sentences about `context`; `table` is that of `recovery` for one pair.
 
     What fewer than `min_examples` responses say is not told; with fewer in all, there is one sentence that says so.
     """
@@ -21,15 +22,25 @@ def sentences(table: pd.DataFrame, context: ContextTitle, min_examples: int) -> 
     count = rows.loc[("all", "all", "kl_closed"), "examples"]
     if count < min_examples:
         return [f"{context.title}: n = {count} is {TOO_FEW} to tell what it recovers."]
-    kinds = ", ".join(f"{kind} {found.share('kind', kind, 'kl_closed')}" for kind in (*COMPARED, AGAINST))
     closed = found.share("all", "all", "kl_closed")
     recovered, lost = (found.share("all", "all", measure) for measure in ("recovered", "lost"))
+    whole = f"{_who(context)} {closed} of the shift (KL){found.doubt('all', 'all', 'kl_closed')}"
+    if by_kind(table):
+        kinds = ", ".join(f"{kind} {found.share('kind', kind, 'kl_closed')}" for kind in (*COMPARED, AGAINST))
+        beyond = f"Closed beyond content: {'; '.join(found.beyond(kind) for kind in COMPARED)}."
+        told = [f"{whole}; {kinds}.", beyond]
+    else:
+        told = [f"{whole}. {NO_KINDS}"]
     return [
-        f"{_who(context)} {closed} of the shift (KL){found.doubt('all', 'all', 'kl_closed')}; {kinds}.",
-        f"Closed beyond content: {'; '.join(found.beyond(kind) for kind in COMPARED)}.",
+        *told,
         f"Of the shifted tokens {recovered} become the base's first choice, of the unshifted {lost} cease to be it: "
         f"unshifted {found.points('all', 'all', 'gained')}{found.doubt('all', 'all', 'gained')}.",
     ]
+
+
+def by_kind(table: pd.DataFrame) -> bool:
+    """Whether the table has kinds of token; it has none where responses are not in their language."""
+    return bool((table["grouping"] == "kind").any())
 
 
 def _who(context: ContextTitle) -> str:

@@ -2,6 +2,8 @@
 
 KINDS = {"function": "function word", "end": "end of turn"}
 GROUPS = {"stem": "STEM"}
+NOT_ENGLISH = "not English"
+NO_KINDS = "Kinds of token are left out: they hold for English, and these responses are not."
 
 
 def kind_name(kind: str) -> str:

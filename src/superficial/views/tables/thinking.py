@@ -13,6 +13,7 @@ from superficial.config.schema import PairsTable, RuntimeConfig
 from superficial.shift.columns.thinking import PARTS
 from superficial.shift.statistics.of_pairs import files_of_pairs, of_pairs
 from superficial.views.notes.contexts import TOO_FEW
+from superficial.views.notes.names import NO_KINDS
 from superficial.views.view import View
 
 VIEW = View(
@@ -57,12 +58,14 @@ def note(table: pd.DataFrame, cfg: PairsTable) -> str:
     """Data, definitions, and which pairs do not think."""
     whole = table[(table["kind"] == "all") & (table["measure"] == "share_of_tokens")]
     silent = [pair.title for pair in cfg.pairs if set(whole["part"][whole["pair"] == pair.name]) == {PARTS[0]}]
+    unnamed = [pair.title for pair in cfg.pairs if set(table["kind"][table["pair"] == pair.name]) == {"all"}]
+    language = f" {', '.join(unnamed)}: {NO_KINDS}" if unnamed else ""
     without = f" No response thinks: {', '.join(silent)}." if silent else ""
     return (
         f"Data: {cfg.dataset}. Thinking: the tokens of a response before its answer, with the markers around them. "
         "Tokens: share of all response tokens, for a kind of those of its part. In square brackets "
         f"{100 * cfg.confidence:g} % intervals, bootstrap over responses; {TOO_FEW}: fewer than {cfg.min_examples} "
-        f"responses.{without}"
+        f"responses.{without}{language}"
     )
 
 

@@ -12,7 +12,8 @@ from superficial.artifacts.printed import Cell, latex_table, markdown_table, wit
 from superficial.config.schema import ContextsTable, RuntimeConfig
 from superficial.probes.contexts.recovery import ALIGNED
 from superficial.shift.statistics.of_pairs import files_of_pairs, of_pairs
-from superficial.views.notes.contexts import TOO_FEW, sentences
+from superficial.views.notes.contexts import TOO_FEW, by_kind, sentences
+from superficial.views.notes.names import NOT_ENGLISH
 from superficial.views.view import View
 
 VIEW = View(
@@ -77,9 +78,13 @@ def _grid(table: pd.DataFrame, cfg: ContextsTable) -> Iterator[list[Cell]]:
     """Pair, context, and for each column the lines of its cell."""
     titles = {context.name: context.title for context in cfg.contexts} | {ALIGNED: "Aligned model"}
     for pair in cfg.pairs:
-        rows = table[table["pair"] == pair.name].set_index(["context", "grouping", "group", "measure"])
+        mine = table[table["pair"] == pair.name]
+        rows, kinds = mine.set_index(["context", "grouping", "group", "measure"]), by_kind(mine)
         for name, title in titles.items():
-            yield [pair.title, title, *(_cell(rows, (name, *key), cfg.min_examples) for key in COLUMNS.values())]
+            told = {key: _cell(rows, (name, *key), cfg.min_examples) for key in COLUMNS.values()}
+            if not kinds:
+                told |= {key: [NOT_ENGLISH] for key in told if key[0] == "kind"}
+            yield [pair.title, title, *told.values()]
 
 
 def _cell(rows: pd.DataFrame, key: tuple[str, ...], enough: int) -> list[str]:
