@@ -86,7 +86,7 @@ def _draw_pair(part: Part, cfg: ContextsFigure, table: pd.DataFrame, further: li
     )
     _by_group(right, cfg, instructions, list(instructions["group"].unique()), further)
     if not by_kind(table):
-        left.text(0.5, 0.5, NOT_ENGLISH, transform=left.transAxes, ha="center", va="center")
+        left.text(0.03, 0.5, NOT_ENGLISH, transform=left.transAxes, va="center")
     left.set_title("by kind of token", loc="left")
     right.set_title("by instruction and topic", loc="left")
     for axis in (left, right):
