@@ -96,9 +96,9 @@ def command_lines() -> bytes:
     return found
 
 
-def command(project: Project, experiment: str, *hydra: str, arguments: tuple[str, ...] = ()) -> list[str]:
+def command(project: Project, experiment: str, *hydra: str, targets: tuple[str, ...] = ("figures/all",)) -> list[str]:
     """What a user types, with an experiment of the repository."""
-    words = project.command("figures/all", hydra=hydra, arguments=arguments)
+    words = project.command(*targets, hydra=hydra)
     return [word.replace("experiment=smoke", f"experiment={experiment}") for word in words]
 
 
@@ -145,7 +145,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         patch.setenv("HF_TOKEN", TOKEN)
         hydra = (*SMALL, f"judge.base_url=http://127.0.0.1:{judge.server_port}/v1", f"prompt_dir={PROMPTS}",
                  f"dataset.hub.content={content}")  # fmt: skip
-        words = command(project, "paper", *hydra)
+        words = command(project, "paper", *hydra, targets=("figures/all", "report"))
         result = subprocess.run(
             words, cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -217,7 +217,7 @@ def test_the_judge_was_asked_once_for_each_answer(paper: Project):
 
 
 def test_keys_are_sent_and_stand_nowhere(paper: Project):
-    """Not in results, sidecars, logs, Snakemake's own records, the hub's cache, the terminal or a process."""
+    """Not in results, report, sidecars, logs, Snakemake's own records, the hub's cache, the terminal or a process."""
     judge: Judge = paper.judge  # type: ignore[attr-defined]
     assert judge.keys == {f"Bearer {KEY}"}
     assert b"\0judge\0" in judge.processes  # the job that asks is in the list, so that its words were looked at
@@ -225,7 +225,7 @@ def test_keys_are_sent_and_stand_nowhere(paper: Project):
     assert [key for key in (KEY, TOKEN) if key in said or key.encode() in judge.processes] == []
     files = [file for top in (paper.folder, paper.hub_cache) for file in top.rglob("*") if file.is_file()]  # type: ignore[attr-defined]
     parts = {part for file in files for part in file.parts}
-    assert {".snakemake", "logs", "judgments", "blobs"} <= parts
+    assert {".snakemake", "logs", "judgments", "blobs", "report.html"} <= parts
     holders = [file for file in files if any(key.encode() in file.read_bytes() for key in (KEY, TOKEN))]
     assert holders == []
 
