@@ -24,6 +24,7 @@ PAGE = ROOT / "docs/architecture.md"
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 USER_S = ("FOLDER", "my.csv", "mypair", "just_eval_instruct.json")  # they stand for what a reader has
+OPTIONAL = "make vllm puts one"  # the remedy where vLLM is not installed
 SHELL = {"PYTHONPATH=src", "cp", "ln", "mv", "srun"}
 FIGURES = ROOT / "docs/figures.md"
 
@@ -101,7 +102,7 @@ def compose(text: str) -> None:
     try:
         check_run(Run(ROOT / "config", [*split_overrides(text)]))
     except UserError as error:
-        if not any(own in text and own in str(error) for own in USER_S):
+        if not any(own in text and own in str(error) for own in USER_S) and OPTIONAL not in str(error):
             raise
 
 
