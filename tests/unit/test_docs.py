@@ -11,6 +11,7 @@ import faults
 import pytest
 import yaml
 from support.project import ROOT
+from support.told import commands
 
 from superficial.__main__ import COMMANDS
 from superficial.artifacts.errors import UserError
@@ -53,13 +54,6 @@ def test_the_table_of_layers_is_that_of_the_package():
 def test_every_package_that_the_page_names_says_what_it_holds():
     for file in (ROOT / "src/superficial").glob("*/__init__.py"):
         assert file.read_text().startswith('"""'), file
-
-
-def commands(page: Path) -> list[str]:
-    """What the page tells its reader to type, comments left out."""
-    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [re.sub(r"\s+#.*", "", line[2:]) for line in lines if line.startswith("$ ")]
 
 
 TOLD = sorted(
