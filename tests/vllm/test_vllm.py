@@ -23,6 +23,7 @@ from superficial.inference.generate.choose import tie_margin
 from superficial.inference.generate.engine import LocalEngine
 from superficial.inference.generate.started import OwnServerEngine
 from superficial.inference.server import started
+from superficial.inference.server.own import OwnServer
 from superficial.inference.server.started import version
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt
@@ -35,12 +36,13 @@ import json, sys, time
 from pathlib import Path
 from superficial.bench.identity import asked, served_engines
 from superficial.inference.generate.started import OwnServerEngine
+from superficial.inference.server.own import OwnServer
 from superficial.models.load import load_model
 manifest, results, examples, tokens = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 loaded = load_model(manifest, "cpu")
 greedy, prompts = asked(loaded, "urial_k3", examples, tokens)
 cfg = served_engines()["vllm"]
-engine = OwnServerEngine(cfg, loaded, manifest, greedy, results, device="cpu")
+engine = OwnServerEngine(OwnServer(cfg, loaded, manifest, results, "cpu"), manifest, greedy, results)
 print(json.dumps({key: one.token_ids for key, one in engine.answer(prompts).items()}), flush=True)
 time.sleep(600)
 """
@@ -111,7 +113,7 @@ def aligned(in_the_checkout: None, tmp_path_factory: pytest.TempPathFactory) -> 
     path, results = manifest("gemma3_270m_chat"), tmp_path_factory.mktemp("results")
     loaded = load_model(path, "cpu")
     greedy, prompts = asked(loaded, "aligned", EXAMPLES, TOKENS)
-    engine = OwnServerEngine(served_engines()["vllm"], loaded, path, greedy, results, device="cpu")
+    engine = OwnServerEngine(OwnServer(served_engines()["vllm"], loaded, path, results, "cpu"), path, greedy, results)
     free_port = started.free_port
     with socket.socket() as other, pytest.MonkeyPatch.context() as patch:
         other.bind((started.HOST, 0))
@@ -193,7 +195,7 @@ def test_a_model_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
     loaded, cfg = load_model(path, "cpu"), served_engines()["vllm"]
     greedy, prompts = asked(loaded, "zero_shot", 2, 4)
     cfg = changed(environment=cfg.environment | {"VLLM_CPU_KVCACHE_SPACE": "90000"})
-    engine = OwnServerEngine(cfg, loaded, path, greedy, tmp_path, device="cpu")
+    engine = OwnServerEngine(OwnServer(cfg, loaded, path, tmp_path, "cpu"), path, greedy, tmp_path)
     with pytest.raises(UserError, match=r"did not start.*[Mm]emory.*larger cards") as error:
         engine.answer(prompts)
     assert "\n" not in str(error.value)

@@ -22,6 +22,27 @@ rule generate:
         " out={output}"
 
 
+# Where a job starts its own server: one start answers all methods of a model, and `generate` finds the answers.
+rule generate_together:
+    input:
+        model=ancient("results/models/{model}/manifest.json"),
+        data=ancient("results/data/{dataset}.parquet"),
+        prompt_files=INPUTS.prompt_files_together,
+    output:
+        temp(touch("results/.shards/responses/{dataset}/{model}/{key}/together")),
+    log:
+        "results/logs/shards/responses/{dataset}/{model}/{key}/together.log",
+    threads: threads_with(INPUTS.answering_models)
+    resources:
+        **holding(INPUTS.answering_models),
+    params:
+        cfg=lambda wildcards: RUN.slice("generate_together", wildcards.model),
+    shell:
+        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
+        " --cards {resources.gpu} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        " results=results"
+
+
 rule generate_shard:
     input:
         model=ancient("results/models/{model}/manifest.json"),

@@ -44,7 +44,7 @@ wildcard_constraints:
     seen="|".join(RUN.method_names),
 
 
-# Shards: jobs that do parts of a stage's work beforehand, into its store; the stage then finds it there.
+# Shards, and answers by one server: jobs that do work of a stage beforehand, into its store; the stage finds it there.
 rule shards:
     input:
         # With this flag Snakemake does not compare them with those of the last run: another number reruns nothing.

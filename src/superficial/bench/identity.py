@@ -20,6 +20,7 @@ from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.choose import penalised, tie_margin
 from superficial.inference.generate.engine import LocalEngine
 from superficial.inference.generate.started import OwnServerEngine
+from superficial.inference.server.own import OwnServer
 from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.prompts.files import prompt_files
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             greedy, prompts = asked(loaded, method, given.examples, given.tokens)
             here = LocalEngine(loaded, greedy, "auto", Path(folder)).answer(prompts)
             for name, cfg in engines.items():
-                engine = OwnServerEngine(cfg, loaded, manifest, greedy, Path(folder), device="auto")
+                own = OwnServer(cfg, loaded, manifest, Path(folder), "auto")
+                engine = OwnServerEngine(own, manifest, greedy, Path(folder))
                 there = engine.answer(prompts)
                 engine.close()
                 print(row(loaded, greedy, prompts, here, there, f"{model} | {method} | {name}", engine), flush=True)

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.files import digest
-from superficial.config.schema import LoraSource
+from superficial.config.schema import LoraSource, StartedEngine
 from superficial.config.schema.judge import LocalJudge, StartedJudge
+from superficial.pipeline.provenance.current import current
 from superficial.pipeline.run import Run
 from superficial.pipeline.slices.judging import comparisons
+from superficial.pipeline.slices.responses import methods_of
 
 Input = Callable[[Any], str]
 
@@ -119,7 +121,33 @@ class JobInputs:
         return marker
 
     def shards(self, wildcards: Any) -> list[str]:
-        """The shards of a stage that has several."""
+        """What is done before the marker: the shards of a stage that has several, or answers by one server."""
         count = self._run.settings.runtime.shards
-        names = [f"{index + 1}-of-{count}" for index in range(count if count > 1 else 0)]
+        if count == 1:
+            return self._together(wildcards.artifact)
+        names = [f"{index + 1}-of-{count}" for index in range(count)]
         return [f"results/.shards/{wildcards.artifact}/{wildcards.key}/{name}" for name in names]
+
+    def _together(self, artifact: str) -> list[str]:
+        """That one server, which a job starts, has answered all methods of a model; nothing where it has one only.
+
+        Nothing, too, for responses that are there as this run asks: they would be made again with those that are not.
+        """
+        run, (folder, _, method) = self._run, artifact.rpartition("/")
+        dataset, _, model = folder.removeprefix("responses/").partition("/")
+        methods = methods_of(run, model)
+        if not isinstance(run.settings.engine, StartedEngine) or dataset != run.settings.dataset.name:
+            return []
+        if method not in methods or len(methods) == 1:
+            return []
+        made = {
+            f"results/data/{dataset}.parquet": run.slice("data", dataset),
+            f"results/models/{model}/manifest.json": run.slice("model", model),
+            f"results/{artifact}.parquet": run.slice("generate", method),
+        }
+        key = digest(run.slice("generate_together", model))[:16]
+        return [] if current(made) else [f"results/.shards/{folder}/{key}/together"]
+
+    def prompt_files_together(self, wildcards: Any) -> list[str]:
+        """The files of the prompts of all methods of a model, one method after the other."""
+        return [file for method in methods_of(self._run, wildcards.model) for file in self._run.prompt_files(method)]

@@ -53,6 +53,7 @@ STAGES: Mapping[str, Stage] = {
     "retrieve": Stage("superficial.prompts.retrieval.retrieve"),
     "published_prompt": Stage("superficial.prompts.published"),
     "generate": Stage("superficial.inference.generate.stage"),
+    "generate_together": Stage("superficial.inference.generate.together"),
     "score": Stage("superficial.shift.score"),
     "rescore": Stage("superficial.shift.definitions.rescore"),
     "compare": Stage("superficial.shift.compare"),

@@ -49,7 +49,7 @@ def causes_of(job: PlannedJob) -> Iterator[str]:
         match what:
             case "Forced execution":
                 yield "asked for by --force, --forceall or --forcerun"
-            case "Missing output files" if not below:
+            case "Missing output files" if not below and not _ahead(job):
                 meta = _meta(job)
                 gone = "gone" if meta.get("kept", True) else "deleted once compared (runtime.keep_states=false)"
                 yield f"{_few(files.split(', '))} {gone}" if meta else "not made yet"
@@ -65,6 +65,11 @@ def causes_of(job: PlannedJob) -> Iterator[str]:
     values = list(differences(_meta(job).get("config"), job.slice))
     yield from values or others or (["the configuration changed, and no sidecar says how"] if params else [])
     yield from changed
+
+
+def _ahead(job: PlannedJob) -> bool:
+    """Whether it does work of another job beforehand, and leaves a temporary marker alone."""
+    return all(Path(output).is_relative_to("results/.shards") for output in job.outputs)
 
 
 def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:

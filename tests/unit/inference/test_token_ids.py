@@ -16,6 +16,7 @@ from superficial.inference.generate.engine import LocalEngine
 from superficial.inference.generate.remote import RemoteEngine
 from superficial.inference.generate.replay import replay
 from superficial.inference.generate.started import OwnServerEngine
+from superficial.inference.server.own import OwnServer
 from superficial.models.load import LoadedModel, load_model
 from superficial.models.manifest import write_manifest
 from superficial.prompts.builder import Prompt
@@ -62,7 +63,8 @@ def own(manifest: Path, model: LoadedModel, tmp_path: Path) -> Iterator[object]:
         values = {"python": sys.executable, "packages": ["pytest"], "command": command(backend, *more)}
         values |= {"environment": {"VLLM_API_KEY": "{key}"} | environment, "concurrency": 1}
         cfg = StartedConfig.model_validate(values)
-        made.append(OwnServerEngine(cfg, model, manifest, greedy, tmp_path / "results", device="cpu"))
+        results = tmp_path / "results"
+        made.append(OwnServerEngine(OwnServer(cfg, model, manifest, results, "cpu"), manifest, greedy, results))
         return made[-1]
 
     yield make

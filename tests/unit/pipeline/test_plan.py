@@ -117,6 +117,14 @@ def test_requests_are_the_items_that_a_judge_is_asked():
     assert planner("judge=imported").work(job("judge", **about | {"judge": "imported"})).requests == 0
 
 
+def test_work_that_is_done_beforehand_is_counted_once():
+    plans, about = planner(), {"model": "gemma3_270m", "method": "zero_shot"}
+    alone = plans.stages([job("generate", **about)])["generate"].made
+    for ahead in ("generate_shard", "generate_together"):
+        found = plans.stages([job("generate", **about), job(ahead, model="gemma3_270m", dataset="demo", key="k")])
+        assert {name: (work.jobs, work.made) for name, work in found.items()} == {"generate": (2, alone)}
+
+
 def test_a_server_that_answers_is_asked_once_a_query():
     served = ("engine=openai_server", "engine.price={prompt: 1, completion: 10}")
     work = planner(*served).work(job("generate", model="gemma3_270m", method="zero_shot"))

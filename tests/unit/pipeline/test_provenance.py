@@ -13,6 +13,7 @@ from superficial.artifacts import files as artifact
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import file_sha256, write_sidecar
 from superficial.artifacts.job import doing
+from superficial.pipeline.provenance.current import current
 from superficial.pipeline.provenance.stage import build_manifest
 from superficial.pipeline.provenance.verify import verify
 from superficial.pipeline.stages import code_of
@@ -230,3 +231,16 @@ def test_forms_of_one_artifact_share_a_sidecar_and_tables_of_one_job_do_not(tmp_
     assert sidecars["a.csv.meta.json"]["outputs"] == {str(made[0]): file_sha256(made[0])}
     assert set(sidecars["b.csv.meta.json"]["outputs"]) == {str(made[1]), str(made[2])}
     assert all(meta["n"] == 1 for meta in sidecars.values())
+
+
+def test_a_file_is_current_while_its_slice_and_its_inputs_are(results: Path) -> None:
+    files = {path: "{}" for path in GRAPH if path.startswith(("results/data", "results/responses"))}
+    made = "results/responses/d/m/a.parquet"
+    assert current(files)
+    assert not current(files | {made: '{"max_new_tokens": 8}'})
+    assert not current(files | {"results/responses/d/m/b.parquet": "{}"})
+    Path("resources/d.jsonl").write_text("other instructions")
+    assert current({made: "{}"})
+    assert not current(files)
+    os.unlink("results/data/d.parquet")
+    assert not current({made: "{}"})

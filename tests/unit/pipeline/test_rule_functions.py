@@ -1,5 +1,6 @@
 """What rules ask for by a job's wildcards: files, models, threads, cards, memory, time."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,34 @@ def test_shards_are_named_after_what_the_stage_reads():
     assert marker != other
     assert inputs().shards(of) == []
     assert inputs("runtime.shards=2").shards(of) == [f"results/.shards/responses/a/k/{n}-of-2" for n in (1, 2)]
+
+
+def test_one_server_of_a_job_answers_all_methods_of_a_model():
+    def shards(system: str, *overrides: str, dataset: str = "demo") -> list[str]:
+        return inputs("engine=vllm", *overrides).shards(job(artifact=f"responses/{dataset}/{system}", key="k"))
+
+    (found,) = shards("gemma3_270m/zero_shot")
+    assert found.startswith("results/.shards/responses/demo/gemma3_270m/")
+    assert shards("gemma3_270m/urial_k3") == [found]
+    assert shards("gemma3_270m/zero_shot", "generate.max_new_tokens=7") != [found]
+    assert shards("gemma3_270m/zero_shot", "methods=[zero_shot,urial_k3]") != [found]
+    # Not by whom no method is shared: one method alone, another one than the run's, or instructions of another kind.
+    assert shards("gemma3_270m_chat/aligned") == shards("gemma3_270m/urial_k8") == []
+    assert shards("gemma3_270m/zero_shot", "methods=[zero_shot]") == shards("gemma3_270m/zero_shot", dataset="x") == []
+    assert shards("zero_shot", dataset="demo/gemma3_270m/x") == []
+    for engine in ("engine=transformers", "engine=openai_server"):
+        assert shards("gemma3_270m/zero_shot", engine) == []
+    assert len(shards("gemma3_270m/zero_shot", "runtime.shards=2")) == 2
+
+
+def test_prompt_files_of_all_methods_stand_in_the_order_of_the_slice():
+    run = Run(ROOT / "config", ["engine=vllm"])
+    methods = json.loads(run.slice("generate_together", "gemma3_270m"))["methods"]
+    assert len(methods) > 2
+    assert all(methods[name] == json.loads(run.slice("generate", name)) for name in methods)
+    files = [file for name in methods for file in run.prompt_files(name)]
+    assert len(files) > 1
+    assert JobInputs(run).prompt_files_together(job(model="gemma3_270m")) == files
 
 
 def test_a_large_model_gets_all_cores_and_as_many_cards_as_it_fills():

@@ -115,6 +115,13 @@ def test_jobs_that_only_collect_are_no_work():
     assert (job.rule, job.outputs, job.slice) == ("one", ["a", "b"], None)
 
 
+def test_work_that_is_done_beforehand_has_no_cause_of_its_own():
+    """Its marker is always missing: the job that wants it is what runs."""
+    marker = "results/.shards/responses/d/m/k/together"
+    job = PlannedJob("generate_together", outputs=[marker], reason=f"Missing output files: {marker}")
+    assert explain([job]) == ["1 jobs would run: 0 for these reasons, 1 hang below them"]
+
+
 def test_states_that_were_deleted_once_compared_are_told_from_lost_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -43,6 +43,7 @@ from superficial.config.schema.method import (
     NeighboursConfig,
     PromptConfig,
     PublishedPromptStage,
+    TogetherStage,
 )
 from superficial.config.schema.model import (
     HubSource,
@@ -221,6 +222,7 @@ __all__ = [
     "Strict",
     "SystemGroup",
     "SystemTitle",
+    "TogetherStage",
     "TrustFigure",
     "TrustStage",
 ]

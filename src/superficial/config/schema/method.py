@@ -149,6 +149,12 @@ class GenerateStage(Strict):
     )
 
 
+class TogetherStage(Strict):
+    """What the generate_together stage reads: what the generate stage reads of every method of one model."""
+
+    methods: dict[Name, GenerateStage] = Field(min_length=1)
+
+
 class PublishedPromptStage(Strict):
     """What the published_prompt stage reads; where the file comes from decides nothing, because its hash is checked."""
 

@@ -135,7 +135,7 @@ class StartedConfig(Strict):
 
 
 class StartedEngine(StartedConfig):
-    """Each job that decodes starts a server for its model: vLLM, or what `command` starts."""
+    """Jobs that decode start a server for their model: vLLM, or what `command` starts."""
 
     kind: Literal["started"]
 

@@ -7,6 +7,7 @@ from superficial.config.schema import Runtime, StartedEngine
 from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.requests import AnsweredRequests, GenerationRequest, answer_requests, open_store
 from superficial.inference.generate.started import OwnServerEngine
+from superficial.inference.server.own import OwnServer
 from superficial.models.load import LoadedModel
 
 
@@ -24,7 +25,8 @@ def go_on(
     """
     if not isinstance(runtime.engine, StartedEngine):
         return answer_requests(loaded, greedy, requests, runtime.generate_batch, open_store(loaded, greedy, results))
-    engine = OwnServerEngine(runtime.engine, loaded, model, greedy, results, device=runtime.device)
+    own = OwnServer(runtime.engine, loaded, model, results, runtime.device)
+    engine = OwnServerEngine(own, model, greedy, results)
     try:
         found = engine.go_on({one.key: one.prompt for one in requests})
         return AnsweredRequests([found[one.key] for one in requests], engine.facts())

@@ -20,6 +20,7 @@ from superficial.inference.generate.engine import Engine, LocalEngine
 from superficial.inference.generate.remote import RemoteEngine
 from superficial.inference.generate.started import OwnServerEngine
 from superficial.inference.generate.thinking import Parts, ThinkingReader, tell_thinking, with_thinking
+from superficial.inference.server.own import OwnServer
 from superficial.models.load import load_model
 from superficial.prompts.builder import Prompt, PromptBuilder
 from superficial.prompts.files import check_turns
@@ -96,8 +97,8 @@ def open_engine(cfg: GenerateStage, runtime: Runtime, model: Path, results: Path
         server = runtime.engine.serving(model.parent.name)
         return RemoteEngine(server, model, greedy, results, cfg.prompt.chat_template_kwargs)
     if isinstance(runtime.engine, StartedEngine):
-        loaded, told = load_model(model, runtime.device), cfg.prompt.chat_template_kwargs
-        return OwnServerEngine(runtime.engine, loaded, model, greedy, results, told, device=runtime.device)
+        served = OwnServer(runtime.engine, load_model(model, runtime.device), model, results, runtime.device)
+        return OwnServerEngine(served, model, greedy, results, cfg.prompt.chat_template_kwargs)
     if isinstance(runtime.engine, ModuleEngine):
         module = importlib.import_module(f"superficial.inference.engines.{runtime.engine.module}")
         own: Engine = module.open_engine(runtime.engine.options, model, greedy, results)

@@ -6,33 +6,29 @@ from typing import Any
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.shard import Shard
-from superficial.config.schema.server import ServerEngine, StartedConfig
+from superficial.config.schema.server import ServerEngine
 from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.remote import RemoteEngine
 from superficial.inference.server.own import OwnServer
 from superficial.inference.server.way import Way
-from superficial.models.load import LoadedModel
 from superficial.prompts.builder import Prompt
 from superficial.prompts.requirements import check_length
 
 
 class OwnServerEngine(RemoteEngine):
-    """Starts its server when the first answer is missing; all prompts of this job are answered by one start."""
+    """Starts its server when the first answer is missing; engines of several methods may share one."""
 
     def __init__(
         self,
-        cfg: StartedConfig,
-        loaded: LoadedModel,
+        own: OwnServer,
         model: Path,
         greedy: GreedyDecoding,
         results: Path,
         told: Mapping[str, Any] | None = None,
-        *,
-        device: str,
     ) -> None:
-        """`model` is the manifest of `loaded`, whose weights are not read; `device` is the run's."""
-        self.own, self._loaded = OwnServer(cfg, loaded, model, results, device), loaded
-        super().__init__(self.own.config, model, greedy, results, told, f"engine {self.own.who}")
+        """`model` is the manifest of the model that `own` serves."""
+        self.own = own
+        super().__init__(own.config, model, greedy, results, told, f"engine {own.who}")
 
     def answer(self, prompts: Mapping[str, Prompt]) -> dict[str, Answer]:
         """Every prompt is checked against the model's length before anything is started."""
@@ -67,7 +63,7 @@ class OwnServerEngine(RemoteEngine):
     def _check(self, prompts: Mapping[str, Prompt]) -> None:
         for example, prompt in prompts.items():
             tokens = len(prompt.ids) + self._greedy.max_new_tokens
-            check_length(self._loaded, tokens, example=example, what="prompt and response")
+            check_length(self.own.loaded, tokens, example=example, what="prompt and response")
 
     def _reach(self, tokens: int) -> ServerEngine:
         return self.own.reach(tokens)

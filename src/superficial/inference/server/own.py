@@ -28,7 +28,7 @@ class OwnServer:
 
     def __init__(self, cfg: StartedConfig, loaded: LoadedModel, model: Path, results: Path, device: str) -> None:
         """`model` is the manifest of `loaded`, whose weights are not read; `device` is the run's."""
-        self._cfg, self._loaded, self._folder = cfg, loaded, str(model.parent.resolve())
+        self._cfg, self.loaded, self._folder = cfg, loaded, str(model.parent.resolve())
         self._cards, self._environment = cards_for(loaded, device)
         self.version, self.invariant = version(cfg), batch_invariant(loaded)
         self.who = f"{self.version if cfg.packages else cfg.command.split()[0]} ({loaded.manifest['name']})"
@@ -40,19 +40,20 @@ class OwnServer:
         )  # fmt: skip
         self._log = log_beside("server", results / f"logs/server-{os.getpid()}.log")
         self.started: StartedServer | None = None
+        self.longest = 0  # tokens of the longest sequence that is known to come
         atexit.register(self.close)
 
     @property
     def dtype(self) -> str:
         """What it computes in, such as float32."""
-        return str(self._loaded.dtype).removeprefix("torch.")
+        return str(self.loaded.dtype).removeprefix("torch.")
 
     def reach(self, tokens: int) -> ServerEngine:
         """The server, started if it is not up, or again if it was started for sequences of fewer `tokens`."""
-        if self.started is not None and self.started.serving.length < min(tokens, self._loaded.max_length):
+        if self.started is not None and self.started.serving.length < min(tokens, self.loaded.max_length):
             self.close()
         if self.started is None:
-            length = min(-(-(tokens + 1) // STEP) * STEP, self._loaded.max_length)
+            length = min(-(-(max(tokens, self.longest) + 1) // STEP) * STEP, self.loaded.max_length)
             environment = self._environment | ({"VLLM_BATCH_INVARIANT": "1"} if self.invariant else {})
             serving = Serving(self._folder, self.config.model, self.dtype, length, self._cards, environment)
             started = StartedServer(self._cfg, serving, self._log, self.who)

@@ -19,6 +19,7 @@ STEPS = {  # by rule
     "data": "reading the question",
     "pair": "comparing the vocabularies",
     "generate": "answering",
+    "generate_together": "answering",
     "score": "reading the answer with both models",
     "compare": "comparing the models token by token",
 }
@@ -74,7 +75,7 @@ class Steps:
             return visible(line.strip())  # the bar of a job
         else:
             return ""
-        said = [STEPS[rule] for rule in dict.fromkeys(self._now) if rule in STEPS]
+        said = list(dict.fromkeys(STEPS[rule] for rule in self._now if rule in STEPS))
         self.new = not self._told.issuperset(said)
         self._told |= set(said)
         return ", ".join(said)

@@ -3,6 +3,7 @@
 Snakemake says which jobs; what each takes follows from the configuration. Nothing is downloaded and no model is loaded.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from superficial.pipeline.plan.work import PlannedWork
 from superficial.pipeline.run import Run
 
 RESULTS = Path("results")
-SHARD = "_shard"
+AHEAD = re.compile("_(shard|together)$")  # rules of jobs that do work of a stage beforehand
 OTHERS = "figures and the like"
 TOKENIZER_ONLY = (
     "pair",
@@ -78,7 +79,7 @@ class Planner:
         """Work by stage; those that neither run nor ask a model are one."""
         found = dict.fromkeys([*self._rules, OTHERS], PlannedWork())
         for job in jobs:
-            stage = job.rule.removesuffix(SHARD)
+            stage = AHEAD.sub("", job.rule)
             name = stage if stage in self._rules else OTHERS
             if (
                 name == OTHERS
@@ -97,7 +98,7 @@ class Planner:
 
     def work(self, job: PlannedJob) -> PlannedWork:
         """What one job takes."""
-        if job.rule.endswith(SHARD):
+        if AHEAD.search(job.rule):
             return PlannedWork(jobs=1)  # what it does is done for the stage, whose work is counted whole
         rule = self._rules.get(job.rule)
         return PlannedWork(jobs=1) + (rule(job.wildcards) if rule else LIGHT)

@@ -26,6 +26,11 @@ def generate(run: Experiment, method: str) -> schema.GenerateStage:
     return schema.GenerateStage(max_new_tokens=most, prompt=chosen.prompt, decoding=chosen.decoding, server=server)
 
 
+def generate_together(run: Experiment, model: str) -> schema.TogetherStage:
+    """Every method by which the model answers in this run."""
+    return schema.TogetherStage(methods={name: generate(run, name) for name in answering.methods_of(run, model)})
+
+
 def _started(run: Experiment) -> schema.AnsweredByStarted | None:
     """The server that jobs of this run start to decode, as far as it decides what is decoded."""
     engine = run.settings.engine
@@ -195,6 +200,7 @@ SLICES: Mapping[str, Slice] = {
     "pair": lambda run, _: schema.Nothing(),
     "published_prompt": lambda run, file: schema.PublishedPromptStage(file=file),
     "generate": generate,
+    "generate_together": generate_together,
     "embedding_model": lambda run, name: run.embedding(name),
     "index": lambda run, name: schema.IndexStage(corpus=run.index(name).corpus),
     "retrieve": retrieve,

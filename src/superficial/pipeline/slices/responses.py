@@ -56,6 +56,11 @@ def example_systems(run: Experiment) -> list[tuple[str, str]]:
     return systems_of(run, next(iter(run.pairs)))
 
 
+def methods_of(run: Experiment, model: str) -> list[str]:
+    """The methods by which one model answers, in the order in which a slice has them."""
+    return sorted(method for name, method in run.systems if name == model)
+
+
 def systems_of(run: Experiment, pair: str) -> list[tuple[str, str]]:
     """Systems (model, method) of one pair, in the order of the run."""
     models = {run.pairs[pair].base.name, run.pairs[pair].aligned.name}

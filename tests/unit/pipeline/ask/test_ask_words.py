@@ -43,6 +43,8 @@ def test_each_step_is_told_once():
     assert [said for _, said, _ in told[:3]] == ["answering", "", "x: 50%|###  | 1/2"]
     assert [new for _, _, new in told] == [True, False, False, False, True, False, False]
     assert told[-1][1].startswith("reading the answer")  # the other one still runs
+    both = [steps.see(f"rule {rule}:\n") for rule in ("generate_together", "generate")]
+    assert both[1] == f"{told[-1][1]}, answering"  # once, whoever does it
 
 
 def test_the_workflows_own_error_is_told_and_else_its_log(tmp_path: Path):
