@@ -36,7 +36,7 @@ IN_VAIN_EVENTS = {
 OF_A_JOB = ("CalledProcessError", "RuleException")  # told by the job itself, and by the line that it failed
 
 
-class LogHandler(LogHandlerBase):  # type: ignore[misc]
+class LogHandler(LogHandlerBase):
     """Takes what Snakemake says, in a thread of its own."""
 
     def __post_init__(self) -> None:

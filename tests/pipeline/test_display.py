@@ -4,7 +4,9 @@ import os
 import pty
 import re
 import subprocess
+import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,31 @@ JOBS = {"model tiny_base", "model tiny_aligned", "data", "figures/dataset_stats"
 }  # fmt: skip
 ENDED = re.compile(r"\[ *\d+ of \d+\] (?P<job>.+), (?:\d+ min )?\d+ s")
 RUNS = re.compile(r"(?P<job>.+?): (?:\d+% .*|(?:\d+ min )?\d+ s)")
+# A stage that has done 3 of 6 rows, and goes on when a file says so.
+WAITING = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from superficial import __main__ as entry
+from superficial.artifacts.progress import progress
+
+def run(cfg, runtime, source, out):
+    with progress("reading", 6, "rows") as bar:
+        bar.update(3)
+        bar.refresh()
+        while not Path("go").exists():
+            time.sleep(0.05)
+    out.write_text("done")
+
+entry.STAGES = {"data": SimpleNamespace(config=entry.STAGES["data"].config, run=run)}
+sys.exit(entry.main(sys.argv[1:]))
+"""
 
 
-def in_a_terminal(project: Project, *words: str) -> tuple[int, Screen]:
-    """The exit code of a run, and all that stood on the terminal meanwhile."""
+def in_a_terminal(
+    project: Project, *words: str, after: Callable[[Screen], object] = lambda screen: None
+) -> tuple[int, Screen]:
+    """The exit code of a run, and all that stood on the terminal meanwhile; `after` each drawing something is done."""
     screen, ours = Screen(), pty.openpty()
     termios.tcsetwinsize(ours[1], (40, 120))
     run = subprocess.Popen(
@@ -39,8 +62,10 @@ def in_a_terminal(project: Project, *words: str) -> tuple[int, Screen]:
             part = os.read(ours[0], 1 << 16)
         except OSError:  # nobody writes any more
             break
-        whole, end, rest = (rest + part).rpartition(b"\n")  # every drawing ends with a line
+        whole, end, rest = (rest + part).rpartition(b"\n")  # every drawing but the last ends with a line
         screen.write((whole + end).decode().replace("\r\n", "\n"))
+        after(screen)
+    screen.write(rest.decode())
     os.close(ours[0])
     return run.wait(), screen
 
@@ -66,8 +91,20 @@ def test_in_a_terminal_jobs_that_run_stand_beneath_each_other_and_nothing_is_lef
     assert {job for jobs in running for job in jobs} == JOBS
     assert max(map(len, running)) == 2
     assert all(len(frame) == len(set(frame)) for frame in screen.frames)
-    assert any("% (" in line for frame in screen.frames for line in frame)
     assert len(screen.frames[-1]) == len(JOBS) + 2  # Snakemake's line about its profile, and the farewell
+
+
+def test_the_line_of_a_job_has_its_count_time_left_and_rate(project: Project, tmp_path: Path):
+    (tmp_path / "stage.py").write_text(WAITING)
+    project.start_stages(f"{sys.executable} {tmp_path}/stage.py")
+    told = re.compile(r"data: reading 50% \(3 of 6\), \d\d:\d\d left, .+ rows/s")
+
+    def go_on_when_told(screen: Screen) -> None:
+        if any(map(told.fullmatch, screen.frames[-1])):
+            (project.folder / "go").touch()
+
+    code, screen = in_a_terminal(project, "results/data/tiny.parquet", after=go_on_when_told)
+    assert code == 0, screen.lines
 
 
 def test_in_a_file_every_line_stands_once_and_in_order(project: Project):
@@ -96,7 +133,7 @@ def test_an_error_stands_last_and_once(project: Project, tmp_path: Path, termina
 
 
 def test_snakemake_s_own_output_is_there_for_who_asks(project: Project):
-    assert "rule data:" in project.run(*TARGETS, arguments=("--dry-run", "--quiet", "host")).stdout
+    assert "rule data:" in project.run(*TARGETS, arguments=("--quiet", "host", "--dry-run")).stdout
     assert "Select jobs to execute..." in project.run(TARGETS[0], arguments=("--verbose",)).stdout
     summary = project.run(TARGETS[0], arguments=("--summary",)).stdout
     assert "results/models/tiny_base/manifest.json" in summary

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import snakemake_logger_plugin_superficial as plugin
 from snakemake.logging import DefaultFilter, DefaultFormatter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
+import snakemake_logger_plugin_superficial as plugin
 from superficial.artifacts.told import VARIABLE
 
 JOB = {"jobid": 3, "rule_name": "score", "wildcards": {"dataset": "demo", "side": "base"}, "log": ["score.log"]}
