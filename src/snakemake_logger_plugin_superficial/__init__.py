@@ -24,16 +24,17 @@ from superficial.pipeline.run_display import RunDisplay
 SECONDS = 0.5  # between two drawings
 # What says nothing to a person who sees our lines; everything else that Snakemake says is shown.
 IN_VAIN = (
-    "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell:", "Group jobs: inactive",
+    "Assuming unrestricted shared filesystem", "Using shell:", "Group jobs: inactive",
     "Select jobs to execute", "Touching output file", "Removing temporary output", "Complete log(s):", "Elapsed time:",
     "Removing output files of failed job", "Shutting down, this might take some time", "DAG of jobs will be updated",
     "Exiting because a job execution failed", "WorkflowError:\nAt least one job did not complete successfully",
 )  # fmt: skip
+FIRST, FIRST_HERE = "Building DAG of jobs...", "Looking for what has to be made ..."
 IN_VAIN_EVENTS = {
     LogEvent.RUN_INFO, LogEvent.WORKFLOW_STARTED, LogEvent.SHELLCMD, LogEvent.JOB_STARTED, LogEvent.GROUP_INFO,
     LogEvent.RESOURCES_INFO, LogEvent.RULEGRAPH, LogEvent.DEBUG_DAG,
 }  # fmt: skip
-OF_A_JOB = ("CalledProcessError", "RuleException")  # told by the job itself, and by the line that it failed
+OF_A_JOB = "CalledProcessError"  # told by the job itself, and by the line that it failed
 
 
 class LogHandler(LogHandlerBase):
@@ -138,7 +139,7 @@ def _show(display: Any, record: logging.LogRecord) -> None:
         display.failed(said["jobid"])
     elif event == LogEvent.PROGRESS:
         display.counted(said["done"], said["total"])
-    elif event in IN_VAIN_EVENTS or (event == LogEvent.ERROR and said.get("exception") in OF_A_JOB):
+    elif event in IN_VAIN_EVENTS or (event == LogEvent.ERROR and OF_A_JOB in record.getMessage()):
         return
     elif record.levelno > logging.DEBUG and record.msg and not str(record.msg).startswith(IN_VAIN):
-        display.say(record.getMessage())
+        display.say(FIRST_HERE if record.msg == FIRST else record.getMessage())

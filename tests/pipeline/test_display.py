@@ -91,7 +91,7 @@ def test_in_a_terminal_jobs_that_run_stand_beneath_each_other_and_nothing_is_lef
     assert {job for jobs in running for job in jobs} == JOBS
     assert max(map(len, running)) == 2
     assert all(len(frame) == len(set(frame)) for frame in screen.frames)
-    assert len(screen.frames[-1]) == len(JOBS) + 2  # Snakemake's line about its profile, and the farewell
+    assert len(screen.frames[-1]) == len(JOBS) + 3  # Snakemake's profile, what is looked for, and the farewell
 
 
 def test_the_line_of_a_job_has_its_count_time_left_and_rate(project: Project, tmp_path: Path):
@@ -112,7 +112,7 @@ def test_in_a_file_every_line_stands_once_and_in_order(project: Project):
     assert "\r" not in said
     assert "\x1b" not in said
     last_words(said.splitlines())
-    assert len(said.splitlines()) == len(JOBS) + 2
+    assert len(said.splitlines()) == len(JOBS) + 3
     assert list((project.folder / ".snakemake").glob("progress-*")) == []
 
 
@@ -129,7 +129,7 @@ def test_an_error_stands_last_and_once(project: Project, tmp_path: Path, termina
     assert code != 0
     assert [line.split(":")[0] for line in lines[-2:]] == ["failed", "error"]
     assert "resources/datasets/tiny.jsonl" in lines[-1]
-    assert len(lines) == len(set(lines)) == 3
+    assert len(lines) == len(set(lines)) == 4
 
 
 def test_snakemake_s_own_output_is_there_for_who_asks(project: Project):

@@ -52,7 +52,6 @@ class RunDisplay:
         self._jobs: dict[int, RunningJob] = {}
         self._ended: list[str] = []  # jobs that are done, until it is known how many are
         self._count = ""
-        self._doing = "finding out what has to be made"  # until there are jobs
         self._read = 0  # bytes of what jobs have told
         self._said: set[str] = set()
         self._errors: dict[str, None] = {}
@@ -94,7 +93,7 @@ class RunDisplay:
 
     def close(self) -> None:
         """Nothing runs any more. Errors come last; those that the end of the run repeats are left to it."""
-        self._jobs, self._doing, self._count = {}, "", ""
+        self._jobs, self._count = {}, ""
         lines = self._from_jobs()
         repeated: list[str] = []
         if path := os.environ.get(job_errors.VARIABLE):
@@ -140,7 +139,7 @@ class RunDisplay:
     def _running(self) -> list[str]:
         """The lines of what runs, of errors that are known already, and of the whole run."""
         rows = [self._row(job) for job in self._jobs.values()]
-        if not rows and not self._count and not self._doing:
+        if not rows and not self._count:  # what Snakemake prints itself, as with --summary, must stay as it is
             return []
         width, height = shutil.get_terminal_size()
         with suppress(OSError, ValueError):
@@ -148,7 +147,7 @@ class RunDisplay:
         room = max(height - 3 - len(self._errors), 1)
         if len(rows) > room:
             rows = [*rows[:room], f"... and {len(rows) - room} more"]
-        whole = ", ".join(filter(None, [self._count or self._doing, duration(self._clock() - self._begun)]))
+        whole = ", ".join(filter(None, [self._count, duration(self._clock() - self._begun)]))
         return [visible(row)[: max(width - 1, 1)] for row in [*rows, *self._errors, whole]]
 
     def _write(self, lines: list[str]) -> None:

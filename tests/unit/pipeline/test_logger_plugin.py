@@ -59,7 +59,7 @@ def test_a_line_for_each_job_and_what_a_person_has_to_know(monkeypatch: pytest.M
         shows.emit(one)
     shows.close()
     assert said.getvalue().splitlines() == [
-        "Nothing to be done.", "[2 of 3] score base, 0 s", "failed: score base, 0 s, see score.log",
+        "Looking for what has to be made ...", "Nothing to be done.", "[2 of 3] score base, 0 s", "failed: score base, 0 s, see score.log",
         "a rule has no such file",
     ]  # fmt: skip
 

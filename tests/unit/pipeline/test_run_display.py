@@ -59,7 +59,6 @@ def a_run(stream: io.StringIO, folder: Path) -> RunDisplay:
 def test_in_a_terminal_what_runs_stands_at_the_bottom_a_line_each(tmp_path: Path):
     terminal = Terminal()
     display = a_run(terminal, tmp_path)
-    assert terminal.frames[0] == ["finding out what has to be made, 0 s"]
     assert [
         "the base has no end of turn",
         "generate gemma urial: 50% (3 of 6), 00:08 left, 2.1 responses/s",
@@ -126,6 +125,15 @@ def test_no_line_of_what_runs_is_wider_than_the_terminal_and_they_fit_its_height
     assert max(map(len, terminal.frames[-1])) == 19
     assert len(terminal.frames[-1]) < 8
     assert "... and 25 more" in terminal.frames[-1]
+
+
+def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):
+    """Snakemake prints itself then, as with --summary, and no line of it may be overwritten."""
+    terminal = Terminal()
+    display = RunDisplay(terminal, tmp_path, Clock())
+    display.tick()
+    display.close()
+    assert terminal.frames == []
 
 
 def test_what_jobs_tell_moves_no_cursor(tmp_path: Path):
