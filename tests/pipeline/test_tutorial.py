@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.plans import jobs_in
+from support.plans import jobs_done
 from support.project import ROOT, Project
 from support.told import commands
 
@@ -89,7 +89,7 @@ def test_a_changed_colour_runs_no_model(newcomer: Newcomer):
     before = drawn.read_bytes()
     why = newcomer.types(COLOUR.replace("make figures", "make why"))
     assert re.search(rf'^{key.removeprefix("figure.")}: "#\w+" → "{value}"$', why, re.MULTILINE)
-    ran = jobs_in(newcomer.types(COLOUR))
+    ran = jobs_done(newcomer.types(COLOUR))
     assert ran["figures/shift_ratio"] == 1
     assert [rule for rule in ran if not rule.startswith("figures/")] == []
     assert drawn.read_bytes() != before
@@ -97,7 +97,7 @@ def test_a_changed_colour_runs_no_model(newcomer: Newcomer):
 
 def test_a_smaller_number_of_answers_decodes_nothing_again(newcomer: Newcomer):
     """The page says ten of forty instructions; here there are six."""
-    ran = jobs_in(newcomer.types(re.sub(r"(dataset\.limit)=10", r"\1=4", FEWER)))
+    ran = jobs_done(newcomer.types(re.sub(r"(dataset\.limit)=10", r"\1=4", FEWER)))
     assert ran["generate"] == 3
     for folder in ("results/responses/tiny", "results/prefill/tiny", "results/handoff/tiny"):
         written = newcomer.facts(folder)
@@ -125,7 +125,7 @@ def test_two_folders_are_a_pair(newcomer: Newcomer, tiny_models: Path):
     }.items():  # fmt: skip
         assert command.count(word) == 1
         command = command.replace(word, own)
-    ran = jobs_in(newcomer.types(command))
+    ran = jobs_done(newcomer.types(command))
     assert {"model", "generate", "score", "compare", "figures/shift_ratio"} <= set(ran)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -25,6 +26,12 @@ def plans(folder: Path, commands: Mapping[str, Sequence[str]]) -> dict[str, Plan
 def jobs_in(text: str) -> Plan:
     """The statistics of jobs that a dry run prints, but for those that follow every other one or only collect."""
     found = {rule: int(count) for rule, count in re.findall(r"^([a-z_/]+) +(\d+)$", text, flags=re.M)}
+    return {rule: count for rule, count in found.items() if rule not in ASIDE}
+
+
+def jobs_done(text: str) -> Plan:
+    """The jobs that a run says it has done, but for those that only collect."""
+    found = Counter(re.findall(r"^\[ *\d+ of \d+\] ([a-z_/]+)", text, flags=re.M))
     return {rule: count for rule, count in found.items() if rule not in ASIDE}
 
 
