@@ -55,7 +55,8 @@ endif
 
 coverage: $(READY)  ## how much of src/ the unit and pipeline tests run, branches included
 	@$(BIN)/coverage erase
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/coverage run -m pytest -q -m "not models and not browser and not cluster"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder \
+	  -m "not models and not browser and not cluster and not vllm"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

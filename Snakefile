@@ -4,6 +4,8 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.logging import logger
+
 from superficial.artifacts.errors import UserError
 from superficial.config.overrides import split_overrides
 from superficial.pipeline.checks import check_run
@@ -62,7 +64,7 @@ if workflow.is_main_process:
 
 
 onsuccess:
-    print(farewell(ALL, STARTED, time.time()), file=sys.stderr)
+    logger.info(farewell(ALL, STARTED, time.time()))
 
 
 onerror:

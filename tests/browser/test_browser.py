@@ -98,7 +98,7 @@ def test_filters_survive_in_the_url(page: Page) -> None:
 def test_pairs_can_be_switched(page: Page) -> None:
     page.open("index.html").select("pair", "Pair two")
     assert page.text("#examples .quiet").startswith("other")
-    assert "Pair two" in page.text("#run")
+    assert page.text("#run") == "Pair: Pair two · data: made-up instructions · base context: Zero-shot"
     page.follow(page.one("#examples a").click)
     assert "/pairs/two/" in page.driver.current_url
 

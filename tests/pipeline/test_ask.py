@@ -56,6 +56,8 @@ def test_questions_are_answered_from_the_token_table_and_only_once(project: Proj
     assert first.stdout.rstrip().endswith(f"opened {page.as_uri()}")
     assert page.is_relative_to(results / "ask" / name)
     assert all(json.dumps(text)[1:-1] in page.read_text() for text in QUESTIONS)
+    assert name not in page.read_text()
+    assert '"your questions"' in page.read_text()
     assert not (results / "browser").exists()
 
     # The second time there is nothing to do, in another order of words as well.

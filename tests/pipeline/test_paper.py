@@ -146,13 +146,16 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         hydra = (*SMALL, f"judge.base_url=http://127.0.0.1:{judge.server_port}/v1", f"prompt_dir={PROMPTS}",
                  f"dataset.hub.content={content}")  # fmt: skip
         words = command(project, "paper", *hydra, targets=("figures/all", "report"))
-        result = subprocess.run(
-            words, cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert result.returncode == 0, result.stdout[-6000:]
+        said = ""
+        for further in ([], ["--report", "results/report.html"]):
+            result = subprocess.run(
+                [*words, *further], cwd=project.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+            said += result.stdout
+            assert result.returncode == 0, result.stdout[-6000:]
         project.judge_asked, project.judge = judge.asked, judge  # type: ignore[attr-defined]
-        project.said, project.hub_cache = result.stdout, folder / "hf"  # type: ignore[attr-defined]
+        project.said, project.hub_cache = said, folder / "hf"  # type: ignore[attr-defined]
         project.again = [words[0], *words[1:], "--dry-run"]  # type: ignore[attr-defined]
         yield project
 

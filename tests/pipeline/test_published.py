@@ -76,8 +76,8 @@ def test_everything_is_made_and_only_what_changes_is_made_again(project: Project
     assert "Nothing to be done" in again.stdout, again.stdout
     five = run(project, published, "tables/published_scores", hydra=("na_as_five=true",))
     assert five.returncode == 0, five.stdout[-4000:]
-    assert "(Rule: published)" not in five.stdout  # the files are not read again
-    assert "(Rule: tables/published_scores)" in five.stdout
+    assert "] published, " not in five.stdout  # the files are not read again
+    assert "] tables/published_scores, " in five.stdout
     table = pd.read_csv(results / "tables/published_scores.csv", keep_default_na=False)
     depth = table.set_index(["system", "judge", "aspect"]).loc[("URIAL=k3-v1.5", "gpt-x", "depth")]
     assert (round(depth["mean"], 3), depth["n"], depth["unscored"]) == (3.667, 3, 0)

@@ -30,13 +30,13 @@ def start(profile: Path) -> WebDriver:
     return webdriver.Chrome(options=options, service=Service(str(DRIVER)))
 
 
-def show(driver: WebDriver, page: Path, *, width: int = 1200, dark: bool = False) -> None:
-    """Open a page from disk in a window of some width, in a light or dark scheme."""
+def show(driver: WebDriver, page: Path | str, *, width: int = 1200, dark: bool = False) -> None:
+    """Open a page from disk, or a URL, in a window of some width, in a light or dark scheme."""
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    driver.get(page.as_uri())
+    driver.get(page if isinstance(page, str) else page.as_uri())
 
 
 def asked_for(driver: WebDriver) -> set[str]:

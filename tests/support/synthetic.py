@@ -88,6 +88,7 @@ def stage(*pairs: str, contexts: Sequence[str] = (), judge: JudgeTitle | None = 
     sides = {side: ModelTitle(name=f"m_{side}", title=f"Model {side}") for side in ("base", "aligned")}
     return BrowserStage(
         dataset="tiny",
+        dataset_title="made-up instructions",
         response="aligned",
         contexts=[ShownContext(name=name, title=title, prompt=prompt) for name, title in titles.items()],
         judge=judge,

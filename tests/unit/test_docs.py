@@ -11,6 +11,7 @@ import faults
 import pytest
 import yaml
 from support.project import ROOT
+from support.told import commands
 
 from superficial.__main__ import COMMANDS
 from superficial.artifacts.errors import UserError
@@ -24,6 +25,7 @@ PAGE = ROOT / "docs/architecture.md"
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 USER_S = ("FOLDER", "my.csv", "mypair", "just_eval_instruct.json")  # they stand for what a reader has
+OPTIONAL = "make vllm puts one"  # the remedy where vLLM is not installed
 SHELL = {"PYTHONPATH=src", "cp", "ln", "mv", "srun"}
 FIGURES = ROOT / "docs/figures.md"
 
@@ -52,13 +54,6 @@ def test_the_table_of_layers_is_that_of_the_package():
 def test_every_package_that_the_page_names_says_what_it_holds():
     for file in (ROOT / "src/superficial").glob("*/__init__.py"):
         assert file.read_text().startswith('"""'), file
-
-
-def commands(page: Path) -> list[str]:
-    """What the page tells its reader to type, comments left out."""
-    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [re.sub(r"\s+#.*", "", line[2:]) for line in lines if line.startswith("$ ")]
 
 
 TOLD = sorted(
@@ -101,7 +96,7 @@ def compose(text: str) -> None:
     try:
         check_run(Run(ROOT / "config", [*split_overrides(text)]))
     except UserError as error:
-        if not any(own in text and own in str(error) for own in USER_S):
+        if not any(own in text and own in str(error) for own in USER_S) and OPTIONAL not in str(error):
             raise
 
 

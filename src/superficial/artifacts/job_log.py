@@ -1,14 +1,17 @@
-"""What a job says: all of it stands in its log; lines, and one progress bar at a time, stand in the terminal, too.
+"""What a job says: all of it stands in its log; lines and progress stand in the terminal, too.
 
-Jobs that run beside each other share a terminal. The one that holds the lock on it draws its bar there. The bars of the
-others are in their logs, and each ends as one line in the terminal.
+Jobs that run beside each other share a terminal. Where the process that started them draws there, they tell it what to
+draw (told.py). Else the job that holds the lock on the terminal draws its bar. The bars of the others are in their
+logs, and each ends as one line in the terminal.
 """
 
 import os
+import re
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,8 +20,10 @@ from typing import TextIO
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.markup import visible
+from superficial.artifacts.told import listener, show, tell
 
 SECONDS = 20.0  # between two lines about the progress of one job
+MOVES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of the cursor, and colours
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied
 _TERMINAL: ContextVar[TextIO | None] = ContextVar("terminal", default=None)  # of a job that has a log
 _LOG: ContextVar[Path | None] = ContextVar("log", default=None)
@@ -72,8 +77,10 @@ def crash(error: Exception) -> str:
 def say(line: str) -> None:
     """Tell a person one line: on stderr, and where that is a log, in the terminal as well."""
     line = visible(line)  # it may quote a model, a server or a file
-    print(line, file=sys.stderr, flush=True)
-    if terminal := _TERMINAL.get():
+    terminal, told = _TERMINAL.get(), tell(listener(), line)
+    if terminal or not told:  # without a log, stderr is the terminal itself
+        print(line, file=sys.stderr, flush=True)
+    if terminal and not told:
         _tell(terminal, line)
 
 
@@ -85,14 +92,50 @@ def _tell(terminal: TextIO, line: str) -> None:
 
 @contextmanager
 def terminal_for_child() -> Iterator[int | None]:
-    """For a child process that draws its own bars, as its stderr: the terminal if that is free, else None (the log)."""
-    terminal = _TERMINAL.get()
+    """For a child process that draws its own bars, as its stderr: the terminal if that is free, else None (the log).
+
+    Where one process shows the whole run, that one gets what the child draws.
+    """
+    terminal, folder, log = _TERMINAL.get(), listener(), _LOG.get()
+    if folder and log:
+        with _followed(folder, log) as pipe:
+            yield pipe
+        return
     handle = _lock_on(terminal) if terminal and terminal.isatty() else None
     try:
         yield handle
     finally:
         if handle is not None:
             os.close(handle)
+
+
+@contextmanager
+def _followed(folder: Path, log: Path) -> Iterator[int]:
+    """A pipe: its lines go to the log, and what was written last is shown as the progress of this job."""
+    read, write = os.pipe()
+    reader = threading.Thread(target=_follow, args=(read, folder, log), daemon=True)
+    reader.start()
+    try:
+        yield write
+    finally:
+        os.close(write)
+        reader.join(SECONDS)  # a child of the child may still hold the pipe
+        show(folder, log, "")
+
+
+def _follow(pipe: int, folder: Path, log: Path) -> None:
+    rest = b""
+    with open(pipe, "rb", buffering=0) as file:
+        while part := file.read(1 << 12):
+            *whole, rest = re.split(b"(?<=[\r\n])", rest + part)
+            for piece in whole:
+                text = MOVES.sub("", piece.decode(errors="backslashreplace")).strip()
+                if text and piece.endswith(b"\n"):
+                    print(visible(text), file=sys.stderr, flush=True)
+                if text:
+                    show(folder, log, f"\n{visible(text)}")
+    if rest.strip():
+        print(visible(rest.decode(errors="backslashreplace").strip()), file=sys.stderr, flush=True)
 
 
 def _lock_on(terminal: TextIO) -> int | None:
@@ -108,14 +151,16 @@ class BarFile:
     """The file that one progress bar writes to. Without a log, that is stderr."""
 
     def __init__(self) -> None:
-        self._terminal = _TERMINAL.get()
+        self.numbers: Callable[[], str] | None = None  # how far the work is: its name, and numbers on a second line
+        self._terminal, self._path = _TERMINAL.get(), _LOG.get()
+        self._listener = listener() if self._path else None
         self._lock: int | None = None  # on the terminal
         self._bar, self._told = "", time.monotonic()
 
     @property
     def seconds(self) -> float:
         """How often the bar is to be drawn again."""
-        return 0.5 if (self._terminal or sys.stderr).isatty() else SECONDS
+        return 0.5 if self._listener or (self._terminal or sys.stderr).isatty() else SECONDS
 
     def write(self, text: str) -> None:
         """Take a bar, which begins with a carriage return, or the end of the line, which ends it."""
@@ -128,7 +173,9 @@ class BarFile:
 
     def _draw(self, terminal: TextIO, text: str) -> None:
         self._bar = text.strip()
-        if terminal.isatty():
+        if self._listener and self._path and self.numbers:
+            show(self._listener, self._path, self.numbers())
+        elif terminal.isatty() and not self._listener:
             self._lock = self._lock or _lock_on(terminal)
             if self._lock:
                 terminal.write(text)
@@ -136,12 +183,15 @@ class BarFile:
         if time.monotonic() - self._told >= SECONDS - 1:
             self._told = time.monotonic()
             print(self._bar, file=sys.stderr, flush=True)
-            if not terminal.isatty():
+            if not terminal.isatty() and not self._listener:
                 _tell(terminal, self._bar)
 
     def _end(self, terminal: TextIO) -> None:
         print(self._bar, file=sys.stderr, flush=True)
-        _tell(terminal, self._bar)
+        if self._listener and self._path:
+            show(self._listener, self._path, "")
+        else:
+            _tell(terminal, self._bar)
         if self._lock:
             os.close(self._lock)
             self._lock = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from superficial.artifacts.file_locks import lock_file
+from superficial.artifacts.told import delete_told
 from superficial.pipeline.job_errors import delete_errors
 
 
@@ -27,6 +28,7 @@ def release_stale_lock(state: Path) -> BinaryIO | None:
         # Another process may be alive and own the lock; on a file system without locks that is not known.
         if lock_file(alive, wait=False):
             delete_errors(state)
+            delete_told(state)
             if locks.is_dir() and any(locks.iterdir()):
                 shutil.rmtree(locks)
                 print("The run before was killed: its lock is released, the work goes on.", file=sys.stderr)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.job_log import logged, say
+from superficial.artifacts.job_log import logged, say, terminal_for_child
 from superficial.artifacts.progress import progress
+from superficial.artifacts.told import LINES, VARIABLE, delete_told, invite, shown
 
 # A job that tells a line, then draws a bar of three steps; between two steps it waits for a line on stdin.
 JOB = """
@@ -20,6 +21,7 @@ import os, sys
 from pathlib import Path
 from superficial.artifacts import job_log
 from superficial.artifacts.progress import progress
+from superficial.artifacts.told import LINES, VARIABLE, delete_told, invite, shown
 name = sys.argv[1]
 with job_log.logged(Path(f"{name}.log")):
     job_log.say(f"{name} begins")
@@ -199,3 +201,54 @@ def test_no_line_moves_the_cursor_or_sets_a_title(tmp_path: Path, capfd: pytest.
     for text in (capfd.readouterr().err, (tmp_path / "job.log").read_text()):
         assert "<U+001B>]0;title<U+0007><U+009B>31m<U+202E>" in text
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_where_one_process_shows_the_run_a_job_tells_it_what_to_draw(
+    tmp_path: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    screen, jobs = terminal
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "told"))
+    job = Job("quiet", tmp_path, jobs)
+    job.seen()
+    assert shown(tmp_path / "told", Path("quiet.log")) == ("quiet", "0% (0 of 3)")
+    job.go()
+    job.seen()
+    work, numbers = shown(tmp_path / "told", Path("quiet.log"))
+    assert work == "quiet"
+    assert re.fullmatch(r"33% \(1 of 3\), \d\d:\d\d left, .* steps.*", numbers)
+    job.rest()
+    os.close(jobs)
+    assert read(screen) == ""
+    assert shown(tmp_path / "told", Path("quiet.log")) == ("", "")
+    assert (tmp_path / "told" / LINES).read_text() == "quiet begins\n"
+    assert "noise of a library\n" in (tmp_path / "quiet.log").read_text()
+
+
+def test_where_nobody_can_be_told_a_line_is_in_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone/told"))
+    with logged(tmp_path / "job.log"):
+        say("error: the disk is full")
+    assert capfd.readouterr().err == "error: the disk is full\n"
+
+
+def test_what_a_child_draws_is_told_and_its_lines_are_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    told = []
+    monkeypatch.setattr("superficial.artifacts.job_log.show", lambda folder, log, text: told.append(text))
+    draw = r"import os; os.write(2, b'a warning\n\r 10% of it\x1b[A\r 90% of it\r\nan error')"
+    with logged(tmp_path / "job.log"), terminal_for_child() as screen:
+        subprocess.run([sys.executable, "-c", draw], stderr=screen, check=True)
+    assert told == ["\na warning", "\n10% of it", "\n90% of it", ""]
+    assert (tmp_path / "job.log").read_text() == "a warning\nan error\n"
+
+
+def test_what_killed_runs_have_left_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "")
+    folder = invite()
+    folder.mkdir(parents=True)
+    (folder / LINES).touch()
+    delete_told(folder.parent)
+    assert not folder.exists()

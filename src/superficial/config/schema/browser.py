@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from superficial.config.schema.base import Name, Strict
+from superficial.config.schema.base import Name, OfDataset, Strict
 from superficial.config.schema.figure import PairTitle
 from superficial.config.schema.method import PromptConfig
 from superficial.config.schema.scores import JudgeTitle
@@ -30,10 +30,9 @@ class ShownContext(Strict):
     prompt: PromptConfig
 
 
-class BrowserStage(Strict):
+class BrowserStage(OfDataset):
     """What the shift browser reads: which results it shows, and the colours of the figures."""
 
-    dataset: Name
     response: Name
     contexts: list[ShownContext] = Field(min_length=1, description="of the base, its own first")
     judge: JudgeTitle | None = Field(description="whose reasons stand beside a response; null: nobody judged it")

@@ -69,6 +69,7 @@ def browser(run: Experiment, _: str) -> schema.BrowserStage:
     settings, look = run.settings, run.settings.figure
     return schema.BrowserStage(
         dataset=settings.dataset.name,
+        dataset_title=run.dataset_title,
         response=settings.response.name,
         contexts=[
             schema.ShownContext(name=method.name, title=method.title, prompt=method.prompt)

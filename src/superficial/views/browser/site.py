@@ -67,7 +67,7 @@ def write_site(cfg: BrowserStage, pairs: Mapping[str, ExampleSource], folder: Pa
         write_page(assets / "colours.css", style)
     with whole_folder(folder / "pairs") as site:
         listed = [_write_pair(pages, cfg, pair, pairs[pair.name], numbers, site, shelves) for pair in cfg.pairs]
-    data = {"categories": list(CATEGORIES), "dataset": cfg.dataset, "contexts": _contexts(cfg), "pairs": listed}
+    data = {"categories": list(CATEGORIES), "dataset": cfg.data, "contexts": _contexts(cfg), "pairs": listed}
     data |= shelves.facts() if shelves else {}
     with whole_file(folder / "index.html") as index:
         write_page(index, pages.get_template("index.html").render(root="", data=embed(data), shelves=bool(shelves)))
@@ -101,7 +101,6 @@ def _write_pair(
                         {"title": one.title, "page": f"../{one.name}/{page_name(numbers[one.name][example.id], block)}"}
                         for one in others
                     ],
-                    "dataset": cfg.dataset,
                     "pair": pair.title,
                     "models": {"base": pair.base.title, "aligned": pair.aligned.title},
                     "contexts": _contexts(cfg),

@@ -49,7 +49,7 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
         mine = enough[enough["pair"] == pair.name]
         if not ((mine["measure"] == "valid") & (mine["of"] == "spans")).any():
             mine = mine[:0]
-            few = f"Too few examples to draw:\nspans of fewer than {cfg.min_examples} responses."
+            few = f"Too few examples\nto draw: spans of fewer\nthan {cfg.min_examples} responses."
             axes[0].text(0.5, 0.5, few, transform=axes[0].transAxes, ha="center", va="center")
         _bits(axes[0], mine)
         _difference(axes[1], mine)
@@ -100,7 +100,7 @@ def _difference(axis: Axes, rows: pd.DataFrame) -> None:
         _points(axis, found, 0, color="#000000", fmt="o-")
         text = f"in all {_number(_whole(rows, 'difference'))}"
         axis.text(0.98, 0.97, text, transform=axis.transAxes, ha="right", va="top", fontsize=7)
-    axis.set_title("aligned − base, nats per byte", loc="left")
+    axis.set_title("aligned − base, nats/byte", loc="left")
 
 
 def _points(axis: Axes, rows: pd.DataFrame, aside: float, **look: Any) -> None:

@@ -164,7 +164,7 @@
     choices(fields.topic, examples.flatMap((example) => example.topics));
     choices(fields.category, examples.map((example) => example.category));
     document.getElementById("run").replaceChildren(
-      "Pair: ", foreign(pair.title), ` · data: ${data.dataset} · base context: ${data.contexts[0].name}`,
+      "Pair: ", foreign(pair.title), " · data: ", foreign(data.dataset), " · base context: ", foreign(data.contexts[0].title),
     );
   }
 
