@@ -141,9 +141,9 @@ class JobInputs:
         if method not in methods or len(methods) == 1:
             return []
         made = {
+            f"results/{artifact}.parquet": run.slice("generate", method),
             f"results/data/{dataset}.parquet": run.slice("data", dataset),
             f"results/models/{model}/manifest.json": run.slice("model", model),
-            f"results/{artifact}.parquet": run.slice("generate", method),
         }
         key = digest(run.slice("generate_together", model))[:16]
         return [] if current(made) else [f"results/.shards/{folder}/{key}/together"]
