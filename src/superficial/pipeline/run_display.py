@@ -19,6 +19,7 @@ from superficial.pipeline import job_errors
 from superficial.pipeline.farewell import duration
 
 MINUTE = 60.0  # seconds between two lines about one job where there is no terminal
+INTERRUPTED = "interrupted: "  # what a job says that a person stopped
 UNNAMED = ("dataset", "key")  # wildcards that tell a person nothing
 
 
@@ -71,7 +72,9 @@ class RunDisplay:
     def failed(self, number: int) -> None:
         """A job has ended without its results."""
         if job := self._jobs.pop(number, None):
-            self.say(f"failed: {job.name}, {self._took(job)}, see {job.log}")
+            lines = self._from_jobs()
+            how = "stopped" if any(line.startswith(INTERRUPTED) for line in self._said) else "failed"
+            self._write([*lines, f"{how}: {job.name}, {self._took(job)}, see {job.log}"])
 
     def counted(self, done: int, total: int) -> None:
         """So many of all jobs are done."""
@@ -143,7 +146,8 @@ class RunDisplay:
             return []
         width, height = shutil.get_terminal_size()
         with suppress(OSError, ValueError):
-            width, height = os.get_terminal_size(self._stream.fileno())
+            found = os.get_terminal_size(self._stream.fileno())
+            width, height = found.columns or width, found.lines or height  # some terminals do not know their size
         room = max(height - 3 - len(self._errors), 1)
         if len(rows) > room:
             rows = [*rows[:room], f"... and {len(rows) - room} more"]

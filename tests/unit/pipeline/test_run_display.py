@@ -1,6 +1,8 @@
 """A line for each job that runs, one for the run, one for each that ended; nothing twice, and errors last."""
 
 import io
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,16 @@ def test_no_line_of_what_runs_is_wider_than_the_terminal_and_they_fit_its_height
     assert "... and 25 more" in terminal.frames[-1]
 
 
+def test_what_a_person_stopped_did_not_fail(tmp_path: Path):
+    file = io.StringIO()
+    display = RunDisplay(file, tmp_path, Clock())
+    display.started(1, "judge", {}, Path("1.log"))
+    tell(tmp_path, "interrupted: what was finished is kept")
+    display.failed(1)
+    display.close()
+    assert file.getvalue().splitlines()[1:] == ["stopped: judge, 0 s, see 1.log"]
+
+
 def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):
     """Snakemake prints itself then, as with --summary, and no line of it may be overwritten."""
     terminal = Terminal()
@@ -134,6 +146,14 @@ def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):
     display.tick()
     display.close()
     assert terminal.frames == []
+
+
+def test_a_terminal_that_does_not_know_its_size_shows_whole_lines(tmp_path: Path):
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal:
+        RunDisplay(terminal, tmp_path, Clock()).started(1, "judge", {"judge": "smollm2"}, Path("1.log"))
+        assert os.read(ours, 1000) == b"judge smollm2: 0 s\r\n0 s\r\n"
+    os.close(ours)
 
 
 def test_what_jobs_tell_moves_no_cursor(tmp_path: Path):
