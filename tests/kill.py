@@ -125,7 +125,8 @@ class Killer:
                 at, wait = chance.randint(1, moments), chance.uniform(0, seconds)
                 told.append(f"after {wait:.2f} s" if by_clock else f"moment {at} of {moments}")
                 self._life(work, words, 0 if by_clock else at, wait if by_clock else None, chance)
-            assert self._life(work, words, 0, None, chance) == 0, "it does not go on"
+            code = self._life(work, words, 0, None, chance)
+            assert code == 0, f"it does not go on ({code}): {said(work, job)}"
             check(len(told))
         found = hashes(work / "results")
         wrong = [name for name in expected if found.get(name) != expected[name]]
@@ -153,9 +154,8 @@ class Killer:
         work = self._copy(job)
         with self._server(work, job) as (words, check):
             began = time.monotonic()
-            assert self._life(work, words, 0, None, random.Random(0)) == 0, (
-                f"{job.stage} does not run: {shlex.join(words)}"
-            )
+            code = self._life(work, words, 0, None, random.Random(0))
+            assert code == 0, f"it does not run ({code}): {said(work, job)} | {shlex.join(words)}"
             seconds = time.monotonic() - began
             check(0)
         (*_, (_, moments)) = [json.loads(line) for line in (work / "journal").read_text().splitlines()]
@@ -215,6 +215,12 @@ class Killer:
                 assert asked <= count + kills * cfg.concurrency, f"{asked} requests for {count} answers"
 
             yield words, check
+
+
+def said(work: Path, job: Job) -> str:
+    """The last line of a job's log."""
+    log = work / job.words[job.words.index("--log") + 1]
+    return log.read_text(errors="replace").strip().rpartition("\n")[2] if log.is_file() else "no log"
 
 
 def expected_of(job: Job, project: Project) -> list[Path]:

@@ -69,12 +69,14 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_alike(finished: Project
     "kill -9 or a power cut in the middle of any kind of stage, at random moments; what was not flushed is lost",
     "handled: the same bytes at the end, no answer is made and no request paid for twice",
 )
-def test_every_kind_of_job_killed_anywhere_ends_alike(finished: Project):
+def test_every_kind_of_job_killed_anywhere_ends_alike(finished: Project, tiny_models: Path):
     """Fifty rounds of `python -m tests.kill`; each prints its seed, with which it can be repeated."""
+    weights = {file: file.read_bytes() for file in tiny_models.rglob("*.safetensors")}
     command = [sys.executable, "-m", "tests.kill", "--rounds", "50", "--project", str(finished.folder)]
     run = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(run.stdout)
     assert run.returncode == 0, run.stdout[-4000:]
+    assert {file: file.read_bytes() for file in weights} == weights  # models outside a run are only linked
 
 
 def finished_artifacts(project: Project) -> int:

@@ -153,7 +153,14 @@ def watch(journal: int, attic: Path, die_at: int) -> Any:
         os.write(journal, (json.dumps([found.st_ino, kept]) + "\n").encode())
         moment()
 
-    os.fsync = fsync
+    def link(source: Any, *args: Any, **kwargs: Any) -> None:
+        # A file of somebody else's was there before, whole; a truncation would reach it through the link.
+        if not Path(source).resolve().is_relative_to(Path.cwd()):
+            found = os.stat(source)
+            os.write(journal, (json.dumps([found.st_ino, found.st_size]) + "\n").encode())
+        LINK(source, *args, **kwargs)
+
+    os.fsync, os.link = fsync, link
     for name in WATCHED:
         setattr(os, name, watched(getattr(os, name)))
     return moments
