@@ -149,7 +149,8 @@ def test_the_tree_keeps_its_size():
 
 
 def test_the_package_is_plain_python():
-    for file in (ROOT / "src").rglob("*.py"):
+    """What Snakemake itself loads, a plugin of its own, stands beside the package."""
+    for file in (ROOT / "src/superficial").rglob("*.py"):
         text = file.read_text()
         assert not re.search(r"^\s*(import|from) snakemake", text, re.M), file
         assert file.match("config/experiment.py") or not re.search(r"^\s*(import|from) hydra", text, re.M), file
