@@ -37,4 +37,5 @@ def progress(label: str, total: int, unit: str, *, shown: bool = True) -> "tqdm[
 def numbers(bar: "tqdm[Any]") -> str:
     """How far it is, with time left and rate."""
     form = (PART if bar.n else BEGUN) if bar.total else COUNT
-    return str(tqdm.format_meter(**bar.format_dict | {"bar_format": form, "prefix": ""}))
+    # Whole, however wide the terminal of this job is: who shows it cuts it.
+    return str(tqdm.format_meter(**bar.format_dict | {"bar_format": form, "prefix": "", "ncols": None}))

@@ -206,7 +206,9 @@ def test_no_line_moves_the_cursor_or_sets_a_title(tmp_path: Path, capfd: pytest.
 def test_where_one_process_shows_the_run_a_job_tells_it_what_to_draw(
     tmp_path: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
+    """Whole, however narrow its own terminal is."""
     screen, jobs = terminal
+    termios.tcsetwinsize(jobs, (24, 12))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "told"))
     job = Job("quiet", tmp_path, jobs)
     job.seen()
