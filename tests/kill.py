@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from support.faulty import Faulty
 from support.killed import Watch, answers_in
-from support.power import Kept, live, lose
+from support.power import SAID, Kept, live, lose
 from support.project import Project, make_models
 
 from superficial.config.schema import Runtime
@@ -126,7 +126,7 @@ class Killer:
                 told.append(f"after {wait:.2f} s" if by_clock else f"moment {at} of {moments}")
                 self._life(work, words, 0 if by_clock else at, wait if by_clock else None, chance)
             code = self._life(work, words, 0, None, chance)
-            assert code == 0, f"it does not go on ({code}): {said(work, job)}"
+            assert code == 0, f"it does not go on ({code}): {said(work)}"
             check(len(told))
         found = hashes(work / "results")
         wrong = [name for name in expected if found.get(name) != expected[name]]
@@ -155,7 +155,7 @@ class Killer:
         with self._server(work, job) as (words, check):
             began = time.monotonic()
             code = self._life(work, words, 0, None, random.Random(0))
-            assert code == 0, f"it does not run ({code}): {said(work, job)} | {shlex.join(words)}"
+            assert code == 0, f"it does not run ({code}): {said(work)} | {shlex.join(words)}"
             seconds = time.monotonic() - began
             check(0)
         (*_, (_, moments)) = [json.loads(line) for line in (work / "journal").read_text().splitlines()]
@@ -217,10 +217,9 @@ class Killer:
             yield words, check
 
 
-def said(work: Path, job: Job) -> str:
-    """The last line of a job's log."""
-    log = work / job.words[job.words.index("--log") + 1]
-    return log.read_text(errors="replace").strip().rpartition("\n")[2] if log.is_file() else "no log"
+def said(work: Path) -> str:
+    """What the last process printed."""
+    return (work / SAID).read_text(errors="replace").strip()[-2000:]
 
 
 def expected_of(job: Job, project: Project) -> list[Path]:

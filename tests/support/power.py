@@ -20,6 +20,7 @@ from typing import Any
 WATCHED = ("replace", "rename", "link", "unlink", "remove", "mkdir")  # of os: the process may die before and after each
 
 
+SAID = "said.txt"  # what the process prints
 PROMISE, END = -1, -2  # in the journal, in the place of an inode
 
 
@@ -90,9 +91,9 @@ def lose(root: Path, kept: Kept, attic: Path, chance: random.Random) -> None:
 def live(folder: str, words: list[str], journal: str, attic: str, die_at: int) -> None:
     """Run a stage in this process, which keeps a journal of what it waits for and dies at its moment `die_at`."""
     os.chdir(folder)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
+    said = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
     import torch
 
     from superficial.__main__ import main
