@@ -56,8 +56,7 @@ def test_a_page_fits_its_window_and_leads_to_the_others(chromium: WebDriver, add
     assert broken == 0  # names of columns
     open_navigation(chromium, narrow=width == 400)
     link = chromium.find_element(By.CSS_SELECTOR, "nav.md-nav--primary a[href='ask.html']")
-    WebDriverWait(chromium, 20).until(lambda _: link.is_displayed())
-    assert link.text == "Ask"
+    WebDriverWait(chromium, 20).until(lambda _: link.is_displayed() and link.text == "Ask")  # the drawer slides in
     chromium.execute_script("arguments[0].click()", link)  # the drawer may still be moving
     WebDriverWait(chromium, 20).until(lambda driver: driver.current_url == f"{address}/ask.html")
     assert errors(chromium) == []
