@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def numbers(page: Page) -> list[str]:
-    return [str(link.get_dom_attribute("href")).partition("?")[2].partition("#")[0] for link in page.all("#examples a")]
+    return [link.partition("?")[2].partition("#")[0] for link in page.links()]
 
 
 def index(page: Page, state: str = "") -> Page:

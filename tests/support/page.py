@@ -1,14 +1,14 @@
 """What a test does with a headless Chromium and sees in it."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 
 class Page:
@@ -52,6 +52,12 @@ class Page:
         """All the text of an element, as it stands in the document."""
         return str(self.one(selector).get_property("textContent"))
 
+    def links(self) -> list[str]:
+        """Where the listed examples lead, read in one step: the page may be writing its list anew."""
+        found = self.run("return [...document.querySelectorAll('#examples a')].map(one => one.getAttribute('href'))")
+        assert isinstance(found, list)
+        return [str(link) for link in found]
+
     def press(self, *keys: str) -> None:
         for key in keys:
             ActionChains(self.driver).send_keys(key).perform()
@@ -63,7 +69,7 @@ class Page:
         return found[0].get_dom_attribute("href") if found else None
 
     def listed(self) -> list[str]:
-        return [str(link.get_dom_attribute("href")).partition("#")[0][-6] for link in self.all("#examples a")]
+        return [link.partition("#")[0][-6] for link in self.links()]
 
     def fill(self, name: str, text: str) -> None:
         field = self.one(f"[name={name}]")
@@ -77,7 +83,6 @@ class Page:
         return self.driver.execute_script(script)
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.02)
+        """Wait until it holds. An element that the page has just replaced is looked for again."""
+        wait = WebDriverWait(self.driver, 20, 0.02, [StaleElementReferenceException])
+        wait.until(lambda _: condition(), "waited in vain")
