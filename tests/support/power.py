@@ -54,13 +54,17 @@ class Kept:
 
 
 def names_in(folder: Path, attic: Path) -> dict[str, int]:
-    """Names in a folder, with their inodes; each file gets a link in `attic`."""
+    """Names in a folder, with their inodes; each file gets a link in `attic`.
+
+    A file that another thread or process takes away meanwhile does not count: nobody has promised to keep it.
+    """
     found = {}
     for entry in os.scandir(folder):
-        found[entry.name] = entry.inode()
-        if entry.is_file(follow_symlinks=False):
-            with contextlib.suppress(FileExistsError):
-                LINK(entry.path, attic / str(entry.inode()))
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileExistsError):
+                    LINK(entry.path, attic / str(entry.inode()))
+            found[entry.name] = entry.inode()
     return found
 
 
