@@ -1,6 +1,8 @@
 """Cards that are not there: what torch says of them is made up."""
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -29,3 +31,18 @@ class Cards:
         for name in ("memory_allocated", "memory_reserved"):
             patch.setattr(torch.cuda, name, lambda card=None: self.allocated[number(card)])
         return self
+
+
+def no_room(patch: pytest.MonkeyPatch, name: str, rows: Callable[..., int], most: int) -> list[int]:
+    """Let the function `name` run out of memory with more than `most` rows, as `rows` counts them; returns the refused."""
+    module, _, function = name.rpartition(".")
+    real, refused = getattr(importlib.import_module(module), function), []
+
+    def full(*given: Any) -> Any:
+        if (count := rows(*given)) > most:
+            refused.append(count)
+            raise torch.OutOfMemoryError
+        return real(*given)
+
+    patch.setattr(name, full)
+    return refused

@@ -102,6 +102,16 @@ class Halving:
             left = [row for row in batch if row not in finished]
             waiting[:0] = [left] if left else []
 
+    def parts(self, work: Callable[[slice], Result], rows: int, chunk: int) -> Iterator[Result]:
+        """What `work` makes of `rows` rows in order, `chunk` at a time, or fewer where there is no room for so many."""
+
+        def of(part: list[int]) -> Iterator[tuple[int, Result]]:
+            yield part[-1], work(slice(part[0], part[-1] + 1))
+
+        for start in range(0, rows, chunk):
+            for _, found in self.each(of, list(range(start, min(start + chunk, rows)))):
+                yield found
+
     def again(self, work: Callable[[], Iterable[Result]], together: Callable[[], int]) -> Iterator[Result]:
         """What `work` yields, begun again with fewer rows where a card had no room for the `together()` of them.
 

@@ -218,20 +218,17 @@ def compared(
     device = base.head.weight.device
     spaces = Workspaces(base.head.vocabulary, device)
 
-    def work(rows: list[int]) -> Iterator[tuple[int, pd.DataFrame]]:
-        part = slice(rows[0], rows[-1] + 1)
-        here = tokens[part].to(device)
+    def work(part: slice) -> pd.DataFrame:
         both = [HeadAndStates(side.head, side.states[part].to(device)) for side in (base, aligned)]
+        here = tokens[part].to(device)
         found = contrast(both[0], both[1], here, top_k, spaces.of(min(chunk, halving.most or chunk, len(tokens))))
         excluded = [excluded_probability(both[0], found.base), excluded_probability(both[1], found.aligned)]
-        yield rows[-1], _columns(here, found, excluded)
+        return _columns(here, found, excluded)
 
     parts = []
-    for start in range(0, len(tokens), chunk):
-        rows = list(range(start, min(start + chunk, len(tokens))))
-        for _, part in halving.each(work, rows):
-            parts.append(part)
-            bar.update(len(part))
+    for table in halving.parts(work, len(tokens), chunk):
+        parts.append(table)
+        bar.update(len(table))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from support.cards import no_room
 from support.reference import WINDOW, alone, gemma, llama, prompts, recurrent
 from support.reference import loaded as made
 from support.tiny import context_ids
@@ -116,11 +117,11 @@ class Study:
         given = {"k": 2, "examples": None, "max_positions": None, "seed": 0} | bounds
         return SearchStage(method=MethodConfig(name="m", title="M", prompt=self.prompt(*DEFAULT)), **given)
 
-    def made(self, results: str = "r", **bounds: Any) -> dict[str, Any]:
+    def made(self, results: str = "r", runtime: RuntimeConfig = RUNTIME, **bounds: Any) -> dict[str, Any]:
         """What the stage writes, with its sidecar's facts as `facts`."""
         out = [self.folder / results / "search/a/b" / name for name in ("m.json", "m_found.yaml")]
         prompt_search(
-            self.cfg(**bounds), RUNTIME, pair=self.pair, **self.manifests, **self.files, aligned_score=self.states,
+            self.cfg(**bounds), runtime, pair=self.pair, **self.manifests, **self.files, aligned_score=self.states,
             prompt_files=[self.system, self.pool], out=out,
         )  # fmt: skip
         facts = json.loads(out[0].with_name("m.json.meta.json").read_text())
@@ -176,6 +177,18 @@ def test_what_was_found_is_a_method(study: Study, result: dict[str, Any]):
     method = MethodConfig.model_validate(yaml.safe_load(file.read_text()))
     assert method.name == "m_found"
     assert method.prompt == study.prompt(*result["prompts"]["found"])
+
+
+def test_positions_go_in_halves_where_a_card_is_full(
+    study: Study, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    name = "superficial.probes.search.distance.divergence"
+    refused = no_room(monkeypatch, name, lambda base, *_: len(base.states), most=5)
+    found = study.made("full", runtime=RUNTIME.model_copy(update={"position_chunk": 16}))
+    assert found["prompts"] == result["prompts"]
+    for one, other in zip(found["responses"], result["responses"], strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+    assert refused == [16, 8]
 
 
 def test_the_work_is_counted_and_a_second_run_does_none(study: Study, monkeypatch: pytest.MonkeyPatch):

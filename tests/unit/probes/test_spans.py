@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.cards import no_room
 from support.tiny import context_ids
 from support.two_tokenizers import CHAT, RUNTIME, TEXTS, ZERO_SHOT, Study, fetched
 
@@ -125,6 +126,20 @@ def test_batches_and_chunks_change_nothing(study: Study, mixed: pd.DataFrame):
     np.testing.assert_allclose(other[numbers], mixed[numbers], atol=1e-4)
     exact = [column for column in mixed if column not in (*numbers, "base_ids", "aligned_ids")]
     pd.testing.assert_frame_equal(other[exact], mixed[exact])
+
+
+def test_positions_go_in_halves_where_a_card_is_full(
+    study: Study, mixed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    """What was too large once is not tried again by that side."""
+    name = "superficial.probes.spans.token_scores._scored"
+    refused = no_room(monkeypatch, name, lambda *given: given[-1].stop - given[-1].start, most=5)
+    found = study.spans("pieces", "full", RUNTIME.model_copy(update={"position_chunk": 16}))
+    numbers = ["base_logprob", "aligned_logprob"]
+    np.testing.assert_allclose(found[numbers], mixed[numbers], atol=1e-4)
+    exact = [column for column in mixed if column not in (*numbers, "base_ids", "aligned_ids")]
+    pd.testing.assert_frame_equal(found[exact], mixed[exact])
+    assert refused == [16, 8] * 2
 
 
 @pytest.mark.parametrize("few", [False, True])

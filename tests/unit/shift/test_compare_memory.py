@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.cards import no_room
 
 from superficial.artifacts.errors import UserError
 from superficial.models.head import LMHead
 from superficial.shift.compare import compare
-from superficial.shift.distributions import Contrast, HeadAndStates, Workspace, Workspaces, contrast
+from superficial.shift.distributions import Contrast, HeadAndStates, Workspace, Workspaces
 
 POSITIONS, VOCABULARY, WIDTH, CHUNK = 40, 90, 8, 16
 
@@ -28,18 +29,11 @@ def compared() -> pd.DataFrame:
     return compare(sides[0], sides[1], torch.arange(POSITIONS), 5, CHUNK)
 
 
-@pytest.mark.parametrize(("room", "refused"), [(16, []), (5, [16, 8]), (1, [16, 8, 4, 2])])
-def test_a_comparison_goes_on_in_smaller_chunks(room: int, refused: list[int], monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("most", "sizes"), [(16, []), (5, [16, 8]), (1, [16, 8, 4, 2])])
+def test_a_comparison_goes_on_in_smaller_chunks(most: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch):
     """What was too large once is not tried again."""
-    expected, seen = compared(), []
-
-    def full(base: HeadAndStates, aligned: HeadAndStates, tokens: torch.Tensor, *rest: Any) -> Contrast:
-        if len(tokens) > room:
-            seen.append(len(tokens))
-            raise torch.OutOfMemoryError
-        return contrast(base, aligned, tokens, *rest)
-
-    monkeypatch.setattr("superficial.shift.compare.contrast", full)
+    expected = compared()
+    refused = no_room(monkeypatch, "superficial.shift.compare.contrast", lambda base, *_: len(base.states), most)
     found = compared()
     for column in expected:
         one, other = (np.stack(table[column].to_numpy()) for table in (found, expected))
@@ -47,7 +41,7 @@ def test_a_comparison_goes_on_in_smaller_chunks(room: int, refused: list[int], m
             np.testing.assert_allclose(one, other, atol=1e-5, err_msg=column)
         else:
             assert (one == other).all(), column
-    assert seen == refused
+    assert refused == sizes
 
 
 def test_a_position_that_does_not_fit_ends_in_one_line(monkeypatch: pytest.MonkeyPatch):

@@ -24,7 +24,8 @@ from superficial.models.manifest import model_key, read_manifest
 from superficial.probes.search.greedy import ExampleIds
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.files import parts_of
-from superficial.shift.distributions import HeadAndStates, Workspace, divergence
+from superficial.shift.compare import in_halves
+from superficial.shift.distributions import HeadAndStates, Workspaces, divergence
 from superficial.shift.pair.pairing import Pairing
 from superficial.shift.score import build_sequences
 
@@ -93,6 +94,7 @@ class PromptDistance:
         self._prompt, self._files, self._data, self._runtime = prompt, files, data, runtime
         self._about = [VERSION, base.key, model_key(read_manifest(aligned)), file_sha256(pair)]
         self._store = Store(results / ".search" / f"{digest(self._about)[:32]}.jsonl")
+        self._halving = in_halves()
         self._known = lru_cache(maxsize=1)(self._read_known)  # only the newest is needed
 
     def kl(self, shown: ExampleIds, half: Half, *, grown: bool = False) -> MeasuredPrompt:
@@ -131,12 +133,13 @@ class PromptDistance:
     def _divergences(self, base: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
         """KL(aligned || base) (N,) from the states (N, H) of both."""
         heads, chunk = self._heads, self._chunk
-        parts = []
-        for left, right in zip(torch.split(base, chunk), torch.split(aligned, chunk), strict=True):
-            here = heads[0].weight.device
-            sides = HeadAndStates(heads[0], left.to(here)), HeadAndStates(heads[1], right.to(here))
-            parts.append(divergence(*sides, self._workspace).cpu())
-        return torch.cat(parts)
+        here = heads[0].weight.device
+
+        def work(part: slice) -> torch.Tensor:
+            sides = HeadAndStates(heads[0], base[part].to(here)), HeadAndStates(heads[1], aligned[part].to(here))
+            return divergence(*sides, self._workspaces.of(min(chunk, self._halving.most or chunk))).cpu()
+
+        return torch.cat([*self._halving.parts(work, len(base), chunk)])
 
     @cached_property
     def _heads(self) -> tuple[LMHead, LMHead]:
@@ -150,9 +153,8 @@ class PromptDistance:
         return positions_at_a_time(self._runtime.position_chunk, self._heads[0])
 
     @cached_property
-    def _workspace(self) -> Workspace:
-        head = self._heads[0]
-        return Workspace(self._chunk, head.vocabulary, head.weight.device)
+    def _workspaces(self) -> Workspaces:
+        return Workspaces(self._heads[0].vocabulary, self._heads[0].weight.device)
 
 
 def showing(prompt: PromptConfig, files: Sequence[Path], shown: ExampleIds) -> tuple[PromptConfig, list[Path]]:

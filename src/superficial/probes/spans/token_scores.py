@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from superficial.artifacts.progress import progress
 from superficial.models.head import LMHead
 from superficial.shift.blocks import TOKENS
+from superficial.shift.compare import in_halves
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,31 @@ def token_scores(head: LMHead, pieces: Pieces, shared: torch.Tensor, chunk: int,
 
     `shared` (V,) is true for tokens that both models have. One buffer of logits (V, chunk) is the large memory.
     """
-    device = head.weight.device
-    foreign = ~shared.to(device)[:, None]
+    halving = in_halves()
+    foreign = ~shared.to(head.weight.device)[:, None]
     parts: list[torch.Tensor] = [torch.empty(3, 0, dtype=torch.float64)]
     with torch.inference_mode(), progress("comparing", count, "tokens") as bar:
         for states, tokens in _chunks(pieces, chunk):
-            here = tokens.to(device)
-            buffer = torch.empty(head.vocabulary, len(here), dtype=torch.float32, device=device)
-            logits = head.fill(states.to(device), buffer, slice(0, head.vocabulary))  # (V, n)
-            gold, high = logits.gather(0, here[None])[0], logits.amax(dim=0)
-            above = logits > gold
-            ranks, others = 1 + above.sum(dim=0), (above & foreign).sum(dim=0)
-            total = logits.sub_(high).exp_().sum(dim=0, dtype=torch.float64)
-            parts.append(torch.stack([(gold - high).double() - total.log(), ranks.double(), others.double()]).cpu())
-            bar.update(len(here))
+            for found in halving.parts(partial(_scored, head, foreign, states, tokens), len(tokens), chunk):
+                parts.append(found)
+                bar.update(found.shape[1])
     logprob, rank, outside = torch.cat(parts, dim=1).numpy()
     return TokenScores(logprob, rank.astype(np.int64), outside.astype(np.int64))
+
+
+def _scored(
+    head: LMHead, foreign: torch.Tensor, states: torch.Tensor, tokens: torch.Tensor, part: slice
+) -> torch.Tensor:
+    """Log-probability, rank, and foreign tokens above, each of the n tokens of `part`: (3, n)."""
+    device = head.weight.device
+    here = tokens[part].to(device)
+    buffer = torch.empty(head.vocabulary, len(here), dtype=torch.float32, device=device)
+    logits = head.fill(states[part].to(device), buffer, slice(0, head.vocabulary))  # (V, n)
+    gold, high = logits.gather(0, here[None])[0], logits.amax(dim=0)
+    above = logits > gold
+    ranks, others = 1 + above.sum(dim=0), (above & foreign).sum(dim=0)
+    total = logits.sub_(high).exp_().sum(dim=0, dtype=torch.float64)
+    return torch.stack([(gold - high).double() - total.log(), ranks.double(), others.double()]).cpu()
 
 
 def _chunks(pieces: Pieces, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
