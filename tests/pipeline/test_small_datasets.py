@@ -24,3 +24,5 @@ def test_everything_is_made_of_one_instruction(project: Project, category: str):
     project.made()
     ratios = pd.read_csv(project.folder / "results/figures/shift_ratio.csv")
     assert len(ratios)
+    for name in ("shift_by_topic", "tasks_topics_radar"):  # the instruction names neither task nor topic
+        assert (project.folder / f"results/figures/{name}.svg").read_text().count("<!-- no instruction") == 2, name

@@ -38,6 +38,9 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     for axis, grouping in zip(axes, PANELS, strict=True):
         _draw_panel(axis, cfg, table[table["grouping"] == grouping])
         axis.set_title(f"by {grouping}", loc="left")
+        if table[table["grouping"] == grouping].empty:
+            said = f"no instruction\nnames a {grouping}"
+            axis.text(0.5, 0.5, said, transform=axis.transAxes, ha="center", va="center", fontsize=7)
     # One axis for all panels, wide enough for the widest interval of any of them.
     widest = table.loc[table["examples"] >= cfg.min_examples, "high"].max()
     axes[0].set_xlim(0, 105 * widest if widest > 0 else 100)

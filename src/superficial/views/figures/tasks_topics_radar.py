@@ -82,9 +82,9 @@ def _draw(
         title = f"by {grouping}"
         axis.set_title(f"{heading}, {title}" if heading and not at else title, loc="left", x=-0.3, y=1.16)
         if not spokes:
-            axis.text(
-                0.5, 0.5, "nothing scored\non all five aspects", transform=axis.transAxes, ha="center", va="center"
-            )
+            axis.set_yticklabels([])
+            said = f"no instruction with a {grouping}\nhas scores in all five aspects"
+            axis.text(0.5, 0.5, said, transform=axis.transAxes, ha="center", va="center")
     names = [shorten(system if cfg.systems else f"{system} (judge {judge})", 50) for system, judge in keys]
     bottom = top - HEIGHT * (1 if beside else 2) + 0.14
     figure.legend(
