@@ -22,6 +22,7 @@ from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.markup import visible
 from superficial.artifacts.told import listener, show, tell
 
+INTERRUPTED = "interrupted: what was finished is kept, the same command goes on from there"  # in the log, it says why
 SECONDS = 20.0  # between two lines about the progress of one job
 MOVES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of the cursor, and colours
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied

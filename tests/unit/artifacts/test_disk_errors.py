@@ -20,6 +20,7 @@ from superficial.artifacts import disk
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_file, whole_folder
+from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.store import Store
 from superficial.inference.server.ledger import Ledger
 
@@ -300,8 +301,9 @@ def test_an_interrupt_is_one_line(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     replaced(monkeypatch, KeyboardInterrupt())
-    assert data_stage(source, tmp_path / "x.parquet") == 130
-    assert "the same command goes on" in capfd.readouterr().err
+    assert data_stage(source, tmp_path / "x.parquet", "--log", str(tmp_path / "x.log")) == 130
+    assert capfd.readouterr().err == f"{INTERRUPTED}\n"
+    assert (tmp_path / "x.log").read_text().splitlines()[-1] == INTERRUPTED  # where the display of the run looks
 
 
 @pytest.mark.fault("operating system", "the log of a job cannot be written", "one line; exit code 2")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.screen import Screen
 
+from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.told import show, tell
 from superficial.pipeline.run_display import RunDisplay
 
@@ -130,13 +131,21 @@ def test_no_line_of_what_runs_is_wider_than_the_terminal_and_they_fit_its_height
 
 
 def test_what_a_person_stopped_did_not_fail(tmp_path: Path):
+    """And what failed beside it was not stopped: each log says what became of its job."""
     file = io.StringIO()
     display = RunDisplay(file, tmp_path, Clock())
-    display.started(1, "judge", {}, Path("1.log"))
-    tell(tmp_path, "interrupted: what was finished is kept")
-    display.failed(1)
+    logs = {1: tmp_path / "1.log", 2: tmp_path / "2.log", 3: tmp_path / "never written.log"}
+    for number, log in logs.items():
+        display.started(number, "judge", {}, log)
+    logs[1].write_text(f"judging 10%\n{INTERRUPTED}\n")
+    logs[2].write_text("error: a disk went away\n")
+    tell(tmp_path, INTERRUPTED)
+    for number in logs:
+        display.failed(number)
     display.close()
-    assert file.getvalue().splitlines()[1:] == ["stopped: judge, 0 s, see 1.log"]
+    assert file.getvalue().splitlines() == [
+        INTERRUPTED, *(f"{how}: judge, 0 s, see {logs[n]}" for n, how in enumerate(("stopped", "failed", "failed"), 1)),
+    ]  # fmt: skip
 
 
 def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):
