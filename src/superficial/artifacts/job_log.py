@@ -20,7 +20,7 @@ from typing import TextIO
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.markup import visible
-from superficial.artifacts.told import listener, show, tell
+from superficial.artifacts.told import TOLD, show, tell
 
 INTERRUPTED = "interrupted: what was finished is kept, the same command goes on from there"  # in the log, it says why
 SECONDS = 20.0  # between two lines about the progress of one job
@@ -78,7 +78,7 @@ def crash(error: Exception) -> str:
 def say(line: str) -> None:
     """Tell a person one line: on stderr, and where that is a log, in the terminal as well."""
     line = visible(line)  # it may quote a model, a server or a file
-    terminal, told = _TERMINAL.get(), tell(listener(), line)
+    terminal, told = _TERMINAL.get(), tell(TOLD.made(), line)
     if terminal or not told:  # without a log, stderr is the terminal itself
         print(line, file=sys.stderr, flush=True)
     if terminal and not told:
@@ -97,7 +97,7 @@ def terminal_for_child() -> Iterator[int | None]:
 
     Where one process shows the whole run, that one gets what the child draws.
     """
-    terminal, folder, log = _TERMINAL.get(), listener(), _LOG.get()
+    terminal, folder, log = _TERMINAL.get(), TOLD.made(), _LOG.get()
     if folder and log:
         with _followed(folder, log) as pipe:
             yield pipe
@@ -154,7 +154,7 @@ class BarFile:
     def __init__(self) -> None:
         self.numbers: Callable[[], str] | None = None  # how far the work is: its name, and numbers on a second line
         self._terminal, self._path = _TERMINAL.get(), _LOG.get()
-        self._listener = listener() if self._path else None
+        self._listener = TOLD.made() if self._path else None
         self._lock: int | None = None  # on the terminal
         self._bar, self._told = "", time.monotonic()
 

@@ -16,8 +16,8 @@ from typing import TextIO
 from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.markup import visible
 from superficial.artifacts.told import LINES, shown
-from superficial.pipeline import job_errors
 from superficial.pipeline.farewell import duration
+from superficial.pipeline.job_errors import ALL, ERRORS
 
 MINUTE = 60.0  # seconds between two lines about one job where there is no terminal
 UNNAMED = ("dataset", "key")  # wildcards that tell a person nothing
@@ -98,9 +98,9 @@ class RunDisplay:
         self._jobs, self._count = {}, ""
         lines = self._from_jobs()
         repeated: list[str] = []
-        if path := os.environ.get(job_errors.VARIABLE):
+        if folder := ERRORS.announced():
             with suppress(OSError):
-                repeated = Path(path).read_text(encoding="utf-8").splitlines()
+                repeated = (folder / ALL).read_text(encoding="utf-8").splitlines()
         self._write([*lines, *(error for error in self._errors if error not in repeated)])
 
     def _from_jobs(self) -> list[str]:

@@ -229,7 +229,7 @@ def test_the_clock_is_set_back(source: Path, tmp_path: Path, monkeypatch: pytest
 def test_an_error_that_cannot_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "nowhere/errors.txt"))
+    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "nowhere/errors"))
     (tmp_path / "in.jsonl").touch()
     assert data_stage(tmp_path / "in.jsonl", tmp_path / "x.parquet") == entry.MISTAKE
     assert "the dataset is empty" in told(capfd)

@@ -98,8 +98,8 @@ def test_without_a_terminal_every_line_is_written_once(tmp_path: Path):
 
 def test_an_error_is_shown_at_once_in_a_terminal_and_stands_last_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Those that the end of the workflow repeats are not written by the display."""
-    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "errors.txt"))
-    (tmp_path / "errors.txt").write_text("error: repeated by the workflow\n")
+    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path))
+    (tmp_path / "all.txt").write_text("error: repeated by the workflow\n")
     terminal = Terminal()
     display = RunDisplay(terminal, tmp_path, Clock())
     display.started(1, "judge", {}, Path("1.log"))
