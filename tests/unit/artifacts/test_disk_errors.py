@@ -31,6 +31,8 @@ LASTING = {
     "the folder belongs to somebody else": (errno.EACCES, "change the permissions"),
     "files may not grow so large": (errno.EFBIG, "ulimit -f"),
     "a name is too long": (errno.ENAMETOOLONG, "shorter names"),
+    "a folder has the file's name": (errno.EISDIR, "name another file"),
+    "the name is that of the current folder, or of a mount": (errno.EBUSY, "name another file"),
 }
 
 
