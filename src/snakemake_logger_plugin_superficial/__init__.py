@@ -18,7 +18,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from superficial.artifacts.told import VARIABLE, invite
+from superficial.artifacts.told import TOLD
 from superficial.pipeline.run_display import RunDisplay
 
 SECONDS = 0.5  # between two drawings
@@ -53,7 +53,7 @@ class LogHandler(LogHandlerBase):
         if more or Quietness.RULES not in (asked.quiet or ()):
             self._own = ColorizingTextHandler(nocolor=asked.nocolor, stream=self._stream)
             return
-        self._folder = invite()
+        self._folder = TOLD.announce(Path(".snakemake"))  # from the folder of the run, where jobs start
         self._display = RunDisplay(self._stream, self._folder)
         threading.Thread(target=self._draw, daemon=True).start()
 
@@ -122,7 +122,7 @@ class LogHandler(LogHandlerBase):
             work()
         except Exception as error:
             self._display = None
-            os.environ.pop(VARIABLE, None)
+            os.environ.pop(TOLD.variable, None)
             with suppress(OSError, ValueError):
                 print(f"progress is not shown any more ({type(error).__name__}: {error})", file=self._stream)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job import doing
-from superficial.artifacts.job_log import crash, logged, say
+from superficial.artifacts.job_log import INTERRUPTED, crash, logged, say
 from superficial.artifacts.shard import Shard
 from superficial.config.schema import Runtime
 from superficial.config.validation import nearest
@@ -54,9 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read what was printed has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except KeyboardInterrupt:
-        say("interrupted: what was finished is kept, the same command goes on from there")
-        return 130
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -148,6 +145,9 @@ def _told(work: Callable[[], int | None], words: Sequence[str], debug: bool) -> 
         say(f"error: {error}")
         remember(f"error: {error}", words)
         return MISTAKE
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        return 130
 
 
 def named_files(words: Sequence[str]) -> dict[str, Path | list[Path]]:

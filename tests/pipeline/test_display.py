@@ -13,6 +13,8 @@ import pytest
 from support.project import Project
 from support.screen import Screen
 
+from superficial.artifacts.job_log import INTERRUPTED
+
 TARGETS = [
     *(f"results/models/tiny_{name}/manifest.json" for name in ("base", "aligned")),
     "results/responses/tiny/tiny_base/zero_shot.parquet",
@@ -130,6 +132,14 @@ def test_an_error_stands_last_and_once(project: Project, tmp_path: Path, termina
     assert [line.split(":")[0] for line in lines[-2:]] == ["failed", "error"]
     assert "resources/datasets/tiny.jsonl" in lines[-1]
     assert len(lines) == len(set(lines)) == 4
+
+
+def test_a_job_that_is_interrupted_alone_is_stopped(project: Project, tmp_path: Path):
+    (tmp_path / "stage.py").write_text(WAITING.replace("time.sleep(0.05)", "raise KeyboardInterrupt"))
+    project.start_stages(f"{sys.executable} {tmp_path}/stage.py")
+    lines = project.run("results/data/tiny.parquet").stdout.splitlines()
+    assert INTERRUPTED in lines
+    assert [line.split(",")[0] for line in lines if "see results/logs/" in line] == ["stopped: data"]
 
 
 def test_snakemake_s_own_output_is_there_for_who_asks(project: Project):

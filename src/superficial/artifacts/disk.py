@@ -24,6 +24,8 @@ LASTING = {
     errno.ENAMETOOLONG: ("the name is too long for this file system", f"choose shorter names, {AGAIN}"),
     errno.ENOTDIR: PLACE,
     errno.EEXIST: PLACE,
+    errno.EISDIR: ("a folder stands where a file belongs", f"name another file, {AGAIN}"),
+    errno.EBUSY: ("what stands there cannot be replaced", f"name another file, {AGAIN}"),  # a mount, or `.`
 }
 # Libraries that are not written in Python raise exceptions of their own, with the number in the text.
 NUMBER = re.compile(r"\(os error (\d+)\)|\[[Ee]rrno (\d+)\]")

@@ -20,8 +20,9 @@ from typing import TextIO
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.file_locks import lock_file
 from superficial.artifacts.markup import visible
-from superficial.artifacts.told import listener, show, tell
+from superficial.artifacts.told import TOLD, show, tell
 
+INTERRUPTED = "interrupted: what was finished is kept, the same command goes on from there"  # in the log, it says why
 SECONDS = 20.0  # between two lines about the progress of one job
 MOVES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of the cursor, and colours
 CLEAR = "\r\x1b[K"  # to the start of the line, which is emptied
@@ -77,7 +78,7 @@ def crash(error: Exception) -> str:
 def say(line: str) -> None:
     """Tell a person one line: on stderr, and where that is a log, in the terminal as well."""
     line = visible(line)  # it may quote a model, a server or a file
-    terminal, told = _TERMINAL.get(), tell(listener(), line)
+    terminal, told = _TERMINAL.get(), tell(TOLD.made(), line)
     if terminal or not told:  # without a log, stderr is the terminal itself
         print(line, file=sys.stderr, flush=True)
     if terminal and not told:
@@ -96,7 +97,7 @@ def terminal_for_child() -> Iterator[int | None]:
 
     Where one process shows the whole run, that one gets what the child draws.
     """
-    terminal, folder, log = _TERMINAL.get(), listener(), _LOG.get()
+    terminal, folder, log = _TERMINAL.get(), TOLD.made(), _LOG.get()
     if folder and log:
         with _followed(folder, log) as pipe:
             yield pipe
@@ -147,59 +148,89 @@ def _lock_on(terminal: TextIO) -> int | None:
     return None
 
 
-class BarFile:
-    """The file that one progress bar writes to. Without a log, that is stderr."""
+def bar_file() -> "BarFile":
+    """The file that one progress bar of this job writes to."""
+    terminal, log = _TERMINAL.get(), _LOG.get()
+    if terminal is None or log is None:
+        return BarFile(sys.stderr, logged=False)
+    folder = TOLD.made()
+    return ToldBar(terminal, folder, log) if folder else BarFile(terminal, logged=True)
 
-    def __init__(self) -> None:
+
+class BarFile:
+    """A bar that is drawn on a screen, where no other job draws. Elsewhere, as in a file, its lines are written.
+
+    One that is `logged` stands in the log as well: about three times a minute, and at its end.
+    """
+
+    def __init__(self, screen: TextIO, *, logged: bool) -> None:
         self.numbers: Callable[[], str] | None = None  # how far the work is: its name, and numbers on a second line
-        self._terminal, self._path = _TERMINAL.get(), _LOG.get()
-        self._listener = listener() if self._path else None
-        self._lock: int | None = None  # on the terminal
-        self._bar, self._told = "", time.monotonic()
+        self._screen, self._is_logged = screen, logged
+        self._lock: int | None = None  # on the screen
+        self._bar, self._time = "", time.monotonic()
 
     @property
     def seconds(self) -> float:
         """How often the bar is to be drawn again."""
-        return 0.5 if self._listener or (self._terminal or sys.stderr).isatty() else SECONDS
+        return 0.5 if self._screen.isatty() else SECONDS
 
     def write(self, text: str) -> None:
         """Take a bar, which begins with a carriage return, or the end of the line, which ends it."""
-        if self._terminal is None:
-            sys.stderr.write(text)
+        if not self._is_logged:
+            self._screen.write(text)
         elif text.startswith("\r"):
-            self._draw(self._terminal, text)
+            self._bar = text.strip()
+            self._show(text)
+            if time.monotonic() - self._time >= SECONDS - 1:
+                self._time = time.monotonic()
+                self._log()
         elif text == "\n":
-            self._end(self._terminal)
+            self._log()
+            self._end()
 
-    def _draw(self, terminal: TextIO, text: str) -> None:
-        self._bar = text.strip()
-        if self._listener and self._path and self.numbers:
-            show(self._listener, self._path, self.numbers())
-        elif terminal.isatty() and not self._listener:
-            self._lock = self._lock or _lock_on(terminal)
+    def flush(self) -> None:
+        """Show what was written."""
+        self._screen.flush()
+
+    def fileno(self) -> int:
+        """Of the terminal: its width is asked for by this number."""
+        return self._screen.fileno()
+
+    def _show(self, text: str) -> None:
+        if self._screen.isatty():
+            self._lock = self._lock or _lock_on(self._screen)
             if self._lock:
-                terminal.write(text)
-                terminal.flush()
-        if time.monotonic() - self._told >= SECONDS - 1:
-            self._told = time.monotonic()
-            print(self._bar, file=sys.stderr, flush=True)
-            if not terminal.isatty() and not self._listener:
-                _tell(terminal, self._bar)
+                self._screen.write(text)
+                self._screen.flush()
 
-    def _end(self, terminal: TextIO) -> None:
+    def _log(self) -> None:
         print(self._bar, file=sys.stderr, flush=True)
-        if self._listener and self._path:
-            show(self._listener, self._path, "")
-        else:
-            _tell(terminal, self._bar)
+        if not self._screen.isatty():
+            _tell(self._screen, self._bar)
+
+    def _end(self) -> None:
+        if self._screen.isatty():
+            _tell(self._screen, self._bar)
         if self._lock:
             os.close(self._lock)
             self._lock = None
 
-    def flush(self) -> None:
-        """Show what was written."""
-        (self._terminal or sys.stderr).flush()
 
-    def fileno(self) -> int:
-        """Of the terminal: its width is asked for by this number."""
-        return (self._terminal or sys.stderr).fileno()
+class ToldBar(BarFile):
+    """A bar that is not drawn: the process that shows the whole run gets its numbers."""
+
+    seconds = 0.5
+
+    def __init__(self, screen: TextIO, folder: Path, log: Path) -> None:
+        super().__init__(screen, logged=True)
+        self._folder, self._path = folder, log
+
+    def _show(self, text: str) -> None:
+        if self.numbers:
+            show(self._folder, self._path, self.numbers())
+
+    def _log(self) -> None:
+        print(self._bar, file=sys.stderr, flush=True)
+
+    def _end(self) -> None:
+        show(self._folder, self._path, "")

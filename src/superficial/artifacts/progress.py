@@ -4,7 +4,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from superficial.artifacts.job_log import BarFile
+from superficial.artifacts.job_log import bar_file
 
 PART = "{percentage:.0f}% ({n_fmt} of {total_fmt}), {remaining} left, {rate_fmt}{postfix}"
 BEGUN = "0% (0 of {total_fmt})"  # there is no rate yet
@@ -18,7 +18,7 @@ def progress(label: str, total: int, unit: str, *, shown: bool = True) -> "tqdm[
 
     Work that is a part of other work with a bar is not `shown`.
     """
-    file = BarFile()
+    file = bar_file()
     bar = tqdm(
         total=total,
         desc=label,

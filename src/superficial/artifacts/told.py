@@ -6,37 +6,13 @@ process that has the terminal shows it. Nothing here may stop a job: where nothi
 
 import hashlib
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "SUPERFICIAL_PROGRESS"  # of the environment: names the folder to the jobs
-FOLDERS = "progress-*"  # in Snakemake's own folder
+from superficial.artifacts.run_folder import RunFolder
+
+TOLD = RunFolder("SUPERFICIAL_PROGRESS", "progress")  # where one process shows the run
 LINES = "lines.txt"
-
-
-def invite() -> Path:
-    """Let the jobs of this process tell it what they do; returns the folder, which the first of them makes."""
-    folder = Path(".snakemake") / FOLDERS.replace("*", str(os.getpid()))
-    os.environ[VARIABLE] = str(folder)  # from the folder of the run, where jobs start
-    return folder
-
-
-def delete_told(state: Path) -> None:
-    """Delete what killed runs left in `state`; only for a process that is alone there."""
-    for folder in state.glob(FOLDERS):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def listener() -> Path | None:
-    """The folder where somebody reads what this job tells; None where nobody does."""
-    given = os.environ.get(VARIABLE)
-    if not given:
-        return None
-    with suppress(OSError):
-        Path(given).mkdir(exist_ok=True)
-        return Path(given).resolve()
-    return None
 
 
 def tell(folder: Path | None, line: str) -> bool:

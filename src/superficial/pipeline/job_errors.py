@@ -2,35 +2,28 @@
 
 import atexit
 import hashlib
-import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "SUPERFICIAL_ERRORS"  # of the environment: names the file to the jobs
-FILES = "errors-*.txt"  # in Snakemake's own folder; beside each, FILE.KEY holds the error of the job with that key
+from superficial.artifacts.run_folder import RunFolder
+
+ERRORS = RunFolder("SUPERFICIAL_ERRORS", "errors")
+ALL = "all.txt"  # beside it, a file with the name of a job's key holds the error of that job
 
 
 def errors_file(state: Path) -> Path:
-    """Where the jobs of this process leave their errors: a file in Snakemake's folder `state`.
+    """Where the jobs of this process leave their errors: in a folder in Snakemake's folder `state`.
 
-    Nothing is made here: a job that fails makes the file, and it goes when this process ends. A kill leaves it behind;
-    the next run deletes it. Where the environment names a file already, that one is taken, because
-    then another process started this one.
+    Nothing is made here: a job that fails makes the file, and it goes when this process ends. Where the environment
+    names a folder already, that one is taken, because then another process started this one.
     """
-    if given := os.environ.get(VARIABLE):
-        return Path(given)
-    path = state.resolve() / FILES.replace("*", str(os.getpid()))
-    _delete(path)  # a killed run may have had this process id
-    os.environ[VARIABLE] = str(path)
-    atexit.register(_delete, path)
-    return path
-
-
-def delete_errors(state: Path) -> None:
-    """Delete what killed runs left in `state`; only for a process that is alone there."""
-    for path in state.glob(f"{FILES}*"):
-        _unlink(path)
+    folder = ERRORS.announced()
+    if folder is None:
+        folder = ERRORS.announce(state.resolve())
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / ALL
 
 
 def remember(line: str, job: Sequence[str]) -> None:
@@ -38,11 +31,11 @@ def remember(line: str, job: Sequence[str]) -> None:
 
     Where nothing can be written, as on a full disk, it was told all the same.
     """
-    if path := os.environ.get(VARIABLE):
+    if folder := ERRORS.made():
         with suppress(OSError):
-            with open(path, "a", encoding="utf-8") as file:
+            with open(folder / ALL, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
-            _own(path, job).write_text(line, encoding="utf-8")
+            (folder / _key(job)).write_text(line, encoding="utf-8")
 
 
 def remembered(job: Sequence[str]) -> str:
@@ -50,22 +43,11 @@ def remembered(job: Sequence[str]) -> str:
 
     Snakemake knows no exit code that forbids another try; so a try that can only fail again ends before its work.
     """
-    if path := os.environ.get(VARIABLE):
+    if folder := ERRORS.announced():
         with suppress(OSError):
-            return _own(path, job).read_text(encoding="utf-8")
+            return (folder / _key(job)).read_text(encoding="utf-8")
     return ""
 
 
-def _own(path: str, job: Sequence[str]) -> Path:
-    key = hashlib.sha256("\0".join(job).encode()).hexdigest()[:16]
-    return Path(f"{path}.{key}")
-
-
-def _delete(path: Path) -> None:
-    for file in [path, *path.parent.glob(f"{path.name}.*")]:
-        _unlink(file)
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
+def _key(job: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(job).encode()).hexdigest()[:16]

@@ -52,7 +52,8 @@ def main(words: Sequence[str]) -> None:
     lines = [json.dumps(row, ensure_ascii=False) for row in prompts(run, method, model, instructions)]
     text = "".join(line + "\n" for line in lines)
     if "out" in own:
-        _write(Path(own["out"]), text)
+        with whole_file(Path(own["out"])) as partial:
+            partial.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
 
@@ -138,14 +139,6 @@ def _looked_up(run: Run, method: str) -> dict[str, str]:
     data = RESULTS / "data" / f"{run.settings.dataset.name}.parquet"
     table: pd.DataFrame = read_table(data) if data.is_file() else pd.DataFrame({"instruction": [], "id": []})
     return dict(zip(table["instruction"], table["id"], strict=True))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with whole_file(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror})", where="out", remedy="name a new file") from error
 
 
 def _existing(name: str) -> Path:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.markup import visible
 from superficial.artifacts.told import LINES, shown
-from superficial.pipeline import job_errors
 from superficial.pipeline.farewell import duration
+from superficial.pipeline.job_errors import ALL, ERRORS
 
 MINUTE = 60.0  # seconds between two lines about one job where there is no terminal
-INTERRUPTED = "interrupted: "  # what a job says that a person stopped
 UNNAMED = ("dataset", "key")  # wildcards that tell a person nothing
 
 
@@ -72,9 +72,8 @@ class RunDisplay:
     def failed(self, number: int) -> None:
         """A job has ended without its results."""
         if job := self._jobs.pop(number, None):
-            lines = self._from_jobs()
-            how = "stopped" if any(line.startswith(INTERRUPTED) for line in self._said) else "failed"
-            self._write([*lines, f"{how}: {job.name}, {self._took(job)}, see {job.log}"])
+            how = "stopped" if _interrupted(job.log) else "failed"
+            self.say(f"{how}: {job.name}, {self._took(job)}, see {job.log}")
 
     def counted(self, done: int, total: int) -> None:
         """So many of all jobs are done."""
@@ -99,9 +98,9 @@ class RunDisplay:
         self._jobs, self._count = {}, ""
         lines = self._from_jobs()
         repeated: list[str] = []
-        if path := os.environ.get(job_errors.VARIABLE):
+        if folder := ERRORS.announced():
             with suppress(OSError):
-                repeated = Path(path).read_text(encoding="utf-8").splitlines()
+                repeated = (folder / ALL).read_text(encoding="utf-8").splitlines()
         self._write([*lines, *(error for error in self._errors if error not in repeated)])
 
     def _from_jobs(self) -> list[str]:
@@ -163,3 +162,10 @@ class RunDisplay:
         self._bottom = running
         self._stream.write(up + "".join(f"{line}\n" for line in [*map(visible, lines), *running]))
         self._stream.flush()
+
+
+def _interrupted(log: Path) -> bool:
+    """Whether a person stopped the job with this log."""
+    with suppress(OSError):
+        return INTERRUPTED in log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return False

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from superficial.artifacts.file_locks import lock_file
-from superficial.artifacts.told import delete_told
-from superficial.pipeline.job_errors import delete_errors
+from superficial.artifacts.told import TOLD
+from superficial.pipeline.job_errors import ERRORS
 
 
 def release_stale_lock(state: Path) -> BinaryIO | None:
@@ -27,8 +27,8 @@ def release_stale_lock(state: Path) -> BinaryIO | None:
     with suppress(OSError):
         # Another process may be alive and own the lock; on a file system without locks that is not known.
         if lock_file(alive, wait=False):
-            delete_errors(state)
-            delete_told(state)
+            ERRORS.delete_left(state)
+            TOLD.delete_left(state)
             if locks.is_dir() and any(locks.iterdir()):
                 shutil.rmtree(locks)
                 print("The run before was killed: its lock is released, the work goes on.", file=sys.stderr)

@@ -20,6 +20,7 @@ from superficial.artifacts import disk
 from superficial.artifacts.disk import disk_errors
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import whole_file, whole_folder
+from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.store import Store
 from superficial.inference.server.ledger import Ledger
 
@@ -30,6 +31,8 @@ LASTING = {
     "the folder belongs to somebody else": (errno.EACCES, "change the permissions"),
     "files may not grow so large": (errno.EFBIG, "ulimit -f"),
     "a name is too long": (errno.ENAMETOOLONG, "shorter names"),
+    "a folder has the file's name": (errno.EISDIR, "name another file"),
+    "the name is that of the current folder, or of a mount": (errno.EBUSY, "name another file"),
 }
 
 
@@ -230,7 +233,7 @@ def test_the_clock_is_set_back(source: Path, tmp_path: Path, monkeypatch: pytest
 def test_an_error_that_cannot_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "nowhere/errors.txt"))
+    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "nowhere/errors"))
     (tmp_path / "in.jsonl").touch()
     assert data_stage(tmp_path / "in.jsonl", tmp_path / "x.parquet") == entry.MISTAKE
     assert "the dataset is empty" in told(capfd)
@@ -302,8 +305,9 @@ def test_an_interrupt_is_one_line(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     replaced(monkeypatch, KeyboardInterrupt())
-    assert data_stage(source, tmp_path / "x.parquet") == 130
-    assert "the same command goes on" in capfd.readouterr().err
+    assert data_stage(source, tmp_path / "x.parquet", "--log", str(tmp_path / "x.log")) == 130
+    assert capfd.readouterr().err == f"{INTERRUPTED}\n"
+    assert (tmp_path / "x.log").read_text().splitlines()[-1] == INTERRUPTED  # where the display of the run looks
 
 
 @pytest.mark.fault("operating system", "the log of a job cannot be written", "one line; exit code 2")

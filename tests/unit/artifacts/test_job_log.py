@@ -13,7 +13,7 @@ import pytest
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.job_log import logged, say, terminal_for_child
 from superficial.artifacts.progress import progress
-from superficial.artifacts.told import LINES, VARIABLE, delete_told, invite, shown
+from superficial.artifacts.told import LINES, TOLD, shown
 
 # A job that tells a line, then draws a bar of three steps; between two steps it waits for a line on stdin.
 JOB = """
@@ -21,7 +21,6 @@ import os, sys
 from pathlib import Path
 from superficial.artifacts import job_log
 from superficial.artifacts.progress import progress
-from superficial.artifacts.told import LINES, VARIABLE, delete_told, invite, shown
 name = sys.argv[1]
 with job_log.logged(Path(f"{name}.log")):
     job_log.say(f"{name} begins")
@@ -209,7 +208,7 @@ def test_where_one_process_shows_the_run_a_job_tells_it_what_to_draw(
     """Whole, however narrow its own terminal is."""
     screen, jobs = terminal
     termios.tcsetwinsize(jobs, (24, 12))
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "told"))
+    monkeypatch.setenv(TOLD.variable, str(tmp_path / "told"))
     job = Job("quiet", tmp_path, jobs)
     job.seen()
     assert shown(tmp_path / "told", Path("quiet.log")) == ("quiet", "0% (0 of 3)")
@@ -229,14 +228,14 @@ def test_where_one_process_shows_the_run_a_job_tells_it_what_to_draw(
 def test_where_nobody_can_be_told_a_line_is_in_the_terminal(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone/told"))
+    monkeypatch.setenv(TOLD.variable, str(tmp_path / "gone/told"))
     with logged(tmp_path / "job.log"):
         say("error: the disk is full")
     assert capfd.readouterr().err == "error: the disk is full\n"
 
 
 def test_what_a_child_draws_is_told_and_its_lines_are_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(TOLD.variable, str(tmp_path))
     told = []
     monkeypatch.setattr("superficial.artifacts.job_log.show", lambda folder, log, text: told.append(text))
     draw = r"import os; os.write(2, b'a warning\n\r 10% of it\x1b[A\r 90% of it\r\nan error')"
@@ -244,13 +243,3 @@ def test_what_a_child_draws_is_told_and_its_lines_are_in_the_log(tmp_path: Path,
         subprocess.run([sys.executable, "-c", draw], stderr=screen, check=True)
     assert told == ["\na warning", "\n10% of it", "\n90% of it", ""]
     assert (tmp_path / "job.log").read_text() == "a warning\nan error\n"
-
-
-def test_what_killed_runs_have_left_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(VARIABLE, "")
-    folder = invite()
-    folder.mkdir(parents=True)
-    (folder / LINES).touch()
-    delete_told(folder.parent)
-    assert not folder.exists()

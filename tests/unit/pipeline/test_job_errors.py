@@ -11,7 +11,7 @@ import pytest
 from support.project import Project
 
 TARGET = "results/data/tiny.parquet"
-TELL = 'echo "error: told by the job" >> "$SUPERFICIAL_ERRORS"'
+TELL = 'mkdir -p "$SUPERFICIAL_ERRORS"; echo "error: told by the job" >> "$SUPERFICIAL_ERRORS/all.txt"'
 DONE = f"sh -c 'touch {TARGET}' stage"
 FAILED = f"sh -c '{TELL}; exit 2' stage"
 KILLED = f"sh -c '{TELL}; kill -9 $$' stage"
@@ -48,7 +48,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def left(project: Project) -> list[str]:
-    """Names of the files of errors that are there."""
+    """Names of the folders of errors that are there."""
     return [path.name for path in (project.folder / ".snakemake").glob("errors*")]
 
 
@@ -75,7 +75,7 @@ def test_what_a_killed_run_leaves_is_deleted_by_the_next_start(tmp_path: Path, t
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    assert left(project) == [f"errors-{run.pid}.txt"]
+    assert left(project) == [f"errors-{run.pid}"]
     project.planned(TARGET)
     assert left(project) == []
 

@@ -12,7 +12,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import snakemake_logger_plugin_superficial as plugin
-from superficial.artifacts.told import VARIABLE
+from superficial.artifacts.told import TOLD
 
 JOB = {"jobid": 3, "rule_name": "score", "wildcards": {"dataset": "demo", "side": "base"}, "log": ["score.log"]}
 
@@ -20,7 +20,7 @@ JOB = {"jobid": 3, "rule_name": "score", "wildcards": {"dataset": "demo", "side"
 @pytest.fixture(autouse=True)
 def nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setenv(TOLD.variable, "")
     monkeypatch.delenv("SUPERFICIAL_ERRORS", raising=False)
 
 
@@ -71,7 +71,7 @@ def test_whoever_wants_more_gets_snakemake_s_own_output(monkeypatch: pytest.Monk
     said = io.StringIO()
     shows = handler(said, monkeypatch, **asked)
     assert not shows.has_filter
-    assert not os.environ[VARIABLE]  # jobs write to the terminal themselves
+    assert not os.environ[TOLD.variable]  # jobs write to the terminal themselves
     shows.addFilter(DefaultFilter(set(), False, False, False, True))
     shows.setFormatter(DefaultFormatter())
     shows.handle(record("Building DAG of jobs..."))
@@ -84,12 +84,12 @@ def test_whoever_wants_more_gets_snakemake_s_own_output(monkeypatch: pytest.Monk
 def test_a_display_that_breaks_is_given_up_and_errors_are_still_told(monkeypatch: pytest.MonkeyPatch):
     said = io.StringIO()
     shows = handler(said, monkeypatch)
-    assert os.environ[VARIABLE]
+    assert os.environ[TOLD.variable]
     for broken in (record(None, LogEvent.JOB_INFO, jobid=1), record("Nothing to be done.")):
         shows.emit(broken)
     shows.emit(record("no such file", level=logging.ERROR))
     shows.close()
-    assert VARIABLE not in os.environ
+    assert TOLD.variable not in os.environ
     assert said.getvalue().splitlines() == ["progress is not shown any more (KeyError: 'log')", "no such file"]
 
 

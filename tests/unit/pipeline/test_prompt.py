@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without any results."""
     for name in ("config", "resources"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "made").mkdir()
     (tmp_path / "q.csv").write_text('id,instruction\nx,"Why, {so}?"\n,<bos>\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -87,6 +88,14 @@ def test_the_command_shows_ids_where_the_tokenizer_is(
         (
             ["method=zero_shot", "instructions=q.csv", "out=q.csv/x"],
             "q.csv: a file or link stands where a folder belongs",
+        ),
+        (
+            ["method=zero_shot", "instructions=q.csv", "out=made"],
+            "made: a folder stands where a file belongs | remedy: name another file",
+        ),
+        (
+            ["method=zero_shot", "instructions=q.csv", "out="],
+            ".: what stands there cannot be replaced | remedy: name another",
         ),
         (
             ["method=urial_k3", "instructions=q.csv", "method.urial_k3.prompt.examples.ids=[]"],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.screen import Screen
 
+from superficial.artifacts.job_log import INTERRUPTED
 from superficial.artifacts.told import show, tell
 from superficial.pipeline.run_display import RunDisplay
 
@@ -97,8 +98,8 @@ def test_without_a_terminal_every_line_is_written_once(tmp_path: Path):
 
 def test_an_error_is_shown_at_once_in_a_terminal_and_stands_last_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Those that the end of the workflow repeats are not written by the display."""
-    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path / "errors.txt"))
-    (tmp_path / "errors.txt").write_text("error: repeated by the workflow\n")
+    monkeypatch.setenv("SUPERFICIAL_ERRORS", str(tmp_path))
+    (tmp_path / "all.txt").write_text("error: repeated by the workflow\n")
     terminal = Terminal()
     display = RunDisplay(terminal, tmp_path, Clock())
     display.started(1, "judge", {}, Path("1.log"))
@@ -130,13 +131,21 @@ def test_no_line_of_what_runs_is_wider_than_the_terminal_and_they_fit_its_height
 
 
 def test_what_a_person_stopped_did_not_fail(tmp_path: Path):
+    """And what failed beside it was not stopped: each log says what became of its job."""
     file = io.StringIO()
     display = RunDisplay(file, tmp_path, Clock())
-    display.started(1, "judge", {}, Path("1.log"))
-    tell(tmp_path, "interrupted: what was finished is kept")
-    display.failed(1)
+    logs = {1: tmp_path / "1.log", 2: tmp_path / "2.log", 3: tmp_path / "never written.log"}
+    for number, log in logs.items():
+        display.started(number, "judge", {}, log)
+    logs[1].write_text(f"judging 10%\n{INTERRUPTED}\n")
+    logs[2].write_text("error: a disk went away\n")
+    tell(tmp_path, INTERRUPTED)
+    for number in logs:
+        display.failed(number)
     display.close()
-    assert file.getvalue().splitlines()[1:] == ["stopped: judge, 0 s, see 1.log"]
+    assert file.getvalue().splitlines() == [
+        INTERRUPTED, *(f"{how}: judge, 0 s, see {logs[n]}" for n, how in enumerate(("stopped", "failed", "failed"), 1)),
+    ]  # fmt: skip
 
 
 def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):

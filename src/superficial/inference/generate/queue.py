@@ -1,6 +1,6 @@
 """Which prompts are answered now, which come next, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 SHARE = 4  # of the places of a batch: so many must be free before others join, because reading them costs a pass
 
@@ -54,3 +54,15 @@ def batches(prompts: Sequence[list[int]], size: int) -> list[list[int]]:
     """
     order = by_length(prompts)
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def whole_batches(rows: Iterable[list[int]], missing: Container[int]) -> list[list[int]]:
+    """Those of the batches of an undisturbed run, given as `rows`, in which something is `missing`.
+
+    In half precision a row's tokens may depend on the rows beside it. So an answer that is missing is decoded among
+    those that it would have been decoded with; these keep the answers that they have.
+
+    >>> whole_batches([[0, 2], [1, 4], [3]], {3, 4})
+    [[1, 4], [3]]
+    """
+    return [together for together in rows if any(row in missing for row in together)]

@@ -12,7 +12,7 @@ from superficial.artifacts.shard import Shard
 from superficial.artifacts.store import Store
 from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.decode import Decoder, DecodingCounts
-from superficial.inference.generate.queue import batches
+from superficial.inference.generate.queue import batches, whole_batches
 from superficial.inference.generate.stop import VERSIONS
 from superficial.inference.room import Size, answers_at_a_time
 from superficial.models.load import LoadedModel
@@ -103,13 +103,10 @@ def answer_requests(
 def _with_batches(
     waiting: Mapping[str, GenerationRequest], every: Sequence[GenerationRequest], batch: int
 ) -> list[GenerationRequest]:
-    """The whole batches of an undisturbed run in which something is `waiting`.
-
-    In half precision a row's tokens may depend on the rows beside it, so an answer that is missing is decoded among
-    those that it would have been decoded with; these keep the answers that they have.
-    """
-    rows = batches([one.prompt for one in every], batch)
-    return [every[row] for together in rows if any(every[at].key in waiting for at in together) for row in together]
+    """What is `waiting`, in whole batches of `every` request."""
+    missing = {row for row, one in enumerate(every) if one.key in waiting}
+    rows = whole_batches(batches([one.prompt for one in every], batch), missing)
+    return [every[row] for together in rows for row in together]
 
 
 def _rate(work: DecodingCounts, started: float) -> float:

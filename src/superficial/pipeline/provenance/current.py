@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from superficial.artifacts.files import file_sha256, sidecar_of
+from superficial.pipeline.provenance.sidecars import inputs_of
 
 
 def current(made: Mapping[str, str]) -> bool:
@@ -17,5 +18,5 @@ def _current(file: Path, cfg: object) -> bool:
     if not file.is_file() or not sidecar.is_file():
         return False
     meta = json.loads(sidecar.read_text(encoding="utf-8"))
-    read = {Path(one["path"]): one["sha256"] for one in meta["inputs"].values()}
+    read = {Path(path): sha256 for path, sha256 in inputs_of(meta).items()}
     return meta["config"] == cfg and all(one.is_file() and file_sha256(one) == sha256 for one, sha256 in read.items())

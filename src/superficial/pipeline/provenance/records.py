@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.files import PACKAGE, SIDECAR, canonical
+from superficial.pipeline.provenance.sidecars import inputs_of
 
 FORMAT = 6  # of a record
 GUESSED = "inputs_guessed"  # our own key: under another configuration, the inputs may be known after all
@@ -76,7 +77,7 @@ def _known(record: Path) -> bool:
 
 
 def _recalled(output: str, meta: Mapping[str, Any], rule: Any) -> dict[str, Any]:
-    read = {entry["path"]: entry["sha256"] for entry in meta["inputs"].values()}
+    read = inputs_of(meta)
     read |= {str(PACKAGE.parent / path): sha256 for path, sha256 in meta["code"].items()}
     asked = sorted(str(file) for file in rule.expand_input(rule.get_wildcards(output))[0])
     # A sidecar may name more than the rule does, and markers of shards hold nothing: what counts is what nobody read.

@@ -1,6 +1,7 @@
 """Sidecars as a graph: which artifact a file belongs to, and what that was made from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ class Artifact:
     @cached_property
     def inputs(self) -> dict[str, str]:
         """sha256 that each input had, by path."""
-        return {entry["path"]: entry["sha256"] for entry in self.meta["inputs"].values()}
+        return inputs_of(self.meta)
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -40,6 +41,15 @@ class Artifact:
     def sources(self) -> str:
         """What identifies the source files that made it."""
         return digest(self.meta["code"])
+
+
+def inputs_of(meta: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 that each input of a sidecar had, by path.
+
+    >>> inputs_of({"inputs": {"data": {"path": "results/data/demo.parquet", "sha256": "5e0f"}}})
+    {'results/data/demo.parquet': '5e0f'}
+    """
+    return {entry["path"]: entry["sha256"] for entry in meta["inputs"].values()}
 
 
 def read_sidecars(results: Path) -> dict[str, Artifact]:

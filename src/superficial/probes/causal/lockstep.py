@@ -14,6 +14,7 @@ from superficial.inference.finish_reason import EOS, LENGTH
 from superficial.inference.generate.batch import DecodingBatch
 from superficial.inference.generate.choose import choose_tokens, tie_margin
 from superficial.inference.generate.logits import NextLogits
+from superficial.inference.generate.queue import whole_batches
 from superficial.inference.room import Halving, Size, pairs_at_a_time
 from superficial.inference.shared_prefix import SharedPrefix
 from superficial.models.load import LoadedModel
@@ -106,23 +107,21 @@ class Lockstep:
 
     @torch.inference_mode()
     def answers(
-        self, tasks: Sequence[SwapTask], among: Sequence[SwapTask] = (), wanted: Container[int] | None = None
+        self, tasks: Sequence[SwapTask], among: Sequence[SwapTask], missing: Container[int]
     ) -> Iterator[tuple[int, SwappedResponse]]:
-        """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks.
+        """Decode tasks; yields (index of the task, response) as they finish. `among`: these and more tasks.
 
-        `wanted`: only the batches that hold one of these tasks are decoded.
+        Only whole batches in which a response is `missing` are decoded.
         """
         if not tasks:
             return  # and leave the weights where they are
-        prompts = {side: [list(task.prompts[at]) for task in among or tasks] for at, side in enumerate(SIDES)}
-        most = max(task.limit for task in among or tasks)
+        prompts = {side: [list(task.prompts[at]) for task in among] for at, side in enumerate(SIDES)}
+        most = max(task.limit for task in among)
         self.batch = pairs_at_a_time(self.batch, [(self._models[side], prompts[side]) for side in SIDES], most)
         for side in SIDES:
             self._prefix[side] = SharedPrefix.read(self._models[side], prompts[side])
             self._next[side] = NextLogits(self._models[side].model)
-        for together in packed(tasks, self.batch):
-            if wanted is not None and not any(index in wanted for index in together):
-                continue
+        for together in whole_batches(packed(tasks, self.batch), missing):
             yield from self._halving.each(lambda part: self._found(tasks, part), together)
 
     def _found(self, tasks: Sequence[SwapTask], rows: Sequence[int]) -> Iterator[tuple[int, SwappedResponse]]:

@@ -29,8 +29,7 @@ class StoredSwaps:
     def answer(self, tasks: Sequence[SwapTask]) -> list[SwappedResponse]:
         """The response to each task; what the store holds is not decoded again, and each new one is put there.
 
-        In half precision whole batches are decoded, of which the stored responses stay as they are: rows of a batch may
-        change each other's tokens there.
+        In half precision whole batches are decoded, of which the stored responses stay as they are.
         """
         keys = [digest([self._about, asdict(task), VERSION]) for task in tasks]
         asked = dict(zip(keys, tasks, strict=True))
@@ -38,12 +37,12 @@ class StoredSwaps:
         if waiting and all(loaded.exact for loaded in self._models.values()):
             asked = {key: task for key, task in asked.items() if key in waiting}
         names = list(asked)
-        wanted = {index for index, key in enumerate(names) if key in waiting}
+        missing = {index for index, key in enumerate(names) if key in waiting}
         with progress("swapping tokens", len(set(keys)), "responses") as bar:
             bar.update(bar.total - len(waiting))
             lockstep = Lockstep(self._models, self._pairing, self.batch, lambda: bar.update(0))
-            for index, found in lockstep.answers(list(asked.values()) if waiting else [], tasks, wanted):
-                if index in wanted:
+            for index, found in lockstep.answers(list(asked.values()) if waiting else [], tasks, missing):
+                if index in missing:
                     self._store.put({names[index]: asdict(found)})
                     bar.update()
         self.batch = lockstep.batch
