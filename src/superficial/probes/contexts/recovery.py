@@ -61,21 +61,9 @@ def recovery(
     context) everything. Any other prompt moves some tokens over a border, back and away, so that `recovered` and `lost`
     are to be read together; `gained` is what is left of both.
     """
-    name, table = reference
-    grouped, found = list(groups), defaultdict[tuple[str, str], dict[str, Pooled]](dict)
-    for part, *further in zip(table.parts(), *(other.parts() for other in others.values()), strict=True):
-        views = {name: TokenShifts.of(part)} | {
-            other: TokenShifts.of(one) for other, one in zip(others, further, strict=True)
-        }
-        views[ALIGNED] = TokenShifts.of_aligned(part)
-        for grouping in grouped:
-            for context, sums in _sums(views, views[name], part, grouping):
-                for of, values in sums.items():
-                    known = found[grouping.name, context]
-                    if of not in known:
-                        known[of] = Pooled.nothing(bootstrap, len(grouping.groups))
-                    known[of].add(bootstrap, part.numbers, values)
-    parts = []
+    name, _ = reference
+    grouped, parts = list(groups), []
+    found = _pooled(reference, others, grouped, bootstrap)
     for grouping in grouped:
         own = found[grouping.name, name]
         for context in (name, *others, ALIGNED):
@@ -83,6 +71,26 @@ def recovery(
                 rows.insert(0, "context", context)
                 parts.append(rows)
     return pd.concat(parts, ignore_index=True)
+
+
+def _pooled(
+    reference: tuple[str, TokenTable], others: Mapping[str, TokenTable], groups: list[Grouping], bootstrap: Bootstrap
+) -> Mapping[tuple[str, str], Found]:
+    """What the measures are made of, by grouping and context; a part of every table is in memory at a time."""
+    name, table = reference
+    found: dict[tuple[str, str], dict[str, Pooled]] = defaultdict(dict)
+    for part, *further in zip(table.parts(), *(other.parts() for other in others.values()), strict=True):
+        base = TokenShifts.of(part)
+        views = {name: base} | {one: TokenShifts.of(other) for one, other in zip(others, further, strict=True)}
+        views[ALIGNED] = TokenShifts.of_aligned(part)
+        for grouping in groups:
+            for context, sums in _sums(views, base, part, grouping):
+                known = found[grouping.name, context]
+                for of, values in sums.items():
+                    if of not in known:
+                        known[of] = Pooled.nothing(bootstrap, len(grouping.groups))
+                    known[of].add(bootstrap, part.numbers, values)
+    return found
 
 
 def _sums(
