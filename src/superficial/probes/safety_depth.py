@@ -2,9 +2,11 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from superficial.artifacts.files import write_sidecar
 from superficial.artifacts.table import read_table, write_table
@@ -21,7 +23,7 @@ def run(cfg: IntervalsConfig, runtime: RuntimeConfig, *, shifts: Path, data: Pat
     """Write the curves to `out`."""
     started = time.monotonic()
     table = TokenTable.open(shifts)
-    write_table(safety_depth(table, read_table(data), Bootstrap.over(table.examples, cfg)), out)
+    write_table(safety_depth(table, read_table(data, ["id", "category"]), Bootstrap.over(table.examples, cfg)), out)
     config = cfg.model_dump(mode="json")
     inputs = {"shifts": shifts, "data": data}
     write_sidecar(out, stage="safety_depth", config=config, inputs=inputs, started=started, facts={})
@@ -37,12 +39,9 @@ def safety_depth(table: TokenTable, data: pd.DataFrame, bootstrap: Bootstrap) ->
     """
     kinds = data.set_index("id").loc[table.ids, "category"].to_numpy()
     member = np.array([kinds == group for group in GROUPS], dtype=np.float64).T[:, :, None]  # (E, 2, 1)
-    bins = doubling(table.position)
-    size = int(bins.max()) + 1
-    counts, kl, shifted = (
-        member * table.sums(bins, size, weights)[:, None, :]  # (E, 2, bins)
-        for weights in (None, table.column("kl_aligned_base"), table.category == CATEGORIES.index("shifted"))
-    )
+    size = int(doubling(table.lengths.max(keepdims=True) - 1)[0]) + 1
+    sums = table.by_example(lambda part: _sums(part, size))
+    counts, kl, shifted = (member * sums[:, at, None] for at in range(3))  # (E, 2, bins)
     whole = kl.sum(axis=2, keepdims=True)
     examples = (counts > 0).sum(axis=0)
     first = np.append(0, 2 ** np.arange(size - 1))
@@ -62,7 +61,15 @@ def safety_depth(table: TokenTable, data: pd.DataFrame, bootstrap: Bootstrap) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def doubling(position: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _sums(table: TokenTable, size: int) -> Floats:
+    """Tokens, their KL and how many are shifted, by example and bin, (E, 3, size)."""
+    bins = doubling(table.position)
+    shifted = table.category == CATEGORIES.index("shifted")
+    weights = (None, table.column("kl_aligned_base"), shifted)
+    return np.stack([table.sums(bins, size, one) for one in weights], axis=1)
+
+
+def doubling(position: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Bin of each position.
 
     >>> doubling(np.array([0, 1, 2, 3, 4, 7, 8])).tolist()

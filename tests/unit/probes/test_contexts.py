@@ -205,7 +205,9 @@ def test_other_responses_are_refused(done: Run, tmp_path: Path):
         done.tables([tmp_path / "urial_k3.parquet"])
 
 
-def frame(ranks: list[list[int]], kl: list[list[float]], top: list[float] | None = None) -> TokenTable:
+def frame(
+    ranks: list[list[int]], kl: list[list[float]], top: list[float] | None = None, kinds: tuple[str, ...] = ()
+) -> TokenTable:
     ids = [[7] * len(row) for row in ranks]
     found = pd.DataFrame(
         token_positions(pd.DataFrame({"id": [f"e{at}" for at in range(len(ranks))], "token_ids": ids}))
@@ -214,17 +216,16 @@ def frame(ranks: list[list[int]], kl: list[list[float]], top: list[float] | None
     found["aligned_rank"], found["aligned_entropy"] = 1, 0.5
     found["base_entropy"] = np.concatenate(kl)
     found["base_top_probs"] = [top or [0.6, 0.2, 0.1]] * len(found)
+    found["kind"] = pd.Categorical(kinds or [KINDS[0]] * len(found), KINDS)
     return TokenTable.of(found)
 
 
 def test_recovery_by_hand():
-    base = frame([[1, 4, 9, 2], [1, 1, 5]], [[0.0, 4.0, 4.0, 1.0], [0.5, 0.5, 2.0]])
+    kinds = ("content", "style", "content", "style", "style", "content", "safety")
+    base = frame([[1, 4, 9, 2], [1, 1, 5]], [[0.0, 4.0, 4.0, 1.0], [0.5, 0.5, 2.0]], kinds=kinds)
     other = frame([[1, 1, 2, 1], [3, 1, 6]], [[0.0, 1.0, 4.0, 1.0], [1.5, 0.5, 1.0]])
-    kind = np.array(
-        [KINDS.index(name) for name in ("content", "style", "content", "style", "style", "content", "safety")]
-    )
     data = pd.DataFrame({"id": ["e0", "e1"], "tasks": [["a"], ["a", "b"]], "topics": [[], []], "category": "regular"})
-    groups = list(groupings(base, kind.astype(np.int8), data))
+    groups = list(groupings(base, data))
     found = recovery(("zero_shot", base), {"urial": other}, groups, Bootstrap.over(2, CFG))
     rows = found[found["context"] == "urial"].set_index(["grouping", "group", "measure"])
     value = rows["value"]
@@ -247,7 +248,7 @@ def test_recovery_by_hand():
 
 def test_a_context_that_makes_it_worse_closes_less_than_nothing():
     base, other = (frame([[1, 1], [1, 4]], [[value, value], [value, value]]) for value in (1.0, 3.0))
-    groups = [one for one in groupings(base, np.zeros(4, np.int8), tagged(2)) if one.name == "all"]
+    groups = [one for one in groupings(base, tagged(2)) if one.name == "all"]
     found = recovery(("a", base), {"b": other}, groups, Bootstrap.over(2, CFG)).set_index(["context", "measure"])
     assert found.loc[("b", "kl_closed"), ["value", "low", "high"]].tolist() == [-2, -2, -2]
 
@@ -265,17 +266,26 @@ def test_intervals_come_from_examples_not_tokens():
     for name, rows in {"few": few, "longer": [(a * 10, b * 10) for a, b in few], "more": few * 10}.items():
         base = frame([ranks for ranks, _ in rows], [kl for _, kl in rows])
         other = frame([ranks[::-1] for ranks, _ in rows], [[0.3 + value / 2 for value in kl] for _, kl in rows])
-        groups = [
-            one
-            for one in groupings(base, np.zeros(len(base.position), np.int8), tagged(len(rows)))
-            if one.name == "all"
-        ]
+        groups = [one for one in groupings(base, tagged(len(rows))) if one.name == "all"]
         found = recovery(("a", base), {"b": other}, groups, Bootstrap.over(len(rows), CFG))
         row = found[(found["context"] == "b") & (found["measure"] == "kl_closed")].iloc[0]
         assert row["low"] < row["value"] < row["high"]
         width[name] = row["high"] - row["low"]
     assert width["longer"] == pytest.approx(width["few"])
     assert width["more"] < 0.5 * width["few"]
+
+
+@pytest.mark.parametrize("rows", [1, 40, 10**6])
+def test_parts_of_any_size_give_the_same_tables(done: Run, monkeypatch: pytest.MonkeyPatch, rows: int):
+    """So no more than a part is in memory; a part has whole responses, the longest of which has 20 tokens."""
+    other = done.compare("base", "long", done.score("base", "long", LONG))
+    names, made = ("recovery.csv", "entropy.csv"), []
+    for size in (10**6, rows):
+        with monkeypatch.context() as patch:
+            patch.setattr("superficial.shift.statistics.token_table.ROWS", size)
+            done.tables([other])
+        made.append([(done.folder / name).read_bytes() for name in names])
+    assert made[0] == made[1]
 
 
 def test_uncertainty_by_hand():

@@ -30,11 +30,12 @@ DATA = pd.DataFrame({"id": IDS, "category": ["regular", "safety", "regular", "sa
 @pytest.fixture
 def table() -> TokenTable:
     position = np.concatenate([np.arange(length, dtype=np.int32) for length in LENGTHS])
-    return TokenTable.of(pd.DataFrame({"example_id": np.repeat(IDS, LENGTHS), "position": position}))
+    kind = pd.Categorical.from_codes(np.arange(TOKENS) % len(KINDS), KINDS)
+    return TokenTable.of(pd.DataFrame({"example_id": np.repeat(IDS, LENGTHS), "position": position, "kind": kind}))
 
 
 def groups(table: TokenTable) -> Iterator[Grouping]:
-    return groupings(table, np.arange(TOKENS, dtype=np.int8) % len(KINDS), DATA)
+    return groupings(table, DATA)
 
 
 def view(seed: int) -> TokenShifts:
@@ -48,7 +49,7 @@ def aligned() -> TokenShifts:
 
 def made(table: TokenTable, *views: TokenShifts) -> pd.DataFrame:
     rungs = {f"r{at}": one for at, one in enumerate(views)}
-    found = ladder(rungs, groups(table), Bootstrap.over(table.examples, CFG))
+    found = ladder(table, rungs, groups(table), Bootstrap.over(table.examples, CFG))
     return found.set_index(["grouping", "group", "rung", "measure"]).sort_index()
 
 

@@ -52,6 +52,13 @@ def test_against_plain_means():
     assert table.index.get_level_values("first").unique().tolist() == [0, 1, 2, 4, 8, 16]
 
 
+def test_parts_of_any_size_give_the_same_table(monkeypatch: pytest.MonkeyPatch):
+    shifts, data = made([9, 3, 20, 1, 12, 5], ["regular", "safety"] * 3)
+    whole = curves(shifts, data)
+    monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", 15)
+    pd.testing.assert_frame_equal(curves(shifts, data), whole, check_exact=True)
+
+
 def test_of_equal_groups_the_difference_is_nothing_and_its_interval_holds_that():
     shifts, data = made([16] * 8, ["regular"] * 8)
     twice = pd.concat([shifts, shifts.assign(example_id=shifts["example_id"] + "s")], ignore_index=True)

@@ -162,7 +162,7 @@ def test_kappa_by_hand() -> None:
     assert kappa(np.array(["a", "a"]), np.array(["a", "a"])) == 1
 
 
-def synthetic() -> tuple[TokenTable, np.ndarray]:
+def synthetic() -> pd.DataFrame:
     """Three examples: style 6 shifted of 10, content 5 of 30, number 0 of 4, one end."""
     rows = []
     for kind, shifted, plain in (("style", 6, 4), ("content", 5, 25), ("number", 0, 4), ("end", 1, 0)):
@@ -171,12 +171,11 @@ def synthetic() -> tuple[TokenTable, np.ndarray]:
     table["example_id"] = [f"e{row * row % 5}" for row in range(len(table))]
     table = table.sort_values("example_id", kind="stable")
     table["position"] = table.groupby("example_id").cumcount()
-    return TokenTable.of(table), np.array([KINDS.index(kind) for kind in table["kind"]], np.int8)
+    return table
 
 
 def test_odds_ratio_by_hand() -> None:
-    table, kind = synthetic()
-    found = kinds(table, kind, Bootstrap.over(3, STATS)).set_index(["measure", "kind"])
+    found = kinds(TokenTable.of(synthetic()), Bootstrap.over(3, STATS)).set_index(["measure", "kind"])
     row = found.loc["odds_ratio", "style"]
     assert row["value"] == pytest.approx((6.5 / 4.5) / (5.5 / 25.5))
     assert row["low"] < row["value"] < row["high"]
@@ -191,8 +190,7 @@ def test_odds_ratio_is_finite_without_shifted_tokens() -> None:
 
 
 def test_shares_and_rates_sum_to_one() -> None:
-    table, kind = synthetic()
-    found = kinds(table, kind, Bootstrap.over(3, STATS))
+    found = kinds(TokenTable.of(synthetic()), Bootstrap.over(3, STATS))
     values = found.set_index("measure")["value"]
     assert values["share_of_shifted"].sum() == pytest.approx(1)
     assert values["share_of_tokens"].sum() == pytest.approx(1)
@@ -204,9 +202,7 @@ def test_shares_and_rates_sum_to_one() -> None:
 
 
 def test_a_table_without_shift_has_no_shares_of_it() -> None:
-    table, kind = synthetic()
-    table.__dict__["category"] = np.zeros_like(table.category)
-    found = kinds(table, kind, Bootstrap.over(3, STATS))
+    found = kinds(TokenTable.of(synthetic().assign(base_rank=1)), Bootstrap.over(3, STATS))
     assert "share_of_shifted" not in set(found["measure"])
     assert found["value"].notna().all()
 

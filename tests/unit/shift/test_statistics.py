@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -137,7 +138,7 @@ def test_clusters_see_runs_within_a_response_only():
 
 
 def test_one_column_at_a_time_is_the_whole_table(tmp_path: Path):
-    """Statistics from a file equal those from memory."""
+    """Statistics from a file equal those from memory, wherever its groups of rows end."""
     table = frame([[1, 5, 9], [3, 1]])
     table.to_parquet(tmp_path / "t.parquet", row_group_size=2)
     stored, kept = TokenTable.open(tmp_path / "t.parquet"), TokenTable.of(table)
@@ -168,17 +169,48 @@ def answers_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def every_table(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """All statistics of a table in memory."""
-    tokens, kind = TokenTable.of(table), (table["token_id"] % len(KINDS)).to_numpy(np.int8)
+    kind = pd.Categorical.from_codes(table["token_id"] % len(KINDS), KINDS)
+    tokens = TokenTable.of(table.assign(kind=kind))
     bootstrap = Bootstrap.over(tokens.examples, CFG)
     return {
         "ratios": ratios(tokens, bootstrap),
         "positions": positions(tokens, bootstrap),
         "tokens": frequent_tokens(tokens, CFG.top_tokens, CFG.min_occurrences, bootstrap),
-        "kinds": kinds(tokens, kind, bootstrap),
+        "kinds": kinds(tokens, bootstrap),
         "groups": groups(tokens, data_of(table), bootstrap),
         "clusters": clusters(tokens, bootstrap),
-        "summary": summary(tokens, answers_of(table), bootstrap),
+        "summary": summary(tokens, [answers_of(table)], bootstrap),
     }
+
+
+@pytest.mark.parametrize(("rows", "examples"), [(1, 99), (45, 99), (10**6, 4)])
+def test_parts_of_any_size_give_the_same_tables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rows: int, examples: int
+):
+    whole = every_table(many().assign(aligned_rank=1))
+    monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", rows)
+    monkeypatch.setattr("superficial.shift.statistics.token_table.BLOCK", examples)
+    for name, found in every_table(many().assign(aligned_rank=1)).items():
+        for file, table in (("one.csv", whole[name]), ("other.csv", found)):
+            write_table(table, tmp_path / file)
+        assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes(), name
+
+
+def test_no_statistic_reads_more_rows_than_a_part_has(monkeypatch: pytest.MonkeyPatch):
+    """So memory does not grow with the number of tokens. The longest response has 39 of them."""
+    asked = []
+    read = TokenTable.read
+
+    def counted(table: TokenTable, name: str, start: int = 0, stop: int | None = None) -> pa.ChunkedArray:
+        asked.append((table.size if stop is None else stop) - start)
+        return read(table, name, start, stop)
+
+    monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", 45)
+    monkeypatch.setattr(TokenTable, "read", counted)
+    table = many().assign(aligned_rank=1)
+    every_table(table)
+    assert len(asked) > 100
+    assert max(asked) <= 45 < len(table)
 
 
 def test_the_order_of_the_examples_changes_no_estimate():
@@ -225,7 +257,7 @@ def test_resampled_sums_by_position_are_those_over_all_examples():
         seen = table.position < last
         dense[table.example[seen], table.position[seen]] = value[seen]
         running = StillRunning(table, bootstrap, last)
-        sums, drawn = running.sums(value)
+        sums, drawn = running.sums(lambda part: part.column("js"))
         assert sums == pytest.approx(dense.sum(axis=0))
         assert drawn == pytest.approx(bootstrap.weights @ dense)
         assert running.examples.tolist() == [(table.lengths > position).sum() for position in range(dense.shape[1])]

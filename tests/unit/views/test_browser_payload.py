@@ -121,7 +121,7 @@ def test_recovered_and_lost_are_those_of_the_table_of_contexts() -> None:
             parts.append(pd.DataFrame(made).assign(example_id=one, position=range(size)))
         tables[name] = pd.concat(parts, ignore_index=True)
     reference, *others = (TokenTable.of(table) for table in tables.values())
-    everything = Grouping("all", ["all"], reference.totals)
+    everything = Grouping("all", ["all"], TokenTable.totals)
     bootstrap = Bootstrap.over(2, IntervalsConfig(resamples=100, confidence=0.9, seed=0))
     found = dict(zip(("c1", "c2"), others, strict=True))
     expected = recovery(("zero_shot", reference), found, [everything], bootstrap).set_index(["context", "measure"])

@@ -60,12 +60,12 @@ def results(tmp_path: Path) -> Path:
     bootstrap = Bootstrap.over(EXAMPLES, IntervalsConfig(resamples=100, confidence=0.95, seed=0))
     for name, kinds in KINDS_OF.items():
         base, other = tokens(kinds, 1), tokens(kinds, 2)
-        groups = list(groupings(base, base.codes("kind", KINDS), data))
+        groups = list(groupings(base, data))
         views = [TokenShifts.of(base), TokenShifts.of(other), TokenShifts.of_aligned(base)]
         folder = tmp_path / "stats/d" / name / "zero_shot"
         (folder / "columns").mkdir(parents=True)
         write_table(recovery(("zero_shot", base), {"urial": other}, groups, bootstrap), folder / "recovery.csv")
-        write_table(ladder(dict(zip(RUNGS, views, strict=True)), groups, bootstrap), folder / "ladder.csv")
+        write_table(ladder(base, dict(zip(RUNGS, views, strict=True)), groups, bootstrap), folder / "ladder.csv")
         found = thinking.statistics(base, thinking.values(base), bootstrap)
         write_table(found, folder / "columns/thinking.csv")
     return tmp_path

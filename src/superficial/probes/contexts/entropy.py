@@ -1,16 +1,17 @@
 """How sure the base is: entropy along the response, shifts by entropy, and calibration, in every context."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from superficial.probes.contexts.grouping import WIDTH, position_bins
+from superficial.probes.contexts.grouping import WIDTH, position_bins, position_groups
 from superficial.probes.contexts.recovery import ALIGNED
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.pooled import Pooled
 from superficial.shift.statistics.token_table import TokenTable
 
 EDGES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)  # nats: lower bounds of the bins by entropy
@@ -19,6 +20,9 @@ SURE = 0.5  # a first choice at least as probable as everything else together
 NEAR = 3  # ranks that are not shifted
 
 Values = NDArray[Any]
+# Of some tokens (N,): view, measure, bin, value, and weight, by default 1.
+Measures = Callable[[TokenTable], Iterator[tuple[str, str, Values, Values, Values | None]]]
+Ratio = tuple[Pooled, Pooled]  # above, and below
 
 
 def uncertainty(
@@ -35,70 +39,74 @@ def uncertainty(
     - `all`: `shifted`, `drawn`, and `sure`, of the shifted tokens those where the base's first choice had 0.5 or more.
     """
     name, table = reference
-    parts = []
-    for context, found in {name: table, **others}.items():
-        parts += [one.assign(context=context) for one in _of_base(found, bootstrap)]
-    places = position_bins(table)
-    aligned = _rows("position", "entropy", table, bootstrap, table.column("aligned_entropy"), places)
-    parts.append(aligned.assign(bin=WIDTH * aligned["bin"], context=ALIGNED))
-    found = pd.concat(parts, ignore_index=True)
-    return found[["view", "context", "measure", "bin", "value", "low", "high", "tokens", "examples"]]
+    found = {context: _pooled(one, _of_base, bootstrap) for context, one in {name: table, **others}.items()}
+    found[ALIGNED] = _pooled(table, _of_aligned, bootstrap)
+    parts = [
+        _rows(view, measure, table, ratio, bootstrap).assign(context=context)
+        for context, ratios in found.items()
+        for (view, measure), ratio in ratios.items()
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[["view", "context", "measure", "bin", "value", "low", "high", "tokens", "examples"]]
 
 
-def _of_base(table: TokenTable, bootstrap: Bootstrap) -> list[pd.DataFrame]:
+def _pooled(table: TokenTable, measures: Measures, bootstrap: Bootstrap) -> Mapping[tuple[str, str], Ratio]:
+    """Above and below of each view and measure, in the order of `measures`."""
+    found: dict[tuple[str, str], Ratio] = {}
+    for part in table.parts():
+        for view, measure, bins, values, weights in measures(part):
+            size = len(_bounds(view, table))
+            if (view, measure) not in found:
+                found[view, measure] = (Pooled.nothing(bootstrap, size), Pooled.nothing(bootstrap, size))
+            for sums, one in zip(found[view, measure], (values, weights), strict=True):
+                sums.add(bootstrap, part.numbers, part.sums(bins, size, one))
+    return found
+
+
+def _bounds(view: str, table: TokenTable) -> Values:
+    """Lower bounds of all bins of a view."""
+    if view == "position":
+        return WIDTH * np.arange(position_groups(table))
+    return {"entropy": np.array(EDGES), "calibration": np.arange(TENTHS) / TENTHS, "all": np.zeros(1)}[view]
+
+
+def _of_base(table: TokenTable) -> Iterator[tuple[str, str, Values, Values, Values | None]]:
     """Every view of the base in one context."""
     entropy, shifted = table.column("base_entropy"), table.category == CATEGORIES.index("shifted")
-    first = table.of_lists("base_top_probs", lambda top: top[:, 0].copy())
-    parts = []
-
-    def add(
-        view: str, measure: str, values: Values, bins: Values, names: Values, weights: Values | None = None
-    ) -> None:
-        rows = _rows(view, measure, table, bootstrap, values, bins, weights)
-        parts.append(rows.assign(bin=names[rows["bin"]]))
-
-    places = position_bins(table)
-    add("position", "entropy", entropy, places, WIDTH * np.arange(places.max() + 1))
-    del places
-    everywhere, whole = np.zeros_like(table.category), np.zeros(1)
-    by_entropy, edges = (np.searchsorted(EDGES, entropy, side="right") - 1).astype(np.int8), np.array(EDGES)
-    measures = {"shifted": shifted}
-    drawn = table.of_lists("base_top_probs", _drawn)
-    if not np.isnan(drawn).all():
-        measures["drawn"] = drawn
-    for measure, values in measures.items():
-        add("entropy", measure, values, by_entropy, edges)
-        add("all", measure, values, everywhere, whole)
-    add("all", "sure", shifted & (first >= SURE), everywhere, whole, shifted)
-    tenths, bounds = np.minimum(TENTHS * first, TENTHS - 1).astype(np.int8), np.arange(TENTHS) / TENTHS
-    add("calibration", "first", table.category == CATEGORIES.index("unshifted"), tenths, bounds)
-    add("calibration", "probability", first, tenths, bounds)
-    return parts
+    top, everywhere = table.lists("base_top_probs"), np.zeros_like(table.category)
+    first = top[:, 0]
+    yield "position", "entropy", position_bins(table), entropy, None
+    by_entropy = np.searchsorted(EDGES, entropy, side="right") - 1
+    for measure, values in {"shifted": shifted, "drawn": _drawn(top)}.items():
+        if values is not None:
+            yield "entropy", measure, by_entropy, values, None
+            yield "all", measure, everywhere, values, None
+    yield "all", "sure", everywhere, shifted & (first >= SURE), shifted
+    tenths = np.minimum(TENTHS * first, TENTHS - 1).astype(np.int8)
+    yield "calibration", "first", tenths, table.category == CATEGORIES.index("unshifted"), None
+    yield "calibration", "probability", tenths, first, None
 
 
-def _drawn(top: Values) -> Floats:
-    """How probable tokens (n,) beyond rank NEAR are, by the first candidates (n, K); nan where these are fewer."""
+def _of_aligned(table: TokenTable) -> Iterator[tuple[str, str, Values, Values, Values | None]]:
+    """The entropy of the aligned model, as `_of_base` gives that of the base."""
+    yield "position", "entropy", position_bins(table), table.column("aligned_entropy"), None
+
+
+def _drawn(top: Values) -> Floats | None:
+    """How probable tokens (n,) beyond rank NEAR are, by the first candidates (n, K); None where these are fewer."""
     if top.shape[1] < NEAR:
-        return np.full(len(top), np.nan)
+        return None
     found: Floats = (1 - top[:, :NEAR].sum(axis=1, dtype=np.float64)).clip(0)
     return found
 
 
-def _rows(
-    view: str,
-    measure: str,
-    table: TokenTable,
-    bootstrap: Bootstrap,
-    values: Values,
-    bins: Values,
-    weights: Values | None = None,
-) -> pd.DataFrame:
-    """Means of `values` (N,) in every bin that occurs, over the tokens that `weights` (N,) says, by default all."""
-    size = int(bins.max()) + 1
-    above, below = table.sums(bins, size, values), table.sums(bins, size, weights)
-    held = np.flatnonzero(below.any(axis=0))
-    if len(held) < size:
-        above, below = above[:, held], below[:, held]
-    value, low, high = bootstrap.ratio(above, below)
-    columns = {"view": view, "measure": measure, "bin": held, "value": value, "low": low, "high": high}
-    return pd.DataFrame(columns | {"tokens": below.sum(axis=0).astype(int), "examples": (below > 0).sum(axis=0)})
+def _rows(view: str, measure: str, table: TokenTable, ratio: Ratio, bootstrap: Bootstrap) -> pd.DataFrame:
+    """Means in every bin that occurs."""
+    above, below = ratio
+    held = np.flatnonzero(below.examples)
+    value, low, high = bootstrap.ratio_of_sums(
+        (above.sum[held], above.drawn[:, held]), (below.sum[held], below.drawn[:, held])
+    )
+    columns = {"view": view, "measure": measure, "bin": _bounds(view, table)[held], "value": value}
+    columns |= {"low": low, "high": high, "tokens": below.sum[held].astype(int), "examples": below.examples[held]}
+    return pd.DataFrame(columns)

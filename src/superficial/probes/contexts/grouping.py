@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from superficial.shift.kinds.classify import KINDS
-from superficial.shift.kinds.language import kinds_of_tokens_hold
+from superficial.shift.kinds.language import counts_hold
 from superficial.shift.statistics.bootstrap import Floats
 from superficial.shift.statistics.groups import memberships
 from superficial.shift.statistics.token_table import TokenTable
@@ -20,26 +20,33 @@ LAST = 2048  # whatever lies beyond is one group: curves need no more, and memor
 
 @dataclass(frozen=True)
 class Grouping:
-    """G groups, which may overlap."""
+    """G groups, which may overlap. They are those of a whole table; `sums` are those of a part of it, too."""
 
     name: str
     groups: list[str]  # (G,)
-    sums: Callable[[NDArray[Any]], Floats]  # values of the tokens (N,) -> sums by example and group (E, G)
+    sums: Callable[[TokenTable, NDArray[Any]], Floats]  # a table, values of its rows (N,) -> sums by example, (E, G)
 
 
-def groupings(table: TokenTable, kind: NDArray[np.int8], data: pd.DataFrame) -> Iterator[Grouping]:
-    """Every grouping of the rows of `table`; `kind` (N,) is the kind of each as an index into KINDS.
+def groupings(table: TokenTable, data: pd.DataFrame) -> Iterator[Grouping]:
+    """Every grouping of the rows of `table`, which has the kind of each beside it.
 
     A position group is named by its first position. Kinds are left out where responses are not in their language.
     """
-    yield Grouping("all", ["all"], table.totals)
-    if kinds_of_tokens_hold(kind):
-        present = np.unique(kind)
-        yield _by_token(table, "kind", [KINDS[one] for one in present], np.searchsorted(present, kind))
+    yield Grouping("all", ["all"], TokenTable.totals)
+    counts = np.sum([np.bincount(part.kind, minlength=len(KINDS)) for part in table.parts()], axis=0)
+    if counts_hold(counts):
+        present = np.flatnonzero(counts)
+        names = [KINDS[one] for one in present]
+        yield _by_token("kind", names, lambda part: np.searchsorted(present, part.kind))
     for name, groups, member in memberships(table.ids, data):
-        yield _by_example(table, name, groups, member)
-    bins = position_bins(table)
-    yield _by_token(table, "position", [str(WIDTH * at) for at in range(bins.max() + 1)], bins)
+        yield _by_example(name, groups, member)
+    size = position_groups(table)
+    yield _by_token("position", [str(WIDTH * at) for at in range(size)], position_bins)
+
+
+def position_groups(table: TokenTable) -> int:
+    """How many groups of positions there are."""
+    return int(min(table.lengths.max() - 1, LAST)) // WIDTH + 1
 
 
 def position_bins(table: TokenTable) -> NDArray[np.int32]:
@@ -48,11 +55,11 @@ def position_bins(table: TokenTable) -> NDArray[np.int32]:
     return found
 
 
-def _by_example(table: TokenTable, name: str, groups: list[str], member: Floats) -> Grouping:
+def _by_example(name: str, groups: list[str], member: Floats) -> Grouping:
     """Every example is in the groups that `member` (E, G) says."""
-    return Grouping(name, groups, lambda values: table.totals(values) * member)
+    return Grouping(name, groups, lambda part, values: part.totals(values) * member[part.numbers])
 
 
-def _by_token(table: TokenTable, name: str, groups: list[str], group: NDArray[Any]) -> Grouping:
+def _by_token(name: str, groups: list[str], group: Callable[[TokenTable], NDArray[Any]]) -> Grouping:
     """Every token is in the one group that `group` (N,) says."""
-    return Grouping(name, groups, lambda values: table.sums(group, len(groups), values))
+    return Grouping(name, groups, lambda part, values: part.sums(group(part), len(groups), values))

@@ -1,6 +1,7 @@
 """How much of the shift a context takes back: the same responses and aligned model, another prompt of the base."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 from superficial.probes.contexts.grouping import Grouping
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.pooled import Pooled
 from superficial.shift.statistics.token_table import TokenTable
 
 ALIGNED = "aligned model"  # as a context of its own: it recovers everything; no method can have this name
 AGAINST, COMPARED = "content", ("style", "safety")  # kinds
 UNSHIFTED, SHIFTED = CATEGORIES.index("unshifted"), CATEGORIES.index("shifted")
 
-Sums = Callable[[str], Floats]  # by example and group (E, G), made when they are needed: all at once are too many
-Ratio = tuple[Floats, Floats, Floats]  # above, below, and what is counted
+Found = Mapping[str, Pooled]  # sums by name
+Ratio = tuple[Pooled, Pooled, Pooled]  # above, below, and what is counted
 
 
 @dataclass(frozen=True)
@@ -59,81 +61,91 @@ def recovery(
     context) everything. Any other prompt moves some tokens over a border, back and away, so that `recovered` and `lost`
     are to be read together; `gained` is what is left of both.
     """
-    name, table = reference
-    base = TokenShifts.of(table)
-    views = {name: base} | {other: TokenShifts.of(found) for other, found in others.items()}
-    views[ALIGNED] = TokenShifts.of_aligned(table)
-    parts = []
-    for grouping in groups:
-        tokens, own = grouping.sums(np.ones_like(base.category)), _sums(base, base, grouping)
-        for context, view in views.items():
-            for found in _measures(_sums(view, base, grouping), own, tokens, grouping, bootstrap):
-                found.insert(0, "context", context)
-                parts.append(found)
+    name, _ = reference
+    grouped, parts = list(groups), []
+    found = _pooled(reference, others, grouped, bootstrap)
+    for grouping in grouped:
+        own = found[grouping.name, name]
+        for context in (name, *others, ALIGNED):
+            for rows in _measures(found[grouping.name, context], own, grouping, bootstrap):
+                rows.insert(0, "context", context)
+                parts.append(rows)
     return pd.concat(parts, ignore_index=True)
 
 
-def _sums(view: TokenShifts, base: TokenShifts, grouping: Grouping) -> Sums:
-    """What the measures are made of, by name."""
-    unshifted, before = view.category == UNSHIFTED, base.category == UNSHIFTED
-    counted: dict[str, Callable[[], NDArray[Any]]] = {
-        "kl": lambda: view.kl,
-        "unshifted": lambda: unshifted,
-        "shifted": lambda: view.category == SHIFTED,
-        "recovered": lambda: unshifted & (base.category == SHIFTED),
-        "lost": lambda: before & ~unshifted,
-    }
-    return lambda name: grouping.sums(counted[name]())
+def _pooled(
+    reference: tuple[str, TokenTable], others: Mapping[str, TokenTable], groups: list[Grouping], bootstrap: Bootstrap
+) -> Mapping[tuple[str, str], Found]:
+    """What the measures are made of, by grouping and context; a part of every table is in memory at a time."""
+    name, table = reference
+    found: dict[tuple[str, str], dict[str, Pooled]] = defaultdict(dict)
+    for part, *further in zip(table.parts(), *(other.parts() for other in others.values()), strict=True):
+        base = TokenShifts.of(part)
+        views = {name: base} | {one: TokenShifts.of(other) for one, other in zip(others, further, strict=True)}
+        views[ALIGNED] = TokenShifts.of_aligned(part)
+        for grouping in groups:
+            for context, sums in _sums(views, base, part, grouping):
+                known = found[grouping.name, context]
+                for of, values in sums.items():
+                    if of not in known:
+                        known[of] = Pooled.nothing(bootstrap, len(grouping.groups))
+                    known[of].add(bootstrap, part.numbers, values)
+    return found
 
 
-def _measures(
-    seen: Sums, own: Sums, tokens: Floats, grouping: Grouping, bootstrap: Bootstrap
-) -> Iterator[pd.DataFrame]:
+def _sums(
+    views: Mapping[str, TokenShifts], base: TokenShifts, part: TokenTable, grouping: Grouping
+) -> Iterator[tuple[str, dict[str, Floats]]]:
+    """By context what the measures are made of, by name: sums by example and group, (E, G)."""
+    whole, before = grouping.sums(part, base.kl), base.category == UNSHIFTED
+    for context, view in views.items():
+        unshifted, kl = view.category == UNSHIFTED, grouping.sums(part, view.kl)
+        counted = {"tokens": np.ones_like(view.category)} if view is base else {}
+        counted |= {
+            "unshifted": unshifted,
+            "shifted": view.category == SHIFTED,
+            "recovered": unshifted & (base.category == SHIFTED),
+            "lost": before & ~unshifted,
+        }
+        yield context, {"kl": kl, "closed": whole - kl} | {of: grouping.sums(part, one) for of, one in counted.items()}
+
+
+def _measures(seen: Found, own: Found, grouping: Grouping, bootstrap: Bootstrap) -> Iterator[pd.DataFrame]:
     """The rows of one context and grouping, a measure at a time; `own` are the sums of the reference."""
-
-    def closed() -> Ratio:
-        whole = own("kl")
-        return whole - seen("kl"), whole, tokens
-
-    def among(name: str, before: str) -> Ratio:
-        whole = own(before)
-        return seen(name), whole, whole
-
-    ratios: dict[str, Callable[[], Ratio]] = {
-        "kl": lambda: (seen("kl"), tokens, tokens),
-        "kl_closed": closed,
-        "recovered": lambda: among("recovered", "shifted"),
-        "lost": lambda: among("lost", "unshifted"),
-        "unshifted": lambda: (seen("unshifted"), tokens, tokens),
-        "shifted": lambda: (seen("shifted"), tokens, tokens),
-        "gained": lambda: (seen("unshifted") - own("unshifted"), tokens, tokens),
+    tokens = own["tokens"]
+    ratios: dict[str, Ratio] = {
+        "kl": (seen["kl"], tokens, tokens),
+        "kl_closed": (seen["closed"], own["kl"], tokens),
+        "recovered": (seen["recovered"], own["shifted"], own["shifted"]),
+        "lost": (seen["lost"], own["unshifted"], own["unshifted"]),
+        "unshifted": (seen["unshifted"], tokens, tokens),
+        "shifted": (seen["shifted"], tokens, tokens),
+        "gained": (seen["unshifted"] - own["unshifted"], tokens, tokens),
     }
-    for measure, ratio in ratios.items():
-        above, below, counted = ratio()
-        yield _rows(grouping.name, grouping.groups, measure, bootstrap.ratio(above, below), counted)
+    for measure, (above, below, counted) in ratios.items():
+        value = bootstrap.ratio_of_sums((above.sum, above.drawn), (below.sum, below.drawn))
+        yield _rows(grouping.name, grouping.groups, measure, value, (counted.sum, counted.examples))
     if grouping.name == "kind" and AGAINST in grouping.groups:
-        above, below, _ = closed()
         compared = [grouping.groups.index(kind) for kind in COMPARED if kind in grouping.groups]
         against = grouping.groups.index(AGAINST)
-        more = _more(above, below, compared, against, bootstrap)
+        more = _more(seen["closed"], own["kl"], compared, against, bootstrap)
         names = [grouping.groups[place] for place in compared]
-        yield _rows(grouping.name, names, "kl_closed_more", more, tokens[:, compared])
+        yield _rows(grouping.name, names, "kl_closed_more", more, (tokens.sum[compared], tokens.examples[compared]))
 
 
 def _more(
-    above: Floats, below: Floats, some: list[int], other: int, bootstrap: Bootstrap
+    above: Pooled, below: Pooled, some: list[int], other: int, bootstrap: Bootstrap
 ) -> tuple[Floats, Floats, Floats]:
     """Ratios of sums in the groups `some` less that in the group `other`, from the same resamples."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        estimate, draws = above.sum(axis=0) / below.sum(axis=0), bootstrap.sums(above) / bootstrap.sums(below)
+        estimate, draws = above.sum / below.sum, above.drawn / below.drawn
     return estimate[some] - estimate[other], *bootstrap.interval(draws[:, some] - draws[:, [other]])
 
 
 def _rows(
-    grouping: str, groups: list[str], measure: str, found: tuple[Floats, Floats, Floats], counted: Floats
+    grouping: str, groups: list[str], measure: str, found: tuple[Floats, Floats, Floats], counted: tuple[Any, Any]
 ) -> pd.DataFrame:
-    value, low, high = found
+    (value, low, high), (tokens, examples) = found, counted
     columns: dict[str, Any] = {"grouping": grouping, "group": groups, "measure": measure}
     columns |= {"value": value, "low": low, "high": high}
-    columns |= {"tokens": counted.sum(axis=0).astype(int), "examples": (counted > 0).sum(axis=0)}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | {"tokens": tokens.astype(int), "examples": examples})

@@ -13,8 +13,8 @@ from superficial.config.schema import IntervalsConfig, RuntimeConfig
 from superficial.probes.contexts.entropy import uncertainty
 from superficial.probes.contexts.grouping import groupings
 from superficial.probes.contexts.recovery import recovery
-from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Bootstrap
+from superficial.shift.statistics.groups import GROUPINGS
 from superficial.shift.statistics.token_table import TokenTable
 
 
@@ -33,11 +33,11 @@ def run(
     `reference` is the token table of the base's own context, `others` are those of further ones, named by their files.
     """
     started = time.monotonic()
-    table, kinds = TokenTable.open(reference), TokenTable.open(token_kinds)
+    table = TokenTable.open(reference).beside({"kind": TokenTable.open(token_kinds)})
     paths = [others] if isinstance(others, Path) else list(others)
     further = {path.stem: same_tokens(table, TokenTable.open(path), path) for path in paths}
     bootstrap = Bootstrap.over(table.examples, cfg)
-    groups = groupings(table, kinds.codes("kind", KINDS), read_table(data))
+    groups = groupings(table, read_table(data, ["id", *GROUPINGS]))
     first = (reference.stem, table)
     write_table(recovery(first, further, groups, bootstrap), out[0])
     write_table(uncertainty(first, further, bootstrap), out[1])
@@ -49,11 +49,14 @@ def run(
 
 def same_tokens(reference: TokenTable, other: TokenTable, path: Path) -> TokenTable:
     """`other`, whose rows must be those of `reference`: contexts are compared token by token."""
-    for column in ("position", "token_id"):
-        if not np.array_equal(reference.column(column), other.column(column)):
-            raise UserError(
-                "it is about other responses than the base's own context",
-                where=str(path),
-                remedy="delete it and run the same command again",
-            )
+    same = np.array_equal(reference.starts, other.starts) and reference.size == other.size
+    if not same or any(
+        not np.array_equal(one.column("token_id"), part.column("token_id"))
+        for one, part in zip(reference.parts(), other.parts(), strict=True)
+    ):
+        raise UserError(
+            "it is about other responses than the base's own context",
+            where=str(path),
+            remedy="delete it and run the same command again",
+        )
     return other

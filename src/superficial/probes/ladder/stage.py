@@ -12,7 +12,6 @@ from superficial.probes.contexts.grouping import groupings
 from superficial.probes.contexts.recovery import TokenShifts
 from superficial.probes.contexts.stage import same_tokens
 from superficial.probes.ladder.steps import ladder
-from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.token_table import TokenTable
 
@@ -32,12 +31,12 @@ def run(
     `base` is the base's token table, `stages` are those of the stages of training, in folders PAIR.STAGE.
     """
     started = time.monotonic()
-    table, kinds = TokenTable.open(base), TokenTable.open(token_kinds)
+    table = TokenTable.open(base).beside({"kind": TokenTable.open(token_kinds)})
     paths = {stage_of(path): path for path in ([stages] if isinstance(stages, Path) else stages)}
     between = {name: TokenShifts.of(same_tokens(table, TokenTable.open(path), path)) for name, path in paths.items()}
     rungs = {BASE: TokenShifts.of(table), **between, ALIGNED: TokenShifts.of_aligned(table)}
-    groups = groupings(table, kinds.codes("kind", KINDS), read_table(data))
-    write_table(ladder(rungs, groups, Bootstrap.over(table.examples, cfg)), out)
+    groups = groupings(table, read_table(data))
+    write_table(ladder(table, rungs, groups, Bootstrap.over(table.examples, cfg)), out)
     inputs = {"base": base, "kinds": token_kinds, "data": data} | paths
     facts = {"rungs": list(rungs), "tokens": int(table.lengths.sum())}
     config = cfg.model_dump(mode="json")

@@ -1,6 +1,7 @@
 """What every step of a ladder changes: the same responses, scored by one stage of training after the other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from superficial.probes.contexts.grouping import Grouping
 from superficial.probes.contexts.recovery import SHIFTED, UNSHIFTED, TokenShifts
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.token_table import TokenTable
 
 GROUPINGS = ("all", "kind", "instruction")
 Ratio = tuple[Floats, Floats]  # sums by example and group (E, G) above, and below
 
 
-def ladder(rungs: Mapping[str, TokenShifts], groups: Iterable[Grouping], bootstrap: Bootstrap) -> pd.DataFrame:
+def ladder(
+    table: TokenTable, rungs: Mapping[str, TokenShifts], groups: Iterable[Grouping], bootstrap: Bootstrap
+) -> pd.DataFrame:
     """Rows (rung, grouping, group, measure, before, after, value, low, high, tokens, examples).
 
     `rungs` are the base, the stages in the order of training, and the aligned model in its own place. Measures, pooled
@@ -33,17 +37,18 @@ def ladder(rungs: Mapping[str, TokenShifts], groups: Iterable[Grouping], bootstr
     at = settled(views)
     parts = []
     for grouping in (one for one in groups if one.name in GROUPINGS):
-        tokens, kl = grouping.sums(np.ones(len(at), np.int8)), [grouping.sums(view.kl) for view in views]
-        first = grouping.sums(views[0].category == SHIFTED)
+        sums = partial(grouping.sums, table)
+        tokens, kl = sums(np.ones(len(at), np.int8)), [sums(view.kl) for view in views]
+        first = sums(views[0].category == SHIFTED)
         for place, (name, view) in enumerate(zip(names, views, strict=True)):
             found: dict[tuple[str, str, str], Ratio] = {("kl", "", ""): (kl[place], tokens)}
             for code, category in enumerate(CATEGORIES):
-                found[category, "", ""] = (grouping.sums(view.category == code), tokens)
+                found[category, "", ""] = (sums(view.category == code), tokens)
             if place:
-                found |= {key: (above, tokens) for key, above in _flows(views[place - 1], view, grouping)}
+                found |= {key: (above, tokens) for key, above in _flows(views[place - 1], view, sums)}
                 found["kl_closed", "", ""] = (kl[place - 1] - kl[place], kl[0])
                 here = (at == place) & (views[0].category == SHIFTED)
-                found["settled", "", ""] = (grouping.sums(here), first)
+                found["settled", "", ""] = (sums(here), first)
             for key, (above, below) in found.items():
                 counted = first if key[0] == "settled" else tokens
                 parts.append(_rows((name, grouping.name), grouping.groups, key, bootstrap.ratio(above, below), counted))
@@ -64,12 +69,12 @@ def settled(views: list[TokenShifts]) -> NDArray[np.int64]:
 
 
 def _flows(
-    before: TokenShifts, after: TokenShifts, grouping: Grouping
+    before: TokenShifts, after: TokenShifts, sums: Callable[[NDArray[Any]], Floats]
 ) -> Iterator[tuple[tuple[str, str, str], Floats]]:
     """Tokens that go from one category to another, by example and group, for all nine ways."""
     for code, category in enumerate(CATEGORIES):
         for other, into in enumerate(CATEGORIES):
-            yield ("flow", category, into), grouping.sums((before.category == code) & (after.category == other))
+            yield ("flow", category, into), sums((before.category == code) & (after.category == other))
 
 
 def _rows(

@@ -1,5 +1,7 @@
 """Whether responses are in the language of the word lists, which is English."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,7 +23,12 @@ def kinds_hold(kinds: pd.DataFrame) -> bool:
 
 def kinds_of_tokens_hold(kind: NDArray[np.int8]) -> bool:
     """The same of the tokens themselves: `kind` (N,) is the kind of each as an index into KINDS."""
-    return _hold(pd.Series(np.bincount(kind, minlength=len(KINDS)), index=KINDS))
+    return counts_hold(np.bincount(kind, minlength=len(KINDS)))
+
+
+def counts_hold(counts: NDArray[np.integer[Any]]) -> bool:
+    """The same of how many tokens there are of each of KINDS."""
+    return _hold(pd.Series(counts, index=KINDS))
 
 
 def _hold(counts: "pd.Series[int]") -> bool:

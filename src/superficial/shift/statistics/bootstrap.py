@@ -15,14 +15,14 @@ BLOCK = 100  # resamples drawn at a time: the counts are integers first, twice t
 class Bootstrap:
     """Seeded resampling weights; every statistic of a run uses the same draws, so differences stay paired."""
 
-    counts: NDArray[np.uint16]  # (R, E): how often each of E examples was drawn in each of R resamples
+    counts: NDArray[np.uint8]  # (R, E): how often each of E examples was drawn in each of R resamples
     tail: float  # probability below the interval, and above it
 
     @classmethod
     def over(cls, examples: int, cfg: IntervalsConfig) -> "Bootstrap":
         """R = cfg.resamples draws of E examples with replacement."""
         rng = np.random.default_rng(cfg.seed)
-        counts = np.empty((cfg.resamples, examples), np.uint16)  # a count of 65,536 is as good as impossible
+        counts = np.empty((cfg.resamples, examples), np.uint8)  # a count of 256 is as good as impossible
         even = np.full(examples, 1 / examples)
         for start in range(0, cfg.resamples, BLOCK):
             part = counts[start : start + BLOCK]
@@ -31,7 +31,7 @@ class Bootstrap:
 
     @property
     def weights(self) -> Floats:
-        """The counts as numbers to multiply with, (R, E): four times their memory."""
+        """The counts as numbers to multiply with, (R, E): eight times their memory."""
         return self.counts.astype(np.float64)
 
     def sums(self, values: Floats) -> Floats:
@@ -71,7 +71,7 @@ class Bootstrap:
         return low, high
 
 
-def product(counts: NDArray[np.uint16], values: Floats) -> Floats:
+def product(counts: NDArray[np.uint8], values: Floats) -> Floats:
     """Product of counts (R, E) and values (E, ...) -> (R, ...), BLOCK resamples at a time."""
     parts = (counts[start : start + BLOCK].astype(np.float64) for start in range(0, len(counts), BLOCK))
     return np.concatenate([np.tensordot(part, values, axes=1) for part in parts])

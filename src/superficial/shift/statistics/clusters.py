@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from superficial.shift.category import CATEGORIES
-from superficial.shift.statistics.bootstrap import Bootstrap
+from superficial.shift.statistics.bootstrap import Bootstrap, Floats
 from superficial.shift.statistics.token_table import TokenTable
 
 LAGS = range(1, 11)
@@ -15,21 +15,28 @@ def clusters(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
 
     `expected` is the rate of shifts at all positions that have a token `lag` before them; lift = rate / expected.
     """
+    pairs = np.maximum(table.lengths[:, None] - np.array(LAGS), 0).sum(axis=0)
+    sums = table.by_example(_sums)
+    rate, low, high = bootstrap.ratio(sums[:, 0], sums[:, 1])
+    with np.errstate(invalid="ignore"):
+        expected = sums[:, 2].sum(axis=0) / pairs
+    found = pd.DataFrame({"lag": LAGS, "rate": rate, "low": low, "high": high, "expected": expected})
+    return found.assign(lift=found["rate"] / found["expected"])
+
+
+def _sums(table: TokenTable) -> Floats:
+    """Counts by example and lag, (E, 3, L): shifts so far behind a shift, shifts that have a token behind, shifts."""
     shifted = table.category == CATEGORIES.index("shifted")
     before = np.concatenate([[0], np.cumsum(shifted)])  # (N + 1,): shifted tokens in the rows before each one
-    ends = table.starts + table.lengths
-    rows = []
-    for lag in LAGS:
+    starts, ends = table.starts, table.starts + table.lengths
+    found = np.empty((table.examples, 3, len(LAGS)))
+    for at, lag in enumerate(LAGS):
         # Row i is paired with the row `lag` before it, where both belong to one response.
         both = shifted.copy()
         both[:lag] = False
         both[lag:] &= shifted[:-lag]
         both &= table.position >= lag
-        given = before[np.maximum(ends - lag, table.starts)] - before[table.starts]
-        hits = before[ends] - before[np.minimum(table.starts + lag, ends)]
-        pairs = np.maximum(table.lengths - lag, 0)
-        rate, low, high = bootstrap.ratio(table.totals(both), given[:, None].astype(np.float64))
-        expected = hits.sum() / pairs.sum() if pairs.any() else float("nan")
-        rows.append({"lag": lag, "rate": rate[0], "low": low[0], "high": high[0], "expected": expected})
-    found = pd.DataFrame(rows)
-    return found.assign(lift=found["rate"] / found["expected"])
+        found[:, 0, at] = table.totals(both)[:, 0]
+        found[:, 1, at] = before[np.maximum(ends - lag, starts)] - before[starts]
+        found[:, 2, at] = before[ends] - before[np.minimum(starts + lag, ends)]
+    return found

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats, product
-from superficial.shift.statistics.token_table import BLOCK, TokenTable
+from superficial.shift.statistics.token_table import TokenTable
 
 
 def frequent_tokens(table: TokenTable, top: int, min_occurrences: int, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -19,10 +19,7 @@ def frequent_tokens(table: TokenTable, top: int, min_occurrences: int, bootstrap
     `occurrences` counts the token id in all responses, whatever its category; rate = count / occurrences. The list by
     rate holds only tokens that occur at least `min_occurrences` times. Ids are the key: two ids may read alike.
     """
-    token = table.column("token_id")
-    size = len(CATEGORIES)
-    flat = np.bincount(token.astype(np.int64) * size + table.category).astype(np.int64)
-    every = np.pad(flat, (0, -len(flat) % size)).reshape(-1, size)  # (V, 3)
+    every = _everywhere(table)
     ids = np.flatnonzero(every.any(axis=1))
     counts = every[ids]
     occurrences = counts.sum(axis=1)
@@ -40,30 +37,41 @@ def frequent_tokens(table: TokenTable, top: int, min_occurrences: int, bootstrap
             columns = {"order": order, "category": name, "token_id": ids[chosen]}
             columns |= {"count": count[chosen], "occurrences": occurrences[chosen], "rate": rate[chosen]}
             parts.append(pd.DataFrame(columns))
-    return _described(pd.concat(parts, ignore_index=True), table, token, bootstrap)
+    return _described(pd.concat(parts, ignore_index=True), table, len(every), bootstrap)
 
 
-def _described(found: pd.DataFrame, table: TokenTable, token: NDArray[np.int32], bootstrap: Bootstrap) -> pd.DataFrame:
-    """The listed tokens with their texts and intervals."""
+def _everywhere(table: TokenTable) -> NDArray[np.int64]:
+    """How often each token id is in each category, (V, 3)."""
+    found = np.zeros((0, len(CATEGORIES)), np.int64)
+    for part in table.parts():
+        token = part.column("token_id").astype(np.int64)
+        found = np.pad(found, ((0, max(int(token.max()) + 1 - len(found), 0)), (0, 0)))
+        found += np.bincount(token * len(CATEGORIES) + part.category, minlength=found.size).reshape(found.shape)
+    return found
+
+
+def _described(found: pd.DataFrame, table: TokenTable, vocabulary: int, bootstrap: Bootstrap) -> pd.DataFrame:
+    """The listed tokens with their texts and intervals; all ids are below `vocabulary`."""
     listed, place = np.unique(found["token_id"].to_numpy(), return_inverse=True)
-    number = np.full(int(token.max()) + 1, -1, np.int32)  # of each id in `listed`
+    number = np.full(vocabulary, -1, np.int32)  # of each id in `listed`
     number[listed] = np.arange(len(listed))
-    first = np.full(len(listed), -1, np.int64)  # row where each stands for the first time
+    texts, seen = np.empty(len(listed), object), np.zeros(len(listed), bool)  # texts are those where each comes first
     category = [CATEGORIES.index(name) for name in found["category"]]
     count, every = (np.zeros((len(bootstrap.counts), size)) for size in (len(found), len(listed)))
-    for start in range(0, table.examples, BLOCK):
-        stop = min(start + BLOCK, table.examples)
-        rows = np.arange(table.starts[start], table.starts[stop] if stop < table.examples else len(token))
-        rows = rows[number[token[rows]] >= 0]
+    for part in table.parts():
+        token = part.column("token_id")
+        rows = np.flatnonzero(number[token] >= 0)
         at = number[token[rows]]
         new, where = np.unique(at, return_index=True)
-        unseen = first[new] < 0
-        first[new[unseen]] = rows[where[unseen]]
-        by_example = _counts(table, rows, at, (start, stop), len(listed))  # (E, L, 3)
-        counts = bootstrap.counts[:, start:stop]
+        unseen = ~seen[new]
+        if unseen.any():
+            texts[new[unseen]] = part.texts(rows[where[unseen]])
+            seen[new] = True
+        by_example = _counts(part, rows, at, len(listed))  # (E, L, 3)
+        counts = bootstrap.counts[:, part.numbers]
         count += product(counts, by_example[:, place, category])  # whole numbers: their sums are exact in any order
         every += product(counts, by_example.sum(axis=2))
-    found.insert(3, "token", np.array(table.texts(first), dtype=object)[place])
+    found.insert(3, "token", texts[place])
     with np.errstate(invalid="ignore"):
         rate = count / every[:, place]
     for name, draws in (("count", count), ("rate", rate)):
@@ -71,11 +79,8 @@ def _described(found: pd.DataFrame, table: TokenTable, token: NDArray[np.int32],
     return found
 
 
-def _counts(
-    table: TokenTable, rows: NDArray[np.int64], at: NDArray[np.int32], examples: tuple[int, int], size: int
-) -> Floats:
-    """Tokens by example (from the first one up to the second), listed token (`at`) and category, (E, size, 3)."""
-    start, stop = examples
-    shape = (stop - start, size, len(CATEGORIES))
-    flat = np.ravel_multi_index((table.example[rows] - start, at, table.category[rows]), shape)
+def _counts(table: TokenTable, rows: NDArray[np.int64], at: NDArray[np.int32], size: int) -> Floats:
+    """Tokens by example, listed token (`at`, in some `rows`) and category, (E, size, 3)."""
+    shape = (table.examples, size, len(CATEGORIES))
+    flat = np.ravel_multi_index((table.example[rows], at, table.category[rows]), shape)
     return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)

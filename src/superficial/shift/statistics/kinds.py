@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from superficial.shift.category import CATEGORIES
 from superficial.shift.kinds.classify import KINDS
@@ -15,18 +14,18 @@ AGAINST = "content"  # odds ratios compare with it
 COMPARED = ("style", "safety")
 
 
-def kinds(table: TokenTable, kind: NDArray[np.int8], bootstrap: Bootstrap) -> pd.DataFrame:
+def kinds(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
     """Rows (kind, measure, value, low, high, tokens, examples) of the kinds that occur; tokens and examples hold them.
 
-    `kind` (N,) is the kind of every row of the table, as an index into KINDS.
+    The table has the kind of every row beside it.
 
     Measures: `unshifted`, `marginal` and `shifted` are rates among the kind's tokens; `share_of_shifted` is the share
     of all shifted tokens that are of the kind, `share_of_tokens` that of all tokens; `odds_ratio` compares the kind's
     odds of being shifted with those of content.
     """
     size = len(CATEGORIES)
-    cells = kind * np.int8(size) + table.category
-    every = table.sums(cells, len(KINDS) * size).reshape(-1, len(KINDS), size)
+    every = table.by_example(lambda part: part.sums(part.kind * np.int8(size) + part.category, len(KINDS) * size))
+    every = every.reshape(-1, len(KINDS), size)
     occur = np.asarray(every.any(axis=(0, 2)))
     present = [name for name, found in zip(KINDS, occur, strict=True) if found]
     counts = every[:, occur]  # (E, K, 3)

@@ -1,6 +1,8 @@
 """Curves over the response: by position, by bins of positions, and by tenths of each response (paper, figure 4)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ LAST = 2048  # positions beyond it are left out of curves by position: no curve 
 WIDTHS = (1, 8)  # positions a point: each one, and bins that let few examples show a trend
 TENTHS = 10
 
+Values = Callable[[TokenTable], NDArray[Any]]  # of every row (N,)
 Sums = tuple[Floats, Floats]  # (P,) and resampled (R, P)
 
 
@@ -28,10 +31,10 @@ def positions(table: TokenTable, bootstrap: Bootstrap) -> pd.DataFrame:
     of 262k says little but how deep the deepest one lay.
     """
     curves = _Curves(table, bootstrap)
-    counts = curves.sums(np.ones_like(table.category))
+    counts = curves.sums(_one)
     parts = []
-    for metric, value in _values(table):
-        for name, above in curves.sums(value).items():
+    for metric, values in _metrics():
+        for name, above in curves.sums(values).items():
             mean, low, high = bootstrap.ratio_of_sums(above, counts[name])
             columns = {"scale": name, "metric": metric, "position": curves.first[name], "mean": mean}
             parts.append(pd.DataFrame(columns | {"low": low, "high": high, "examples": curves.examples[name]}))
@@ -48,31 +51,42 @@ class _Curves:
         self.first = {str(width): np.arange(0, size, width) for width in WIDTHS}
         # Whoever reaches a bin has a token at its first position.
         self.examples = {name: self._running.examples[first] for name, first in self.first.items()}
-        tenths = TENTHS * table.position  # 32 bits are enough, and half the memory
-        tenths //= np.repeat(table.lengths.astype(np.int32), table.lengths)
-        self._tenth = tenths.astype(np.int8)
         self.first["tenth"] = np.arange(TENTHS)
-        self.examples["tenth"] = (self._tenths(np.ones_like(table.category)) > 0).sum(axis=0)
+        self.examples["tenth"] = (self._tenths(_one) > 0).sum(axis=0)
 
-    def sums(self, value: NDArray[Any]) -> dict[str, Sums]:
-        """Sums of `value` (N,) by scale."""
-        every, drawn = self._running.sums(value)
+    def sums(self, values: Values) -> dict[str, Sums]:
+        """Sums of the `values` by scale."""
+        every, drawn = self._running.sums(values)
         found = {
             str(width): (np.add.reduceat(every, first), np.add.reduceat(drawn, first, axis=1))
             for width, first in ((width, self.first[str(width)]) for width in WIDTHS)
         }
-        cells = self._tenths(value)
+        cells = self._tenths(values)
         return found | {"tenth": (cells.sum(axis=0), self._bootstrap.sums(cells))}
 
-    def _tenths(self, value: NDArray[Any]) -> Floats:
+    def _tenths(self, values: Values) -> Floats:
         """Sums by example and tenth, (E, 10)."""
-        return self._table.sums(self._tenth, TENTHS, value)
+        return self._table.by_example(lambda part: part.sums(_tenth(part), TENTHS, values(part)))
 
 
-def _values(table: TokenTable) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Each metric with its value at every row, read when its turn comes."""
+def _tenth(table: TokenTable) -> NDArray[Any]:
+    """Which tenth of its response each row is in, (N,)."""
+    return TENTHS * table.position // np.repeat(table.lengths, table.lengths)
+
+
+def _one(table: TokenTable) -> NDArray[np.int8]:
+    return np.ones(table.size, np.int8)
+
+
+def _metrics() -> Iterator[tuple[str, Values]]:
+    """Each metric with its value at every row of a table."""
     for metric in METRICS:
-        yield metric, table.column(metric)
-    yield "log10_base_rank", np.log10(table.column("base_rank"))
+        yield metric, methodcaller("column", metric)
+    yield "log10_base_rank", lambda part: np.log10(part.column("base_rank"))
     for index, name in enumerate(CATEGORIES):
-        yield name, table.category == index
+        yield name, partial(_is, index)
+
+
+def _is(category: int, table: TokenTable) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = table.category == category
+    return found

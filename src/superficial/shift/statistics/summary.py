@@ -1,5 +1,8 @@
 """Numbers that say whether a run can be trusted, one row each."""
 
+from collections.abc import Iterable
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -11,9 +14,12 @@ PER_TOKEN = ("kl_aligned_base", "kl_base_aligned", "js", "base_prob", "base_entr
 LOOP = 0.5  # a response loops when more than this share of its 8-grams are repetitions
 
 
-def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """Rows (measure, value, low, high): counts, means over tokens (nats where divergences), means over responses."""
-    answers = responses.set_index("id").loc[table.ids]  # in the order of the draws
+def summary(table: TokenTable, responses: Iterable[pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
+    """Rows (measure, value, low, high): counts, means over tokens (nats where divergences), means over responses.
+
+    The `responses` come in parts.
+    """
+    answers = pd.concat(map(_told, responses)).loc[table.ids]  # in the order of the draws
     rows: list[tuple[str, float, float | None, float | None]] = [
         ("examples", table.examples, None, None),
         ("tokens", int(table.lengths.sum()), None, None),
@@ -21,13 +27,11 @@ def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) ->
     lengths = table.lengths[:, None].astype(np.float64)
     per_token = [("aligned_rank_1_share", "aligned_rank"), *((name, name) for name in PER_TOKEN)]
     for measure, column in per_token:
-        value = table.column(column)
-        value = value == 1 if column == "aligned_rank" else value
-        rows.append((measure, *_interval(bootstrap, table.totals(value), lengths)))
-    repeated = np.array([repeated_ngrams(ids) for ids in answers["token_ids"]])
+        rows.append((measure, *_interval(bootstrap, table.by_example(partial(_totals, column)), lengths)))
+    repeated = answers["repeated"].to_numpy()
     per_response = {
         "response_tokens": table.lengths,
-        "ended_share": (answers["finish_reason"] == EOS).to_numpy(),
+        "ended_share": answers["ended"].to_numpy(),
         "repeated_8gram_share": repeated,
         "looping_share": repeated > LOOP,
     }
@@ -35,6 +39,19 @@ def summary(table: TokenTable, responses: pd.DataFrame, bootstrap: Bootstrap) ->
         sums = value.astype(np.float64)[:, None]
         rows.append((measure, *_interval(bootstrap, sums, np.ones_like(sums))))
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+
+
+def _told(responses: pd.DataFrame) -> pd.DataFrame:
+    """Of each response, by its id: whether it `ended`, and how much of it is `repeated`."""
+    repeated = [repeated_ngrams(ids) for ids in responses["token_ids"]]
+    columns = {"ended": (responses["finish_reason"] == EOS).to_numpy(), "repeated": np.array(repeated)}
+    return pd.DataFrame(columns, index=pd.Index(responses["id"]))
+
+
+def _totals(column: str, table: TokenTable) -> Floats:
+    """Sums of a column by example, (E, 1); of the ranks, how many are first."""
+    value = table.column(column)
+    return table.totals(value == 1 if column == "aligned_rank" else value)
 
 
 def _interval(bootstrap: Bootstrap, numerators: Floats, denominators: Floats) -> tuple[float, float, float]:

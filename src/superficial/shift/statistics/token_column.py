@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import write_sidecar
@@ -42,8 +42,8 @@ def run(
         where = f"src/{FOLDER.replace('.', '/')}/{name}.py"
         raise UserError(f"no column {name}", where=where, remedy="name a module that is there") from error
     table = TokenTable.open(shifts)
-    kinds = TokenTable.open(token_kinds)
-    table = table.beside({"kind": lambda: kinds.read("kind"), "thinking": lambda: thinking(table, responses)})
+    thinks = TokenTable.of(pd.DataFrame({"thinking": thinking(table, responses)}))
+    table = table.beside({"kind": TokenTable.open(token_kinds), "thinking": thinks})
     values = module.values(table)
     ids = pd.Categorical.from_codes(table.example, categories=table.ids)
     write_table(pd.DataFrame({"example_id": ids, "position": table.position, name: values}), out[0])
@@ -53,10 +53,11 @@ def run(
     write_sidecar(out, stage="token_column", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def thinking(table: TokenTable, responses: Path) -> pa.ChunkedArray:
+def thinking(table: TokenTable, responses: Path) -> NDArray[np.bool_]:
     """Whether each token of the table is among the first ones of its response, which hold the thinking; (N,)."""
     counts = np.zeros(table.examples, np.int64)
     if "thinking_tokens" in pq.read_schema(responses).names:
         found = pd.read_parquet(responses, columns=["id", "thinking_tokens"]).set_index("id")["thinking_tokens"]
         counts = found.loc[table.ids].to_numpy()
-    return pa.chunked_array([pa.array(table.position < np.repeat(counts, table.lengths))])
+    before: NDArray[np.bool_] = table.position < np.repeat(counts, table.lengths)
+    return before

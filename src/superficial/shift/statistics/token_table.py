@@ -1,4 +1,4 @@
-"""The token table as statistics read it: one column at a time, so that ten million rows need little memory."""
+"""The token table as statistics read it: one column of some examples at a time, so that millions need little memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -12,50 +12,81 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from superficial.shift.category import CATEGORIES, category_index
+from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Floats
 
-ROWS = 2**16  # of a column of lists that are in memory at a time
-BLOCK = 4096  # examples whose tokens are added up at a time
+ROWS = 2**19  # of a part, but for a single response that is longer
+BLOCK = 4096  # examples of a part at most, and examples whose tokens are added up at a time
 TEXTS = ("example_id", "token", "kind")  # columns of repeated text, read as dictionaries of their distinct values
+
+Read = Callable[[str, int, int], pa.ChunkedArray]  # a column, from one row up to another
 
 
 class TokenTable:
-    """Rows stand as the compare stage writes them: example after example, positions from 0 in each."""
+    """Rows stand as the compare stage writes them: example after example, positions from 0 in each.
 
-    def __init__(self, read: Callable[[str], pa.ChunkedArray], parts: Callable[[str], Iterator[pa.Array]]) -> None:
-        """`read` a column, or give it in `parts`."""
-        self.read, self._parts = read, parts
+    Arrays of N entries have one for each row: with millions of rows, make them of `parts` and not of the whole table.
+    """
+
+    def __init__(self, read: Read, size: int) -> None:
+        """A table of `size` rows; `read` gives some of them."""
+        self._read, self.size = read, size
 
     @classmethod
     def open(cls, path: Path) -> "TokenTable":
-        """The table in a Parquet file, of which only the columns that are asked for are ever read."""
+        """The table in a Parquet file, of which only the columns and rows that are asked for are ever read."""
+        metadata = pq.read_metadata(path)
+        ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)])
 
-        def read(name: str) -> pa.ChunkedArray:
-            return pq.read_table(path, columns=[name], read_dictionary=list(TEXTS)).column(name)
+        def read(name: str, start: int, stop: int) -> pa.ChunkedArray:
+            groups = np.arange(np.searchsorted(ends, start, side="right"), np.searchsorted(ends, stop) + 1)
+            before = int(ends[groups[0] - 1]) if groups[0] else 0
+            texts = [name] if name in TEXTS else []
+            with pq.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
+                return file.read_row_groups(groups.tolist(), [name]).column(name).slice(start - before, stop - start)
 
-        def parts(name: str) -> Iterator[pa.Array]:
-            return (batch.column(0) for batch in pq.ParquetFile(path).iter_batches(ROWS, columns=[name]))
-
-        return cls(read, parts)
+        return cls(read, metadata.num_rows)
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "TokenTable":
         """The table in memory."""
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        return cls(table.column, lambda name: table.column(name).iterchunks())
+        return cls(lambda name, start, stop: table.column(name).slice(start, stop - start), len(table))
 
-    def beside(self, further: Mapping[str, Callable[[], pa.ChunkedArray]]) -> "TokenTable":
-        """The same table with further columns (N,), each read when it is asked for."""
-        return TokenTable(lambda name: further[name]() if name in further else self.read(name), self._parts)
+    def beside(self, further: Mapping[str, "TokenTable"]) -> "TokenTable":
+        """The same table with further columns by name, each from another table of the same rows."""
+        return TokenTable(lambda name, start, stop: further.get(name, self).read(name, start, stop), self.size)
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> pa.ChunkedArray:
+        """A column, or some rows of it."""
+        return self._read(name, start, self.size if stop is None else stop)
+
+    def parts(self) -> Iterator["TokenTable"]:
+        """Some whole examples at a time, as tables of their own."""
+        ends, first = self.starts + self.lengths, 0
+        while first < self.examples:
+            start = int(self.starts[first])
+            fit = int(np.searchsorted(ends, start + ROWS, side="right"))
+            last = min(max(fit, first + 1), first + BLOCK, self.examples)
+            yield self._part(slice(first, last), start, int(ends[last - 1]))
+            first = last
+
+    def _part(self, numbers: slice, start: int, stop: int) -> "TokenTable":
+        part = TokenTable(lambda name, first, last: self.read(name, start + first, start + last), stop - start)
+        part.numbers, part.starts = numbers, self.starts[numbers] - start  # so that it need not read its positions
+        return part
+
+    def by_example(self, function: Callable[["TokenTable"], Floats]) -> Floats:
+        """What `function` makes of every part, an entry for each of its examples: (E, ...)."""
+        return np.concatenate([function(part) for part in self.parts()])
 
     def column(self, name: str) -> NDArray[Any]:
         """All values of one column, (N,)."""
         return np.asarray(self.read(name).to_numpy())
 
-    def of_lists(self, name: str, function: Callable[[NDArray[Any]], Floats]) -> Floats:
-        """What `function` makes of n lists of one length, (n, K) -> (n, ...), for all rows of a column: (N, ...)."""
-        parts = (np.asarray(part.flatten()).reshape(len(part), -1) for part in self._parts(name))
-        return np.concatenate([function(part) for part in parts])
+    def lists(self, name: str) -> NDArray[Any]:
+        """All values of a column of lists of one length, (N, K)."""
+        return np.asarray(self.read(name).combine_chunks().flatten()).reshape(self.size, -1)
 
     def codes(self, name: str, values: Sequence[str]) -> NDArray[np.int8]:
         """A text column as indices into `values`, (N,)."""
@@ -68,24 +99,35 @@ class TokenTable:
         return np.concatenate(parts)
 
     @cached_property
-    def position(self) -> NDArray[np.int32]:
-        """Position in the response, from 0, (N,)."""
-        return self.column("position").astype(np.int32, copy=False)
-
-    @cached_property
     def starts(self) -> NDArray[np.int64]:
         """Row of the first token of each example, (E,)."""
-        return np.flatnonzero(self.position == 0)
+        found = []
+        for start in range(0, self.size, ROWS):
+            position = self.read("position", start, min(start + ROWS, self.size)).to_numpy()
+            found.append(start + np.flatnonzero(position == 0))
+        return np.concatenate(found)
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Response length of each example in tokens, (E,)."""
-        return np.diff(self.starts, append=len(self.position))
+        return np.diff(self.starts, append=self.size)
 
     @property
     def examples(self) -> int:
         """Number of examples E."""
         return len(self.starts)
+
+    @cached_property
+    def numbers(self) -> slice:
+        """Which examples of the whole table these are."""
+        return slice(0, self.examples)
+
+    @cached_property
+    def position(self) -> NDArray[np.int32]:
+        """Position in the response, from 0, (N,)."""
+        found = np.arange(self.size, dtype=np.int32)
+        found -= np.repeat(self.starts.astype(np.int32), self.lengths)
+        return found
 
     @cached_property
     def example(self) -> NDArray[np.int32]:
@@ -95,7 +137,7 @@ class TokenTable:
     @cached_property
     def ids(self) -> list[str]:
         """Id of each example, in the order of the table."""
-        return self._texts("example_id", self.starts)
+        return [name for part in self.parts() for name in part._texts("example_id", part.starts)]
 
     @cached_property
     def category(self) -> NDArray[np.int8]:
@@ -103,9 +145,14 @@ class TokenTable:
         return category_index(self.column("base_rank")).astype(np.int8)
 
     @cached_property
+    def kind(self) -> NDArray[np.int8]:
+        """Kind of each row as an index into KINDS, (N,), where the table has a column of kinds beside it."""
+        return self.codes("kind", KINDS)
+
+    @cached_property
     def category_counts(self) -> Floats:
         """Tokens of each category by example, (E, 3)."""
-        return self.sums(self.category, len(CATEGORIES))
+        return self.by_example(lambda part: part.sums(part.category, len(CATEGORIES)))
 
     def texts(self, rows: NDArray[np.int64]) -> list[str]:
         """Token text of some rows."""
