@@ -107,21 +107,22 @@ class Lockstep:
 
     @torch.inference_mode()
     def answers(
-        self, tasks: Sequence[SwapTask], among: Sequence[SwapTask], missing: Container[int]
+        self, tasks: Sequence[SwapTask], among: Sequence[SwapTask] = (), missing: Container[int] | None = None
     ) -> Iterator[tuple[int, SwappedResponse]]:
-        """Decode tasks; yields (index of the task, response) as they finish. `among`: these and more tasks.
+        """Decode every task; yields (index of the task, response) as they finish. `among`: these and more tasks.
 
-        Only whole batches in which a response is `missing` are decoded.
+        `missing`: only the batches that hold one of these tasks are decoded.
         """
         if not tasks:
             return  # and leave the weights where they are
-        prompts = {side: [list(task.prompts[at]) for task in among] for at, side in enumerate(SIDES)}
-        most = max(task.limit for task in among)
+        prompts = {side: [list(task.prompts[at]) for task in among or tasks] for at, side in enumerate(SIDES)}
+        most = max(task.limit for task in among or tasks)
         self.batch = pairs_at_a_time(self.batch, [(self._models[side], prompts[side]) for side in SIDES], most)
         for side in SIDES:
             self._prefix[side] = SharedPrefix.read(self._models[side], prompts[side])
             self._next[side] = NextLogits(self._models[side].model)
-        for together in whole_batches(packed(tasks, self.batch), missing):
+        rows = packed(tasks, self.batch)
+        for together in rows if missing is None else whole_batches(rows, missing):
             yield from self._halving.each(lambda part: self._found(tasks, part), together)
 
     def _found(self, tasks: Sequence[SwapTask], rows: Sequence[int]) -> Iterator[tuple[int, SwappedResponse]]:
