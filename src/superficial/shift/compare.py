@@ -221,7 +221,7 @@ def compared(
     def work(part: slice) -> pd.DataFrame:
         both = [HeadAndStates(side.head, side.states[part].to(device)) for side in (base, aligned)]
         here = tokens[part].to(device)
-        found = contrast(both[0], both[1], here, top_k, spaces.of(min(chunk, halving.most or chunk, len(tokens))))
+        found = contrast(both[0], both[1], here, top_k, spaces.of(min(halving.most or chunk, len(tokens))))
         excluded = [excluded_probability(both[0], found.base), excluded_probability(both[1], found.aligned)]
         return _columns(here, found, excluded)
 

@@ -137,7 +137,7 @@ class PromptDistance:
 
         def work(part: slice) -> torch.Tensor:
             sides = HeadAndStates(heads[0], base[part].to(here)), HeadAndStates(heads[1], aligned[part].to(here))
-            return divergence(*sides, self._workspaces.of(min(chunk, self._halving.most or chunk))).cpu()
+            return divergence(*sides, self._workspaces.of(self._halving.most or chunk)).cpu()
 
         return torch.cat([*self._halving.parts(work, len(base), chunk)])
 

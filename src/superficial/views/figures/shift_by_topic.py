@@ -36,9 +36,10 @@ def run(cfg: FigureStage, runtime: RuntimeConfig, *, results: Path, out: Path) -
     ratios = [1] if rows == 1 else [3, 3, 1.2]
     figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, layout="constrained", height_ratios=ratios)
     for axis, grouping in zip(axes, PANELS, strict=True):
-        _draw_panel(axis, cfg, table[table["grouping"] == grouping])
+        found = table[table["grouping"] == grouping]
+        _draw_panel(axis, cfg, found)
         axis.set_title(f"by {grouping}", loc="left")
-        if table[table["grouping"] == grouping].empty:
+        if found.empty:
             said = f"no instruction\nnames a {grouping}"
             axis.text(0.5, 0.5, said, transform=axis.transAxes, ha="center", va="center", fontsize=7)
     # One axis for all panels, wide enough for the widest interval of any of them.
