@@ -19,8 +19,20 @@ import pyarrow.parquet as pq
 
 from superficial.artifacts.files import PACKAGE
 from superficial.bench import memory
-from superficial.bench.statistics import CFG, response_lengths, shift_rows
-from superficial.config.schema import ContextsFigure, IntervalsConfig, RatioFigure, ReportedPair, ReportStage
+from superficial.bench.statistics import CFG, TABLES, response_lengths, shift_rows
+from superficial.config.schema import (
+    BrowserStage,
+    ComparedPair,
+    ContextsFigure,
+    FigureStage,
+    IntervalsConfig,
+    ModelTitle,
+    PairTitle,
+    RatioFigure,
+    ReportedPair,
+    ReportStage,
+    ShownContext,
+)
 from superficial.config.schema.contexts import ContextTitle
 from superficial.inference.finish_reason import EOS, LENGTH
 from superficial.shift.kinds.word_lists import lexicon
@@ -29,6 +41,11 @@ COUNTS = (1_000, 10_000)
 OWN, FURTHER = "zero_shot", "urial"
 FIGURES = ("shift_ratio", "shift_by_position", "shift_by_kind", "shift_by_topic", "entropy", "urial_recovery")
 LABELLED = PACKAGE.parents[1] / "resources/kinds/labelled.csv"
+LOOK = {"unshifted": "#56B4E9", "marginal": "#E69F00", "shifted": "#A50F4C"}
+FIGURE = FigureStage(
+    **LOOK, dpi=100, max_position=100, min_examples=2, example_tokens=100, dataset="d", context="zero_shot",
+    confidence=0.95, pairs=[PairTitle(name="p", title="P")],
+)  # fmt: skip
 VOCABULARY = 4096
 PART = 250  # responses written at a time
 
@@ -54,34 +71,45 @@ def main(words: Sequence[str] = ()) -> int:
 
 def commands() -> Mapping[str, list[str]]:
     """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs."""
-    known = memory.commands(further=[FURTHER])
     shifts, kinds, stats = ((f"results/{part}/d/p/{OWN}") for part in ("shifts", "kinds", "stats"))
     data, intervals = "data=results/data/d.parquet", IntervalsConfig(**CFG.intervals).model_dump_json()
-    found = {label: known[label] for label in ("kinds", "stats")}
-    found["contexts"] = ["contexts", "--cfg", intervals, f"reference={shifts}.parquet", data]
-    found["contexts"] += [f"others=results/shifts/d/p/{FURTHER}.parquet", f"token_kinds={kinds}.parquet"]
+    answers, table = "responses=results/responses/d/aligned/aligned.parquet", f"shifts={shifts}.parquet"
+    token_kinds = f"token_kinds={kinds}.parquet"
+    found = {"kinds": ["kinds", "--cfg", "{}", table, answers, f"out={kinds}.parquet"]}
+    made = [f"{stats}/{name}.csv" for name in TABLES]
+    found["stats"] = ["stats", "--cfg", CFG.model_dump_json(), table, token_kinds, answers, data]
+    found["stats"] += [f"out={made[0]}", *made[1:]]
+    found["contexts"] = ["contexts", "--cfg", intervals, f"reference={shifts}.parquet", data, token_kinds]
+    found["contexts"] += [f"others=results/shifts/d/p/{FURTHER}.parquet"]
     found["contexts"] += [f"out={stats}/recovery.csv", f"{stats}/entropy.csv"]
-    found["safety_depth"] = ["safety_depth", "--cfg", intervals, f"shifts={shifts}.parquet", data]
-    found["safety_depth"] += [f"out={stats}/safety_depth.csv"]
+    found["safety_depth"] = ["safety_depth", "--cfg", intervals, table, data, f"out={stats}/safety_depth.csv"]
     found["kinds_agreement"] = ["kinds_agreement", "--cfg", "{}", f"labelled={LABELLED}"]
     found["kinds_agreement"] += ["out=results/stats/kinds_agreement.csv"]
-    found["shift_example"] = known["shift_example"]
     own, further = (ContextTitle(name=name, title=name, examples=0) for name in (OWN, FURTHER))
-    look = dict(memory.FIGURE)
+    look = dict(FIGURE)
     of_ratios = RatioFigure(**look, published=[], repeats={}).model_dump_json()
     of_contexts = ContextsFigure(**look, contexts=[own, further]).model_dump_json()
-    for name in FIGURES:
-        cfg = {"shift_ratio": of_ratios, "entropy": of_contexts, "urial_recovery": of_contexts}
-        chosen = cfg.get(name, memory.FIGURE.model_dump_json())
+    cfg = {"shift_ratio": of_ratios, "entropy": of_contexts, "urial_recovery": of_contexts}
+    for name in ("shift_example", *FIGURES):
+        chosen = cfg.get(name, FIGURE.model_dump_json())
         found[name] = [f"figures/{name}", "--cfg", chosen, "results=results", f"out=results/figures/{name}"]
-    found["shift_browser"] = known["shift_browser"]
-    made = [f"results/figures/{name}.pdf" for name in FIGURES]
-    found["manifest"] = ["manifest", "--cfg", "{}", f"made={made[0]}", *made[1:], "out=results/manifest.json"]
+    found["shift_browser"] = ["figures/shift_browser", "--cfg", _browser().model_dump_json(), "results=results"]
+    found["shift_browser"] += ["out=results/browser/index.html"]
+    drawn = [f"results/figures/{name}.pdf" for name in FIGURES]
+    found["manifest"] = ["manifest", "--cfg", "{}", f"made={drawn[0]}", *drawn[1:], "out=results/manifest.json"]
     report = ReportStage(pairs=[ReportedPair(title="P", reference=None)], token_shift=[]).model_dump_json()
     pages = [f"results/report/{name}.rst" for name in ("overview", *(f"figures/{name}" for name in FIGURES))]
     found["report"] = ["report", "--cfg", report, "manifest=results/manifest.json", f"out={pages[0]}", *pages[1:]]
-    run = ["--runtime", memory.RUNTIME.model_dump_json(exclude_defaults=True)]
-    return {label: words if "--runtime" in words else [*words, *run] for label, words in found.items()}
+    return {label: [*words, *memory.runtime()] for label, words in found.items()}
+
+
+def _browser() -> BrowserStage:
+    """The browser shows both contexts of the base."""
+    sides = {side: ModelTitle(name=side, title=side) for side in ("base", "aligned")}
+    return BrowserStage(
+        **LOOK, dataset="d", response="aligned", judge=None, pairs=[ComparedPair(name="p", title="P", **sides)],
+        contexts=[ShownContext(name=name, title=name, prompt=memory.PROMPT) for name in (OWN, FURTHER)],
+    )  # fmt: skip
 
 
 def write_tables(folder: Path, count: int) -> None:

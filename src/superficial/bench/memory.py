@@ -1,7 +1,8 @@
-"""Peak memory of the stages that read every response token, as their number grows: it should not grow with it.
+"""Peak memory of scoring and comparing, as the number of responses grows: it should not grow with it.
 
 Two models with random weights, so small that they are a part of no number; instructions and responses are random, too.
 `python -m superficial.bench.memory 1000 10000` measures these numbers of responses, every stage in its own process.
+`superficial.bench.large` measures what follows.
 """
 
 import os
@@ -17,22 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from superficial.bench.statistics import CFG as STATS
-from superficial.bench.statistics import TABLES, response_lengths
-from superficial.config.schema import (
-    BrowserStage,
-    CompareConfig,
-    ComparedPair,
-    FigureStage,
-    LocalSource,
-    ModelConfig,
-    ModelTitle,
-    PairTitle,
-    PromptConfig,
-    RuntimeConfig,
-    ScoreStage,
-    ShownContext,
-)
+from superficial.bench.statistics import response_lengths
+from superficial.config.schema import CompareConfig, LocalSource, ModelConfig, PromptConfig, RuntimeConfig, ScoreStage
 from superficial.inference.finish_reason import LENGTH
 
 COUNTS = (1_000, 10_000)
@@ -40,11 +27,6 @@ LENGTH_OF = 250  # tokens of a response, mean; the longest has 2,048
 WORDS, HIDDEN = 600, 64
 PROMPT = PromptConfig(kind="completion", template="w1 w2 w3 {instruction} w4\n")
 RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=16_384, position_chunk=4096)
-LOOK = {"unshifted": "#56B4E9", "marginal": "#E69F00", "shifted": "#A50F4C"}
-FIGURE = FigureStage(
-    **LOOK, dpi=100, max_position=100, min_examples=2, example_tokens=100, dataset="d", context="zero_shot",
-    confidence=0.95, pairs=[PairTitle(name="p", title="P")],
-)  # fmt: skip
 GROUP = 2_000  # responses written at a time
 
 
@@ -61,8 +43,6 @@ def main(counts: Sequence[int] = COUNTS) -> int:
                 print(f"{count:,} responses, {label}: {found[label][-1]}", file=sys.stderr, flush=True)
             states = disk(folder, "results/scores", "results/.states")
             found.setdefault("states on disk", []).append(f"{states / 1e6:8.0f} MB         ")
-            files = sum(file.is_file() for file in (folder / "results/browser").rglob("*"))
-            found.setdefault("files of the browser", []).append(f"{files:8,}            ")
     print(f"{'responses':24}" + "".join(f"{count:>20,}" for count in counts))
     for label, cells in found.items():
         print(f"{label:24}" + "".join(f"{cell:>20}" for cell in cells))
@@ -92,45 +72,27 @@ def measured(folder: Path, words: Sequence[str]) -> tuple[float, float]:
     return used.ru_maxrss / 1000, time.perf_counter() - started
 
 
-def commands(further: Sequence[str] = ()) -> Mapping[str, list[str]]:
-    """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs.
-
-    The browser also shows the base in `further` contexts.
-    """
+def commands() -> Mapping[str, list[str]]:
+    """The stages as the workflow calls them, in a folder with `results/`, each after those that it needs."""
     models = {side: f"results/models/{side}/manifest.json" for side in ("base", "aligned")}
-    data, responses = "results/data/d.parquet", "results/responses/d/aligned/aligned.parquet"
+    sides = [f"{side}={file}" for side, file in models.items()]
     contexts = {"base": "zero_shot", "aligned": "aligned"}
     scores = {side: f"results/scores/d/p/{side}.{seen}.safetensors" for side, seen in contexts.items()}
-    pair, shifts, kinds = (
-        "results/pairs/p.json",
-        "results/shifts/d/p/zero_shot.parquet",
-        "results/kinds/d/p/zero_shot.parquet",
-    )
-    tables = [f"results/stats/d/p/zero_shot/{name}.csv" for name in TABLES]
-    asked = [f"pair={pair}", f"data={data}", f"responses={responses}"]
-    found = {"pair": ["pair", "--cfg", "{}", *[f"{side}={file}" for side, file in models.items()], f"out={pair}"]}
+    pair, responses = "results/pairs/p.json", "responses=results/responses/d/aligned/aligned.parquet"
+    found = {"pair": ["pair", "--cfg", "{}", *sides, f"out={pair}"]}
+    asked = [f"pair={pair}", "data=results/data/d.parquet", responses]
     for side, out in scores.items():
         cfg = ScoreStage(context=PROMPT).model_dump_json()
         found[f"score, {side}"] = ["score", "--cfg", cfg, *asked, f"model={models[side]}", f"out={out}"]
-    named = [f"pair={pair}", f"responses={responses}", *[f"{side}={file}" for side, file in models.items()]]
-    named += [f"{side}_score={file}" for side, file in scores.items()]
+    named = [f"pair={pair}", responses, *sides, *[f"{side}_score={file}" for side, file in scores.items()]]
     cfg = CompareConfig(top_k=10, least_first_choices=0).model_dump_json()
-    found["compare"] = ["compare", "--cfg", cfg, *named, f"out={shifts}"]
-    found["kinds"] = ["kinds", "--cfg", "{}", f"shifts={shifts}", f"responses={responses}", f"out={kinds}"]
-    found["stats"] = ["stats", "--cfg", STATS.model_dump_json(), f"shifts={shifts}", f"token_kinds={kinds}"]
-    found["stats"] += [f"responses={responses}", f"data={data}", f"out={tables[0]}", *tables[1:]]
-    shown = "out=results/figures/shift_example"
-    found["shift_example"] = ["figures/shift_example", "--cfg", FIGURE.model_dump_json(), "results=results", shown]
-    sides = {side: ModelTitle(name=side, title=side) for side in models}
-    browser = BrowserStage(
-        **LOOK, dataset="d", response="aligned", judge=None, pairs=[ComparedPair(name="p", title="P", **sides)],
-        contexts=[ShownContext(name=name, title=name, prompt=PROMPT) for name in ("zero_shot", *further)],
-    )  # fmt: skip
-    out = "out=results/browser/index.html"
-    found["shift_browser"] = ["figures/shift_browser", "--cfg", browser.model_dump_json(), "results=results", out]
-    return {
-        label: [*words, "--runtime", RUNTIME.model_dump_json(exclude_defaults=True)] for label, words in found.items()
-    }
+    found["compare"] = ["compare", "--cfg", cfg, *named, "out=results/shifts/d/p/zero_shot.parquet"]
+    return {label: [*words, *runtime()] for label, words in found.items()}
+
+
+def runtime() -> list[str]:
+    """The words of a command that every stage takes."""
+    return ["--runtime", RUNTIME.model_dump_json(exclude_defaults=True)]
 
 
 def write_inputs(folder: Path, count: int) -> None:
