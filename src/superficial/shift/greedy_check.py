@@ -62,7 +62,13 @@ class Chain:
             self._first = broken.iloc[0] if len(broken) else None
 
     def check(self) -> None:
-        """Stop where the chain of all that was seen is broken."""
+        """Stop where the chain of all that was seen is broken, or where nothing was seen."""
+        if not self._tokens:
+            raise UserError(
+                "no response has a token, so that nothing can be compared",
+                where=str(self._responses),
+                remedy="see what the model was asked: python -m superficial prompt",
+            )
         share, first = 1 - self._missed / self._tokens, self._first
         if share >= self._least or self._missed <= SPARED or first is None:
             return

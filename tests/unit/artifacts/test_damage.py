@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -335,12 +335,12 @@ def test_a_model_that_says_nothing(origin: Path, tmp_path: Path):
     assert (found["text"][0], list(found["token_ids"][0]), found["finish_reason"][0]) == ("", [0], "eos")
 
 
-@pytest.mark.fault("models", "a response of no tokens among others", "handled: it has no row in the token table")
-def test_a_response_of_no_tokens(origin: Path, tmp_path: Path):
-    results = tmp_path / "results"
+def compared(origin: Path, results: Path, empty: Sequence[int]) -> tuple[StateFile, Path]:
+    """Scores and token table of three answers, of which those at some places have no token."""
     manifest = made(origin, results)
     found = answers(manifest, results, ["What is tea?", "And coffee?", "Why?"])
-    found.at[1, "token_ids"] = []
+    for at in empty:
+        found.at[at, "token_ids"] = []
     responses, pair = results / "responses/d/m/zero_shot.parquet", results / "pairs/p.json"
     write_table(found, responses)
     pair_stage(Nothing(), RUNTIME, base=manifest, aligned=manifest, out=pair)
@@ -349,13 +349,26 @@ def test_a_response_of_no_tokens(origin: Path, tmp_path: Path):
         ScoreStage(context=ZERO_SHOT), RUNTIME, pair=pair, model=manifest, data=results / "data/d.parquet",
         responses=responses, out=states,
     )  # fmt: skip
-    assert StateFile(states).lengths[1] == 0
     out = results / "shifts/d/p/zero_shot.parquet"
     compare(
         CompareConfig(top_k=2), RUNTIME, pair=pair, base=manifest, aligned=manifest, responses=responses,
         base_score=states, aligned_score=states, out=out,
     )  # fmt: skip
-    assert set(pd.read_parquet(out)["example_id"]) == {"0", "2"}
+    return StateFile(states), out
+
+
+@pytest.mark.fault("models", "a response of no tokens among others", "handled: it has no row in the token table")
+def test_a_response_of_no_tokens(origin: Path, tmp_path: Path):
+    states, table = compared(origin, tmp_path / "results", [1])
+    assert states.lengths[1] == 0
+    assert set(pd.read_parquet(table)["example_id"]) == {"0", "2"}
+
+
+@pytest.mark.fault("models", "no response has a token", "one line that names the responses; exit code 2")
+def test_responses_of_no_tokens_at_all(origin: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="no response has a token") as caught:
+        compared(origin, tmp_path / "results", [0, 1, 2])
+    assert "zero_shot.parquet" in str(caught.value)
 
 
 @pytest.mark.fault(

@@ -1,6 +1,7 @@
 """The ladder of stages: what must hold of every one, and a case that can be done by hand."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from superficial.shift.statistics.bootstrap import Bootstrap
 from superficial.shift.statistics.token_table import TokenTable
 
 ROOT = Path(__file__).resolve().parents[3]
+RANKS = np.array([1, 2, 9], np.int32)  # of the three categories
 LENGTHS = (3, 40, 1, 22, 9)
 TOKENS = sum(LENGTHS)
 CFG = IntervalsConfig(resamples=200, confidence=0.95, seed=0)
@@ -47,38 +49,55 @@ def aligned() -> TokenShifts:
     return TokenShifts(np.zeros(TOKENS, np.int8), np.zeros(TOKENS, np.float32))
 
 
-def made(table: TokenTable, *views: TokenShifts) -> pd.DataFrame:
-    rungs = {f"r{at}": one for at, one in enumerate(views)}
-    found = ladder(table, rungs, groups(table), Bootstrap.over(table.examples, CFG))
+def made(table: TokenTable, base: TokenShifts, *stages: TokenShifts) -> pd.DataFrame:
+    """The ladder from `base` over the stages r1, r2, ... to the aligned model, which ranks all of its tokens first."""
+    first = TokenTable.of(pd.DataFrame({"aligned_rank": np.ones(TOKENS, np.int32)}))
+    rungs = {f"r{at}": with_view(table, one) for at, one in enumerate(stages, start=1)}
+    reference = with_view(table, base).beside({"aligned_rank": first})
+    found = ladder(reference, rungs, groups(table), Bootstrap.over(table.examples, CFG))
     return found.set_index(["grouping", "group", "rung", "measure"]).sort_index()
 
 
+def with_view(table: TokenTable, view: TokenShifts) -> TokenTable:
+    """The table with ranks of these categories, and with these divergences."""
+    columns = TokenTable.of(pd.DataFrame({"base_rank": RANKS[view.category], "kl_aligned_base": view.kl}))
+    return table.beside({"base_rank": columns, "kl_aligned_base": columns})
+
+
 def test_flows_add_up_to_the_shares_on_both_sides_and_steps_to_everything(table: TokenTable):
-    found = made(table, view(1), view(2), view(3), aligned())
+    found = made(table, view(1), view(2), view(3))
     flows = found.xs("flow", level="measure").reset_index()
     for grouping, group in {key[:2] for key in found.index}:
         rows = found.loc[(grouping, group)]
         mine = flows[(flows["grouping"] == grouping) & (flows["group"] == group)]
-        for at in (1, 2, 3):
-            here = mine[mine["rung"] == f"r{at}"]
+        for rung, below in pairwise(("aligned", "r2", "r1", "base")):
+            here = mine[mine["rung"] == rung]
             for category in CATEGORIES:
                 before, after = (here.loc[here[side] == category, "value"].sum() for side in ("before", "after"))
-                assert before == pytest.approx(rows.loc[(f"r{at - 1}", category), "value"].item())
-                assert after == pytest.approx(rows.loc[(f"r{at}", category), "value"].item())
-        for measure in ("kl_closed", "settled"):  # the aligned model ranks all of its tokens first here
+                assert before == pytest.approx(rows.loc[(below, category), "value"].item())
+                assert after == pytest.approx(rows.loc[(rung, category), "value"].item())
+        for measure in ("kl_closed", "settled"):
             assert rows.xs(measure, level="measure")["value"].sum() == pytest.approx(1)
 
 
 def test_a_stage_that_is_the_base_changes_nothing_and_one_that_is_the_aligned_model_leaves_nothing(table: TokenTable):
     base = view(4)
-    found = made(table, base, base, aligned(), aligned()).loc[("all", "all")]
+    found = made(table, base, base, aligned()).loc[("all", "all")]
     flows = found.xs("flow", level="measure")
     moved = flows[flows["before"] != flows["after"]]["value"]
     assert moved["r1"].eq(0).all()
-    assert moved["r3"].eq(0).all()
+    assert moved["aligned"].eq(0).all()
     for measure in ("kl_closed", "settled"):
-        assert found.xs(measure, level="measure")["value"].tolist() == [0, 1, 0]
+        assert found.xs(measure, level="measure")["value"].loc[["r1", "r2", "aligned"]].tolist() == [0, 1, 0]
     assert found.loc[("r2", "kl"), ["value", "low", "high"]].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("rows", [1, 30, 10**6])
+def test_parts_of_any_size_give_the_same_ladder(table: TokenTable, monkeypatch: pytest.MonkeyPatch, rows: int):
+    """So no more than a part of each stage is in memory."""
+    whole = made(table, view(1), view(2), view(3))
+    monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", rows)
+    pd.testing.assert_frame_equal(made(table, view(1), view(2), view(3)), whole)
 
 
 def test_settled_counts_from_the_last_change_on():

@@ -189,7 +189,8 @@ def test_parts_of_any_size_give_the_same_tables(
 ):
     whole = every_table(many().assign(aligned_rank=1))
     monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", rows)
-    monkeypatch.setattr("superficial.shift.statistics.token_table.BLOCK", examples)
+    for name in ("MOST", "BLOCK"):
+        monkeypatch.setattr(f"superficial.shift.statistics.token_table.{name}", examples)
     for name, found in every_table(many().assign(aligned_rank=1)).items():
         for file, table in (("one.csv", whole[name]), ("other.csv", found)):
             write_table(table, tmp_path / file)

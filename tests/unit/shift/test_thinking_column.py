@@ -73,6 +73,17 @@ def test_both_parts_are_counted_by_hand_and_make_up_the_whole(tmp_path: Path):
         assert np.average(parts["value"], weights=parts["tokens"]) == pytest.approx(whole)
 
 
+@pytest.mark.parametrize("rows", [1, 6, 10**6])
+def test_parts_of_any_size_give_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int):
+    """So no more than a part is in memory."""
+    files = ("thinking.parquet", "columns/thinking.csv")
+    for folder, size in {"whole": 10**6, "parts": rows}.items():
+        monkeypatch.setattr("superficial.shift.statistics.token_table.ROWS", size)
+        made(tmp_path / folder, COUNTS)
+    for name in files:
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 @pytest.mark.parametrize("counts", [None, [0, 0, 0, 0]])
 def test_without_thinking_the_answer_is_all(tmp_path: Path, counts: list[int] | None):
     found = made(tmp_path, counts)

@@ -14,7 +14,7 @@ from superficial.config.schema.contexts import ContextsFigure, ContextsTable, Co
 from superficial.config.schema.figure import PairsTable
 from superficial.config.schema.ladder import Ladder, Rung
 from superficial.probes.contexts.grouping import groupings
-from superficial.probes.contexts.recovery import TokenShifts, recovery
+from superficial.probes.contexts.recovery import recovery
 from superficial.probes.ladder.steps import ladder
 from superficial.shift.columns import thinking
 from superficial.shift.kinds.classify import KINDS
@@ -61,12 +61,11 @@ def results(tmp_path: Path) -> Path:
     for name, kinds in KINDS_OF.items():
         base, other = tokens(kinds, 1), tokens(kinds, 2)
         groups = list(groupings(base, data))
-        views = [TokenShifts.of(base), TokenShifts.of(other), TokenShifts.of_aligned(base)]
         folder = tmp_path / "stats/d" / name / "zero_shot"
         (folder / "columns").mkdir(parents=True)
         write_table(recovery(("zero_shot", base), {"urial": other}, groups, bootstrap), folder / "recovery.csv")
-        write_table(ladder(base, dict(zip(RUNGS, views, strict=True)), groups, bootstrap), folder / "ladder.csv")
-        found = thinking.statistics(base, thinking.values(base), bootstrap)
+        write_table(ladder(base, {"early": other}, groups, bootstrap), folder / "ladder.csv")
+        found = thinking.statistics(base, bootstrap)
         write_table(found, folder / "columns/thinking.csv")
     return tmp_path
 

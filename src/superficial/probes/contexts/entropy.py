@@ -11,7 +11,7 @@ from superficial.probes.contexts.grouping import WIDTH, position_bins, position_
 from superficial.probes.contexts.recovery import ALIGNED
 from superficial.shift.category import CATEGORIES
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
-from superficial.shift.statistics.pooled import Pooled
+from superficial.shift.statistics.pooled import Pooled, PooledByName
 from superficial.shift.statistics.token_table import TokenTable
 
 EDGES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)  # nats: lower bounds of the bins by entropy
@@ -52,15 +52,13 @@ def uncertainty(
 
 def _pooled(table: TokenTable, measures: Measures, bootstrap: Bootstrap) -> Mapping[tuple[str, str], Ratio]:
     """Above and below of each view and measure, in the order of `measures`."""
-    found: dict[tuple[str, str], Ratio] = {}
+    above, below = (PooledByName[tuple[str, str]](bootstrap) for _ in range(2))
     for part in table.parts():
         for view, measure, bins, values, weights in measures(part):
             size = len(_bounds(view, table))
-            if (view, measure) not in found:
-                found[view, measure] = (Pooled.nothing(bootstrap, size), Pooled.nothing(bootstrap, size))
-            for sums, one in zip(found[view, measure], (values, weights), strict=True):
-                sums.add(bootstrap, part.numbers, part.sums(bins, size, one))
-    return found
+            above.add((view, measure), part.numbers, part.sums(bins, size, values))
+            below.add((view, measure), part.numbers, part.sums(bins, size, weights))
+    return {name: (above[name], below[name]) for name in above}
 
 
 def _bounds(view: str, table: TokenTable) -> Values:

@@ -33,9 +33,8 @@ def groupings(table: TokenTable, data: pd.DataFrame) -> Iterator[Grouping]:
     A position group is named by its first position. Kinds are left out where responses are not in their language.
     """
     yield Grouping("all", ["all"], TokenTable.totals)
-    counts = np.sum([np.bincount(part.kind, minlength=len(KINDS)) for part in table.parts()], axis=0)
-    if counts_hold(counts):
-        present = np.flatnonzero(counts)
+    if counts_hold(table.kind_counts):
+        present = np.flatnonzero(table.kind_counts)
         names = [KINDS[one] for one in present]
         yield _by_token("kind", names, lambda part: np.searchsorted(present, part.kind))
     for name, groups, member in memberships(table.ids, data):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from superficial.probes.contexts.grouping import Grouping
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
-from superficial.shift.statistics.pooled import Pooled
+from superficial.shift.statistics.pooled import Pooled, PooledByName
 from superficial.shift.statistics.token_table import TokenTable
 
 ALIGNED = "aligned model"  # as a context of its own: it recovers everything; no method can have this name
@@ -78,18 +78,15 @@ def _pooled(
 ) -> Mapping[tuple[str, str], Found]:
     """What the measures are made of, by grouping and context; a part of every table is in memory at a time."""
     name, table = reference
-    found: dict[tuple[str, str], dict[str, Pooled]] = defaultdict(dict)
+    found: dict[tuple[str, str], PooledByName[str]] = defaultdict(lambda: PooledByName(bootstrap))
     for part, *further in zip(table.parts(), *(other.parts() for other in others.values()), strict=True):
         base = TokenShifts.of(part)
         views = {name: base} | {one: TokenShifts.of(other) for one, other in zip(others, further, strict=True)}
         views[ALIGNED] = TokenShifts.of_aligned(part)
         for grouping in groups:
             for context, sums in _sums(views, base, part, grouping):
-                known = found[grouping.name, context]
                 for of, values in sums.items():
-                    if of not in known:
-                        known[of] = Pooled.nothing(bootstrap, len(grouping.groups))
-                    known[of].add(bootstrap, part.numbers, values)
+                    found[grouping.name, context].add(of, part.numbers, values)
     return found
 
 

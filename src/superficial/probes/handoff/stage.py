@@ -5,7 +5,7 @@ compared with a response that was decoded plainly, and a penalty alone would mak
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,8 @@ def run(
     handoffs = build_handoffs(loaded, cfg, prompts, read_table(data), answers)
     greedy, requests = GreedyDecoding(cfg.max_new_tokens), [handoff.request for handoff in handoffs]
     found = go_on(runtime, loaded, model, greedy, requests, out.parents[3])
-    flags, ends = unshifted(TokenTable.open(shifts)), end_tokens(answers)
+    asked = {handoff.request.example for handoff in handoffs}
+    flags, ends = unshifted(TokenTable.open(shifts), asked), end_tokens(answers)
     rows = [
         _row(loaded, cfg, one, reply.token_ids, ends, flags[one.request.example])
         for one, reply in zip(handoffs, found.answers, strict=True)
@@ -107,10 +108,14 @@ def end_tokens(responses: pd.DataFrame) -> set[int]:
     return {int(tokens[-1]) for tokens in responses["token_ids"][responses["finish_reason"] == EOS]}
 
 
-def unshifted(table: TokenTable) -> dict[str, NDArray[np.bool_]]:
-    """By example: whether each response position is unshifted, (T,)."""
-    flags = table.category == CATEGORIES.index("unshifted")
-    return dict(zip(table.ids, np.split(flags, np.cumsum(table.lengths)[:-1]), strict=True))
+def unshifted(table: TokenTable, examples: Collection[str]) -> dict[str, NDArray[np.bool_]]:
+    """Of these examples: whether each response position is unshifted, (T,)."""
+    found: dict[str, NDArray[np.bool_]] = {}
+    for part in table.parts():
+        flags = np.split(part.category == CATEGORIES.index("unshifted"), part.starts[1:])
+        named = zip(part.ids, flags, strict=True)
+        found |= {name: one.copy() for name, one in named if name in examples}  # copied: the part need not stay
+    return found
 
 
 def _row(

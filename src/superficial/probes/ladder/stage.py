@@ -9,7 +9,6 @@ from superficial.artifacts.table import read_table, write_table
 from superficial.config.schema import IntervalsConfig, RuntimeConfig
 from superficial.config.schema.ladder import ALIGNED, BASE
 from superficial.probes.contexts.grouping import groupings
-from superficial.probes.contexts.recovery import TokenShifts
 from superficial.probes.contexts.stage import same_tokens
 from superficial.probes.ladder.steps import ladder
 from superficial.shift.statistics.bootstrap import Bootstrap
@@ -33,12 +32,11 @@ def run(
     started = time.monotonic()
     table = TokenTable.open(base).beside({"kind": TokenTable.open(token_kinds)})
     paths = {stage_of(path): path for path in ([stages] if isinstance(stages, Path) else stages)}
-    between = {name: TokenShifts.of(same_tokens(table, TokenTable.open(path), path)) for name, path in paths.items()}
-    rungs = {BASE: TokenShifts.of(table), **between, ALIGNED: TokenShifts.of_aligned(table)}
+    between = {name: same_tokens(table, TokenTable.open(path), path) for name, path in paths.items()}
     groups = groupings(table, read_table(data))
-    write_table(ladder(table, rungs, groups, Bootstrap.over(table.examples, cfg)), out)
+    write_table(ladder(table, between, groups, Bootstrap.over(table.examples, cfg)), out)
     inputs = {"base": base, "kinds": token_kinds, "data": data} | paths
-    facts = {"rungs": list(rungs), "tokens": int(table.lengths.sum())}
+    facts = {"rungs": [BASE, *between, ALIGNED], "tokens": int(table.lengths.sum())}
     config = cfg.model_dump(mode="json")
     write_sidecar(out, stage="ladder", config=config, inputs=inputs, started=started, facts=facts)
 

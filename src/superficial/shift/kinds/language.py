@@ -21,13 +21,8 @@ def kinds_hold(kinds: pd.DataFrame) -> bool:
     return _hold(kinds[kinds["measure"] == "share_of_tokens"].set_index("kind")["tokens"])
 
 
-def kinds_of_tokens_hold(kind: NDArray[np.int8]) -> bool:
-    """The same of the tokens themselves: `kind` (N,) is the kind of each as an index into KINDS."""
-    return counts_hold(np.bincount(kind, minlength=len(KINDS)))
-
-
 def counts_hold(counts: NDArray[np.integer[Any]]) -> bool:
-    """The same of how many tokens there are of each of KINDS."""
+    """The same of how many tokens there are of each of KINDS, (K,)."""
     return _hold(pd.Series(counts, index=KINDS))
 
 

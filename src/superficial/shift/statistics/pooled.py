@@ -1,11 +1,15 @@
 """Sums over examples that come part by part: what stays in memory does not grow with the examples."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats, product
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass
@@ -31,3 +35,18 @@ class Pooled:
     def __sub__(self, other: "Pooled") -> "Pooled":
         """Differences of the sums; nobody asks how many examples have one."""
         return Pooled(self.sum - other.sum, self.drawn - other.drawn, self.examples)
+
+
+class PooledByName(dict[Name, Pooled], Generic[Name]):
+    """Sums of several things; each begins with nothing when it first comes."""
+
+    def __init__(self, bootstrap: Bootstrap) -> None:
+        """The resamples of all of them."""
+        super().__init__()
+        self._bootstrap = bootstrap
+
+    def add(self, name: Name, numbers: slice, sums: Floats) -> None:
+        """Further examples of one thing, as `Pooled.add` takes them."""
+        if name not in self:
+            self[name] = Pooled.nothing(self._bootstrap, sums.shape[1])
+        self[name].add(self._bootstrap, numbers, sums)

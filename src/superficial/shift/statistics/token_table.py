@@ -16,7 +16,8 @@ from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Floats
 
 ROWS = 2**19  # of a part, but for a single response that is longer
-BLOCK = 4096  # examples of a part at most, and examples whose tokens are added up at a time
+MOST = 4096  # examples of a part
+BLOCK = 4096  # examples whose tokens are added up at a time
 TEXTS = ("example_id", "token", "kind")  # columns of repeated text, read as dictionaries of their distinct values
 
 Read = Callable[[str, int, int], pa.ChunkedArray]  # a column, from one row up to another
@@ -67,7 +68,7 @@ class TokenTable:
         while first < self.examples:
             start = int(self.starts[first])
             fit = int(np.searchsorted(ends, start + ROWS, side="right"))
-            last = min(max(fit, first + 1), first + BLOCK, self.examples)
+            last = min(max(fit, first + 1), first + MOST, self.examples)
             yield self._part(slice(first, last), start, int(ends[last - 1]))
             first = last
 
@@ -148,6 +149,14 @@ class TokenTable:
     def kind(self) -> NDArray[np.int8]:
         """Kind of each row as an index into KINDS, (N,), where the table has a column of kinds beside it."""
         return self.codes("kind", KINDS)
+
+    @cached_property
+    def kind_counts(self) -> NDArray[np.int64]:
+        """Tokens of each of KINDS, over all examples, (K,)."""
+        found: NDArray[np.int64] = np.sum(
+            [np.bincount(part.kind, minlength=len(KINDS)) for part in self.parts()], axis=0
+        )
+        return found
 
     @cached_property
     def category_counts(self) -> Floats:
