@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from support.project import Project
 from support.tiny import CHAT
 
 from superficial.config.experiment import Experiment
-from superficial.pipeline.dryrun import planned_jobs
+from superficial.pipeline.dryrun import planned_jobs, read_jobs
 from superficial.pipeline.plan.command import Planner
 from superficial.pipeline.plan.machine import machine
 from superficial.pipeline.why import causes_of, explain
@@ -54,6 +55,23 @@ def test_every_figure_is_made_with_its_data(finished: Project):
         for suffix in ("pdf", "png", "svg"):
             assert (finished.folder / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
         assert len(pd.read_csv(finished.folder / f"results/figures/{figure}.csv")) > 0, figure
+
+
+def test_what_leads_to_the_first_figures_of_the_paper_goes_before_other_jobs(project: Project):
+    text = project.run("figures/all", arguments=("--dry-run", "--quiet=host")).stdout
+    makers = {output: job for job in read_jobs(text) for output in job.outputs}
+    told = re.findall(r"^ +(output|priority): ([^,\n]+)", text, flags=re.M)  # each priority after its job's outputs
+    early = {output for (_, output), (key, _) in pairwise(told) if key == "priority"}
+    ahead, path = [f"results/figures/{name}.pdf" for name in ("shift_example", "shift_ratio", "shift_by_position")], {}
+    while ahead:
+        file = ahead.pop()
+        path[file] = makers[file]
+        ahead += [name for name in makers[file].inputs if name in makers and name not in path]
+    assert {"model", "pair", "generate", "score", "compare", "kinds", "stats"} < {job.rule for job in path.values()}
+    late = [job.rule for job in path.values() if job.outputs[0] not in early]
+    assert set(late) == {"data"}  # seconds
+    beside = {job.rule for output, job in makers.items() if output in early and output not in path}
+    assert beside <= {"model", "compare", "handoff"}  # no other answers, and no other scores
 
 
 def test_figures_and_captions_name_things_as_people_do(finished: Project):

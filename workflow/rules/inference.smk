@@ -11,6 +11,7 @@ rule generate:
         "results/responses/{dataset}/{model}/{method}.parquet",
     log:
         "results/logs/responses/{dataset}/{model}/{method}.log",
+    priority: lambda wildcards: EARLY if wildcards.method == RESPONSE else 0
     threads: threads_with(INPUTS.answering_models)
     resources:
         **holding(INPUTS.answering_models),

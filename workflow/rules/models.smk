@@ -8,6 +8,7 @@ rule model:
         "results/models/{model}/manifest.json",
     log:
         "results/logs/models/{model}.log",
+    priority: EARLY
     threads: HALF
     resources:
         runtime=holding(lambda wildcards: [wildcards.model])["runtime"],

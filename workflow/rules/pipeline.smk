@@ -29,6 +29,8 @@ if CARDS and workflow.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", CARDS)
 # Hidden states are most of the disk: without runtime.keep_states they go once the last job of a run has read them.
 scored = str if RUN.settings.runtime.keep_states else temp
+# A newcomer sees the paper's token distribution shift first: what leads to these figures does not wait for other jobs.
+EARLY, EARLY_FIGURES = 1, ("Figure 2", "Figure 3", "Figure 4")
 # The files of a pair that jobs with both models read.
 PAIR = {"pair": "results/pairs/{pair}.json", "base": INPUTS.manifest("base"), "aligned": INPUTS.manifest("aligned")}
 

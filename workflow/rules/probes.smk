@@ -56,6 +56,7 @@ rule handoff:
         "results/handoff/{dataset}/{pair}/{context}.parquet",
     log:
         "results/logs/handoff/{dataset}/{pair}/{context}.log",
+    priority: EARLY  # it takes minutes: begun last, it would run alone at the end
     threads: threads_with(INPUTS.base_model)
     resources:
         **holding(INPUTS.base_model),

@@ -20,6 +20,7 @@ rule pair:
         "results/pairs/{pair}.json",
     log:
         "results/logs/pairs/{pair}.log",
+    priority: EARLY
     params:
         cfg=RUN.slice("pair"),
     shell:
@@ -41,6 +42,7 @@ rule score:
         scored("results/scores/{dataset}/{pair}/{side}.{seen}.safetensors"),
     log:
         "results/logs/scores/{dataset}/{pair}/{side}.{seen}.log",
+    priority: lambda wildcards: EARLY if wildcards.seen in (CONTEXT, RESPONSE) else 0
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),
@@ -88,7 +90,7 @@ rule compare:
         "results/logs/shifts/{dataset}/{pair}/{context}.log",
     wildcard_constraints:
         context="|".join([CONTEXT, RESPONSE, *CONTEXTS]),
-    priority: 1  # before further scores: states that are not kept go when they are compared
+    priority: EARLY + 1  # before further scores: states that are not kept go when they are compared
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),
@@ -110,6 +112,7 @@ rule kinds:
         "results/kinds/{dataset}/{pair}/{context}.parquet",
     log:
         "results/logs/kinds/{dataset}/{pair}/{context}.log",
+    priority: EARLY
     group:
         "tables"
     shell:
@@ -131,9 +134,10 @@ rule stats:
         ),
     log:
         "results/logs/stats/{dataset}/{pair}/{context}.log",
+    priority: EARLY
     group:
         "tables"
-    threads: workflow.cores
+    threads: HALF  # all cores would never be free at a time while other jobs wait
     params:
         cfg=RUN.slice("stats"),
     shell:

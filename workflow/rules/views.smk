@@ -48,6 +48,7 @@ for target, view in drawn_views("figures").items():
             outputs_of(target, report),
         log:
             f"results/logs/{target}.log",
+        priority: EARLY if view.paper in EARLY_FIGURES else 0
         group:
             "drawings"
         params:
