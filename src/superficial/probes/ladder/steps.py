@@ -21,11 +21,8 @@ GROUPINGS = ("all", "kind", "instruction")
 COUNTED = "counted"  # in the place of a rung: sums of what shares are shares of
 
 Key = tuple[str, str, str]  # measure, before, after
-KL, TOKENS, FIRST = (
-    ("kl", "", ""),
-    ("tokens", "", ""),
-    ("first", "", ""),
-)  # first: tokens that are shifted in the base
+KL = ("kl", "", "")
+TOKENS, FIRST = ("tokens", "", ""), ("first", "", "")  # first: those that are shifted in the base
 
 
 def ladder(
