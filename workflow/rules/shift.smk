@@ -4,6 +4,8 @@ from superficial.pipeline.stages import source_files
 from superficial.shift.kinds.word_lists import FILES as WORD_LISTS
 
 CONTEXTS = further_contexts(RUN)
+# The instructions, and what the pair's aligned model answered.
+ANSWERED = {"data": "results/data/{dataset}.parquet", "responses": INPUTS.responses}
 
 
 wildcard_constraints:
@@ -30,10 +32,9 @@ rule pair:
 
 rule score:
     input:
+        **ANSWERED,
         pair="results/pairs/{pair}.json",
         model=lambda wildcards: INPUTS.manifest(wildcards.side)(wildcards),
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
         before=INPUTS.scored_before,
         shards=INPUTS.shared("score", "{seen}", "scores/{dataset}/{pair}/{side}.{seen}"),
