@@ -123,10 +123,9 @@ rule kinds:
 
 rule stats:
     input:
+        **ANSWERED,
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         kinds="results/kinds/{dataset}/{pair}/{context}.parquet",
-        responses=INPUTS.responses,
-        data="results/data/{dataset}.parquet",
         code=code_of("stats"),
     output:
         expand(

@@ -63,26 +63,30 @@ def _pooled(
         at = settled(views)
         for grouping in groups:
             sums = partial(grouping.sums, part)
+            kl = [sums(view.kl) for view in views]
             found[grouping.name, COUNTED].add(TOKENS, part.numbers, sums(np.ones_like(at)))
             found[grouping.name, COUNTED].add(FIRST, part.numbers, sums(views[0].category == SHIFTED))
             for place, rung in enumerate((BASE, *stages, ALIGNED)):
-                for key, values in _sums(views, place, at, sums):
+                for key, values in _sums(views, kl, place, at, sums):
                     found[grouping.name, rung].add(key, part.numbers, values)
     return found
 
 
 def _sums(
-    views: list[TokenShifts], place: int, at: NDArray[np.int64], sums: Callable[[NDArray[Any]], Floats]
+    views: list[TokenShifts],
+    kl: list[Floats],
+    place: int,
+    at: NDArray[np.int64],
+    sums: Callable[[NDArray[Any]], Floats],
 ) -> Iterator[tuple[Key, Floats]]:
-    """What the measures of one rung are made of, by example and group, (E, G)."""
+    """What the measures of one rung are made of, by example and group, (E, G); so are the sums `kl` of all rungs."""
     view = views[place]
-    kl = sums(view.kl)
-    yield KL, kl
+    yield KL, kl[place]
     for code, category in enumerate(CATEGORIES):
         yield (category, "", ""), sums(view.category == code)
     if place:
         yield from _flows(views[place - 1], view, sums)
-        yield ("kl_closed", "", ""), sums(views[place - 1].kl) - kl
+        yield ("kl_closed", "", ""), kl[place - 1] - kl[place]
         yield ("settled", "", ""), sums((at == place) & (views[0].category == SHIFTED))
 
 

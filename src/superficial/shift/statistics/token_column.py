@@ -45,7 +45,8 @@ def run(
     table = TokenTable.open(shifts)
     thinks = TokenTable.of(pd.DataFrame({"thinking": thinking(table, responses)}))
     table = table.beside({"kind": TokenTable.open(token_kinds), "thinking": thinks})
-    write_parts((_column(part, name, module.values(part), table.ids) for part in table.parts()), out[0])
+    ids = pd.CategoricalDtype(table.ids)
+    write_parts((_column(part, name, module.values(part), ids) for part in table.parts()), out[0])
     table = table.beside({name: TokenTable.open(out[0])})
     write_table(module.statistics(table, Bootstrap.over(table.examples, cfg)), out[1])
     config = cfg.model_dump(mode="json")
@@ -53,9 +54,9 @@ def run(
     write_sidecar(out, stage="token_column", config=config, inputs=inputs, started=started, facts=facts)
 
 
-def _column(part: TokenTable, name: str, values: NDArray[Any], ids: list[str]) -> pd.DataFrame:
+def _column(part: TokenTable, name: str, values: NDArray[Any], ids: "pd.CategoricalDtype[Any]") -> pd.DataFrame:
     """The rows of some responses; `ids` are those of all."""
-    examples = pd.Categorical.from_codes(part.example + part.numbers.start, categories=ids)
+    examples = pd.Categorical.from_codes(part.example + part.numbers.start, dtype=ids)
     return pd.DataFrame({"example_id": examples, "position": part.position, name: values})
 
 
