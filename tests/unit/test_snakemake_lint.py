@@ -10,7 +10,6 @@ from support.project import ROOT
 
 WANTED = {  # how a complaint begins -> why it stands
     "Specify a conda environment": "one environment serves all stages: pyproject.toml and constraints.txt",
-    "Shell command directly uses variable STAGE": "how a stage is started is the same for every rule (pipeline.smk)",
     "Shell command directly uses variable RUNTIME": "speed and memory: a global is not tracked, so that nothing reruns",
     "Shell command directly uses variable PROMPT_DIR": "where the paper's prompts come from decides nothing: no rerun",
     "Shell command directly uses variable rule": "Snakemake's own name of the rule",

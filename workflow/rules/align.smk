@@ -22,9 +22,8 @@ rule align_examples:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("align_examples"),
     shell:
-        "{STAGE} align_examples --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data}"
-        " responses={input.responses} refusals={input.refusals} phrases={input.phrases}"
-        " out={output}"
+        stage() + " data={input.data} responses={input.responses} refusals={input.refusals}"
+        " phrases={input.phrases} out={output}"
 
 
 rule align:
@@ -44,6 +43,5 @@ rule align:
     params:
         cfg=lambda wildcards: RUN.slice("align"),  # it holds a template, too
     shell:
-        "{STAGE} align --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} base={input.base} examples={input.examples} template={input.template}"
+        stage(cards=True) + " base={input.base} examples={input.examples} template={input.template}"
         " notice={input.notice} out={output}"

@@ -10,4 +10,4 @@ rule data:
     params:
         cfg=lambda wildcards: RUN.slice("data", wildcards.dataset),
     shell:
-        "{STAGE} data --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} source={input.source:q} out={output}"
+        stage() + " source={input.source:q} out={output}"

@@ -18,9 +18,7 @@ rule generate:
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
-        " out={output}"
+        stage(cards=True) + " model={input.model} data={input.data} prompt_files={input.prompt_files:q} out={output}"
 
 
 # Where a job starts its own server: one start answers all methods of a model, and `generate` finds the answers.
@@ -39,8 +37,7 @@ rule generate_together:
     params:
         cfg=lambda wildcards: RUN.slice("generate_together", wildcards.model),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
+        stage(cards=True) + " model={input.model} data={input.data} prompt_files={input.prompt_files:q}"
         " results=results"
 
 
@@ -59,7 +56,6 @@ rule generate_shard:
     params:
         cfg=lambda wildcards: RUN.slice("generate", wildcards.method),
     shell:
-        "{STAGE} generate --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} --shard {wildcards.shard} model={input.model} data={input.data}"
+        stage("generate", cards=True) + " --shard {wildcards.shard} model={input.model} data={input.data}"
         " prompt_files={input.prompt_files:q}"
         " out=results/responses/{wildcards.dataset}/{wildcards.model}/{wildcards.method}.parquet"

@@ -8,13 +8,13 @@ from superficial.pipeline.systems import about_published, judged_systems, publis
 
 PUBLISHED = f"results/published/{DATASET}"  # with the judgments of this run's judges, where it has any
 JUDGED_PUBLISHED = f"{PUBLISHED}/{'judged' if published_judged(RUN).judges else 'judgments'}.parquet"
-ANSWERED = [f"{model}/{method}" for model, method in RUN.systems]
+ANSWER_SETS = [f"{model}/{method}" for model, method in RUN.systems]
 JUDGE = judged_view(RUN).judge.name
 # Whose scores, files of judgments and of responses in one order; experiment=published shows the published judgments.
 SCORED = {
     "models": [
-        [f"results/judgments/{DATASET}/{JUDGE}/{system}.parquet" for system in ANSWERED],
-        [f"results/responses/{DATASET}/{system}.parquet" for system in ANSWERED],
+        [f"results/judgments/{DATASET}/{JUDGE}/{system}.parquet" for system in ANSWER_SETS],
+        [f"results/responses/{DATASET}/{system}.parquet" for system in ANSWER_SETS],
     ],
     "published": [[JUDGED_PUBLISHED], [f"{PUBLISHED}/responses.parquet"]],
 }[RUN.settings.subject]
@@ -55,7 +55,7 @@ COMPARING = JUDGING | {
 rule response_stats:
     input:
         data="results/data/{dataset}.parquet",
-        responses=[f"results/responses/{{dataset}}/{system}.parquet" for system in ANSWERED],
+        responses=[f"results/responses/{{dataset}}/{system}.parquet" for system in ANSWER_SETS],
         models=[f"results/models/{model}/manifest.json" for model in answering.cut_models(RUN)],
         code=code_of("response_stats"),
     output:
@@ -68,8 +68,7 @@ rule response_stats:
     params:
         cfg=RUN.slice("response_stats"),
     shell:
-        "{STAGE} response_stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data}"
-        " responses={input.responses} models={input.models} out={output}"
+        stage() + " data={input.data} responses={input.responses} models={input.models} out={output}"
 
 
 # What was published is read once; what an N/A means is decided further down.
@@ -86,7 +85,7 @@ rule published:
     params:
         cfg=RUN.slice("published"),
     shell:
-        "{STAGE} published --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data} out={output}"
+        stage() + " data={input.data} out={output}"
 
 
 # The same responses one system at a time, as `judge` reads them.
@@ -104,8 +103,7 @@ rule published_answers:
     params:
         cfg=RUN.slice("published_answers"),
     shell:
-        "{STAGE} published_answers --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log:q}"
-        " data={input.data} outputs={input.outputs:q} out={output:q}"
+        stage() + " data={input.data} outputs={input.outputs:q} out={output:q}"
 
 
 # Our responses in just-eval's own format: `snakemake exports`, or one file of them.
@@ -121,8 +119,7 @@ rule export:
     params:
         cfg=lambda wildcards: RUN.slice("export", wildcards.model),
     shell:
-        "{STAGE} export --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " data={input.data} responses={input.responses} out={output}"
+        stage() + " data={input.data} responses={input.responses} out={output}"
 
 
 rule exports:
@@ -150,8 +147,7 @@ rule judge:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log:q} --threads {threads}"
-        " --cards {resources.gpu} data={input.data} responses={input.responses:q} model={input.model}"
+        stage(cards=True) + " data={input.data} responses={input.responses:q} model={input.model}"
         " reads={input.files:q} out={output:q}"
 
 
@@ -172,8 +168,7 @@ rule judge_shard:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log:q} --threads {threads}"
-        " --cards {resources.gpu} --shard {wildcards.shard} data={input.data} responses={input.responses:q}"
+        stage("judge", cards=True) + " --shard {wildcards.shard} data={input.data} responses={input.responses:q}"
         " model={input.model}"
         " out=results/judgments/{wildcards.dataset}/{wildcards.judge}/{wildcards.model}/{wildcards.method:q}.parquet"
 
@@ -191,8 +186,7 @@ rule published_judged:
     params:
         cfg=RUN.slice("published_judged"),
     shell:
-        "{STAGE} published_judged --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " published={input.published} judgments={input.judgments:q} out={output}"
+        stage() + " published={input.published} judgments={input.judgments:q} out={output}"
 
 
 rule canaries:
@@ -215,8 +209,7 @@ rule canaries:
     params:
         cfg=lambda wildcards: RUN.slice("canaries", "{judge}/{model}.{method}".format(**wildcards)),
     shell:
-        "{STAGE} canaries --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log:q} --threads {threads}"
-        " --cards {resources.gpu} data={input.data} responses={input.responses:q} judgments={input.judgments:q}"
+        stage(cards=True) + " data={input.data} responses={input.responses:q} judgments={input.judgments:q}"
         " model={input.model} sentences={input.sentences:q} reads={input.files:q} out={output:q}"
 
 
@@ -239,8 +232,7 @@ rule pairwise:
     params:
         cfg=lambda wildcards: RUN.slice("pairwise", "{judge}/{comparison}".format(**wildcards)),
     shell:
-        "{STAGE} pairwise --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log:q} --threads {threads}"
-        " --cards {resources.gpu} data={input.data} a={input.a} b={input.b} model={input.model} votes={input.votes:q}"
+        stage(cards=True) + " data={input.data} a={input.a} b={input.b} model={input.model} votes={input.votes:q}"
         " reads={input.files:q} out={output}"
 
 
@@ -261,9 +253,8 @@ rule trust:
     params:
         cfg=RUN.slice("trust"),
     shell:
-        "{STAGE} trust --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} judgments={input.judgments:q}"
-        " others={input.others:q} canaries={input.canaries:q} pairwise={input.pairwise}"
-        " published={input.published} out={output}"
+        stage() + " judgments={input.judgments:q} others={input.others:q} canaries={input.canaries:q}"
+        " pairwise={input.pairwise} published={input.published} out={output}"
 
 
 # What a judge said, in one table.
@@ -282,8 +273,7 @@ rule judged:
     params:
         cfg=RUN.slice("judged"),
     shell:
-        "{STAGE} judged --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} judgments={input.judgments}"
-        " responses={input.responses} data={input.data} out={output}"
+        stage() + " judgments={input.judgments} responses={input.responses} data={input.data} out={output}"
 
 
 rule refusals_agreement:
@@ -295,6 +285,7 @@ rule refusals_agreement:
         "results/stats/refusals_agreement.csv",
     log:
         "results/logs/stats/refusals_agreement.log",
+    params:
+        cfg="{}",
     shell:
-        "{STAGE} refusals_agreement --cfg '{{}}' --runtime {RUNTIME:q} --log {log} labelled={input.labelled}"
-        " phrases={input.phrases} out={output}"
+        stage() + " labelled={input.labelled} phrases={input.phrases} out={output}"

@@ -15,5 +15,4 @@ rule model:
     params:
         cfg=lambda wildcards: RUN.slice("model", wildcards.model),
     shell:
-        "{STAGE} model --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " base={input.base} out={output}"
+        stage() + " base={input.base} out={output}"

@@ -4,6 +4,7 @@ import os
 from snakemake.io import checkpoint_target
 
 from superficial.pipeline.cards import cards_here, memory_gb
+from superficial.pipeline.job_command import stage, stage_arguments
 from superficial.pipeline.job_errors import errors_file
 from superficial.pipeline.job_inputs import JobInputs
 from superficial.pipeline.job_resources import JobResources
@@ -15,7 +16,6 @@ ALIVE = release_stale_lock(Path(".snakemake"))  # open until this process ends
 
 # Speed and memory only. It reaches the stages as a global, which Snakemake does not track: changing it reruns nothing.
 RUNTIME = RUN.runtime
-STAGE = f"{sys.executable} -m superficial"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin take turns with any other busy process
 # Jobs leave their one-line errors here, so that they can be repeated below Snakemake's own report.
 ERRORS = errors_file(Path(".snakemake"))
@@ -33,6 +33,9 @@ scored = str if RUN.settings.runtime.keep_states else temp
 EARLY, EARLY_FIGURES = 1, ("Figure 2", "Figure 3", "Figure 4")
 # The files of a pair that jobs with both models read.
 PAIR = {"pair": "results/pairs/{pair}.json", "base": INPUTS.manifest("base"), "aligned": INPUTS.manifest("aligned")}
+
+# The instructions, and what the pair's aligned model answered.
+ANSWERED = {"data": "results/data/{dataset}.parquet", "responses": INPUTS.responses}
 
 MANIFEST = "results/manifest.json"
 # What was made by itself is named in the manifest, too. It is no input: with other models it may be a day's work.
@@ -69,6 +72,7 @@ rule manifest:
         "results/logs/manifest.log",
     localrule: True
     params:
+        cfg="{}",
         aside=[path for path in ASIDE if Path(path).is_file()],
     shell:
-        "{STAGE} manifest --cfg '{{}}' --runtime {RUNTIME:q} --log {log} made={input.made} {params.aside} out={output}"
+        stage() + " made={input.made} {params.aside} out={output}"

@@ -1,6 +1,4 @@
 # Analyses that go past the paper.
-from superficial.pipeline.targets import stage_arguments
-
 PREFILL = "results/prefill/{dataset}/{pair}"
 SWAPPED = "results/causal/{dataset}/{pair}/{context}.parquet"
 SEARCHED = f"results/search/{{dataset}}/{{pair}}/{RUN.settings.search.method}.json"
@@ -24,7 +22,7 @@ rule safety_depth:
         cfg=RUN.slice("intervals"),
         files=stage_arguments,
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} {params.files} out={output}"
+        stage() + " {params.files} out={output}"
 
 
 # The base under further contexts: one more costs a scoring of the responses and a comparison, nothing else.
@@ -45,10 +43,9 @@ use rule safety_depth as contexts with:
 # Prefix handoff: the base model goes on from the aligned model's first response tokens (finding 4 of the paper).
 rule handoff:
     input:
+        **ANSWERED,
         pair="results/pairs/{pair}.json",
         model=INPUTS.manifest("base"),
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
         shifts="results/shifts/{dataset}/{pair}/{context}.parquet",
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("handoff"),
@@ -63,8 +60,7 @@ rule handoff:
     params:
         cfg=lambda wildcards: RUN.slice("handoff"),  # a function, because it holds a template with braces of its own
     shell:
-        "{STAGE} handoff --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
+        stage(cards=True) + " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " shifts={input.shifts} prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -81,9 +77,8 @@ use rule safety_depth as handoff_stats with:
 # Prefill: how both models go on when the first tokens of a response to a harmful instruction are given.
 rule prefill:
     input:
+        **ANSWERED,
         model=lambda wildcards: INPUTS.manifest(wildcards.side)(wildcards),
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.seen),
         code=code_of("prefill"),
     output:
@@ -96,8 +91,7 @@ rule prefill:
     params:
         cfg=lambda wildcards: RUN.slice("prefill", wildcards.seen),
     shell:
-        "{STAGE} prefill --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} model={input.model} data={input.data} responses={input.responses}"
+        stage(cards=True) + " model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -117,8 +111,7 @@ use rule safety_depth as prefill_stats with:
 rule causal:
     input:
         **PAIR,
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
+        **ANSWERED,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("causal"),
     output:
@@ -131,8 +124,7 @@ rule causal:
     params:
         cfg=lambda wildcards: RUN.slice("causal"),
     shell:
-        "{STAGE} causal --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
+        stage(cards=True) + " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
         " responses={input.responses} prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -152,8 +144,7 @@ rule judge_swapped:
     params:
         cfg=lambda wildcards: RUN.slice("judge", "{judge}/{pair}.swapped".format(**wildcards)),
     shell:
-        "{STAGE} judge --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} data={input.causal} responses={input.causal} model={input.model}"
+        stage("judge", cards=True) + " data={input.causal} responses={input.causal} model={input.model}"
         " reads={input.files:q} out={output}"
 
 
@@ -201,15 +192,13 @@ rule byte_pair:
     params:
         cfg=RUN.slice("pair"),
     shell:
-        "{STAGE} byte_pair --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " base={input.base} aligned={input.aligned} out={output}"
+        stage() + " base={input.base} aligned={input.aligned} out={output}"
 
 
 rule spans:
     input:
         **PAIR | {"pair": "results/pairs/{pair}.bytes.json"},
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
+        **ANSWERED,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("spans"),
     output:
@@ -222,8 +211,7 @@ rule spans:
     params:
         cfg=lambda wildcards: RUN.slice("score", CONTEXT),
     shell:
-        "{STAGE} spans --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
+        stage(cards=True) + " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
         " responses={input.responses} prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -241,8 +229,7 @@ use rule safety_depth as span_stats with:
 rule prompt_search:
     input:
         **PAIR,
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
+        **ANSWERED,
         score=f"results/scores/{{dataset}}/{{pair}}/aligned.{RESPONSE}.safetensors",
         prompt_files=lambda wildcards: RUN.prompt_files(wildcards.method),
         code=code_of("prompt_search"),
@@ -257,9 +244,9 @@ rule prompt_search:
     params:
         cfg=lambda wildcards: RUN.slice("prompt_search", wildcards.method),
     shell:
-        "{STAGE} prompt_search --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
-        " responses={input.responses} aligned_score={input.score} prompt_files={input.prompt_files:q} out={output}"
+        stage(cards=True) + " pair={input.pair} base={input.base} aligned={input.aligned} data={input.data}"
+        " responses={input.responses} aligned_score={input.score} prompt_files={input.prompt_files:q}"
+        " out={output}"
 
 
 use rule safety_depth as prompt_search_stats with:

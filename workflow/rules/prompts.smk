@@ -15,8 +15,7 @@ rule published_prompt:
     params:
         cfg=lambda wildcards: RUN.slice("published_prompt", wildcards.file),
     shell:
-        "{STAGE} published_prompt --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " folder={PROMPT_DIR:q} out={output}"
+        stage() + " folder={PROMPT_DIR:q} out={output}"
 
 
 rule embedding_model:
@@ -30,8 +29,7 @@ rule embedding_model:
     params:
         cfg=lambda wildcards: RUN.slice("embedding_model", wildcards.embedding),
     shell:
-        "{STAGE} embedding_model --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " out={output}"
+        stage() + " out={output}"
 
 
 rule index:
@@ -47,8 +45,7 @@ rule index:
     params:
         cfg=lambda wildcards: RUN.slice("index", wildcards.index),
     shell:
-        "{STAGE} index --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " embedding={input.embedding} source={input.source} out={output}"
+        stage() + " embedding={input.embedding} source={input.source} out={output}"
 
 
 rule retrieve:
@@ -68,5 +65,5 @@ rule retrieve:
     params:
         cfg=lambda wildcards: RUN.slice("retrieve", wildcards.method),
     shell:
-        "{STAGE} retrieve --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads} data={input.data}"
-        " embedding={input.embedding} index={input.index} corpus={input.corpus} out={output}"
+        stage() + " data={input.data} embedding={input.embedding} index={input.index} corpus={input.corpus}"
+        " out={output}"

@@ -4,8 +4,6 @@ from superficial.pipeline.stages import source_files
 from superficial.shift.kinds.word_lists import FILES as WORD_LISTS
 
 CONTEXTS = further_contexts(RUN)
-# The instructions, and what the pair's aligned model answered.
-ANSWERED = {"data": "results/data/{dataset}.parquet", "responses": INPUTS.responses}
 
 
 wildcard_constraints:
@@ -26,8 +24,7 @@ rule pair:
     params:
         cfg=RUN.slice("pair"),
     shell:
-        "{STAGE} pair --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " base={input.base} aligned={input.aligned} out={output}"
+        stage() + " base={input.base} aligned={input.aligned} out={output}"
 
 
 rule score:
@@ -50,8 +47,7 @@ rule score:
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
+        stage(cards=True) + " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -72,9 +68,8 @@ rule score_shard:
     params:
         cfg=lambda wildcards: RUN.slice("score", wildcards.seen),
     shell:
-        "{STAGE} score --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} --shard {wildcards.shard} pair={input.pair} model={input.model} data={input.data}"
-        " responses={input.responses} prompt_files={input.prompt_files:q}"
+        stage("score", cards=True) + " --shard {wildcards.shard} pair={input.pair} model={input.model}"
+        " data={input.data} responses={input.responses} prompt_files={input.prompt_files:q}"
         " out=results/scores/{wildcards.dataset}/{wildcards.pair}/{wildcards.side}.{wildcards.seen}.safetensors"
 
 
@@ -98,9 +93,9 @@ rule compare:
     params:
         cfg=RUN.slice("compare"),
     shell:
-        "{STAGE} compare --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} base={input.base} aligned={input.aligned}"
-        " responses={input.responses} base_score={input.base_score} aligned_score={input.aligned_score} out={output}"
+        stage(cards=True) + " pair={input.pair} base={input.base} aligned={input.aligned}"
+        " responses={input.responses} base_score={input.base_score} aligned_score={input.aligned_score}"
+        " out={output}"
 
 
 rule kinds:
@@ -116,9 +111,10 @@ rule kinds:
     priority: EARLY
     group:
         "tables"
+    params:
+        cfg="{}",
     shell:
-        "{STAGE} kinds --cfg '{{}}' --runtime {RUNTIME:q} --log {log} shifts={input.shifts}"
-        " responses={input.responses} reads={input.words:q} out={output}"
+        stage() + " shifts={input.shifts} responses={input.responses} reads={input.words:q} out={output}"
 
 
 rule stats:
@@ -141,8 +137,8 @@ rule stats:
     params:
         cfg=RUN.slice("stats"),
     shell:
-        "{STAGE} stats --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " shifts={input.shifts} token_kinds={input.kinds} responses={input.responses} data={input.data} out={output}"
+        stage() + " shifts={input.shifts} token_kinds={input.kinds} responses={input.responses} data={input.data}"
+        " out={output}"
 
 
 # A further number of every response token: a module of src/superficial/shift/columns/ for each.
@@ -163,8 +159,8 @@ rule token_column:
     params:
         cfg=RUN.slice("intervals"),
     shell:
-        "{STAGE} token_column --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} shifts={input.shifts}"
-        " token_kinds={input.kinds} responses={input.responses} reads={input.column} out={output}"
+        stage() + " shifts={input.shifts} token_kinds={input.kinds} responses={input.responses}"
+        " reads={input.column} out={output}"
 
 
 rule kinds_agreement:
@@ -176,18 +172,18 @@ rule kinds_agreement:
         "results/stats/kinds_agreement.csv",
     log:
         "results/logs/stats/kinds_agreement.log",
+    params:
+        cfg="{}",
     shell:
-        "{STAGE} kinds_agreement --cfg '{{}}' --runtime {RUNTIME:q} --log {log} labelled={input.labelled}"
-        " reads={input.words:q} out={output}"
+        stage() + " labelled={input.labelled} reads={input.words:q} out={output}"
 
 
 # What `tables/definitions` is made from: two more passes of each base model.
 rule rescore:
     input:
+        **ANSWERED,
         pair="results/pairs/{pair}.json",
         model=INPUTS.manifest("base"),
-        data="results/data/{dataset}.parquet",
-        responses=INPUTS.responses,
         prompt_files=RUN.prompt_files(CONTEXT),
         code=code_of("rescore"),
     output:
@@ -202,8 +198,7 @@ rule rescore:
     params:
         cfg=lambda wildcards: RUN.slice("rescore", wildcards.change),
     shell:
-        "{STAGE} rescore --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} --threads {threads}"
-        " --cards {resources.gpu} pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
+        stage(cards=True) + " pair={input.pair} model={input.model} data={input.data} responses={input.responses}"
         " prompt_files={input.prompt_files:q} out={output}"
 
 
@@ -223,8 +218,9 @@ rule definitions:
     threads: threads_with(INPUTS.both_models)
     resources:
         **holding(INPUTS.both_models),
+    params:
+        cfg="{}",
     shell:
-        "{STAGE} definitions --cfg '{{}}' --runtime {RUNTIME:q} --log {log} --threads {threads} --cards {resources.gpu}"
-        " pair={input.pair} base={input.base} aligned={input.aligned} responses={input.responses}"
-        " base_score={input.base_score} two_bos={input.two_bos} aligned_context={input.aligned_context}"
-        " aligned_score={input.aligned_score} out={output}"
+        stage(cards=True) + " pair={input.pair} base={input.base} aligned={input.aligned}"
+        " responses={input.responses} base_score={input.base_score} two_bos={input.two_bos}"
+        " aligned_context={input.aligned_context} aligned_score={input.aligned_score} out={output}"

@@ -2,7 +2,7 @@
 # What most of them read stands in their modules (src/superficial/views/). The others have rules of their own.
 from superficial.pipeline.slices.judging import beside_responses
 from superficial.pipeline.stages import PACKAGE
-from superficial.pipeline.targets import declared_in, drawn_views, files_of, in_report, outputs_of, stage_arguments
+from superficial.pipeline.targets import declared_in, drawn_views, files_of, in_report, outputs_of
 from superficial.views.browser.page import SHARED
 from superficial.views.declared import declared
 from superficial.views.report.entries import captioned, told
@@ -55,7 +55,7 @@ for target, view in drawn_views("figures").items():
             cfg=RUN.slice(view.slice),
             files=stage_arguments,
         shell:
-            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} {params.files} out={output[0]}"
+            stage() + " {params.files} out={output[0]}"
 
 
 for target, view in drawn_views("tables").items():
@@ -76,7 +76,7 @@ for target, view in drawn_views("tables").items():
             cfg=RUN.slice(view.slice),
             files=stage_arguments,
         shell:
-            "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} {params.files} out={output}"
+            stage() + " {params.files} out={output}"
 
 
 rule:
@@ -98,8 +98,7 @@ rule:
     params:
         cfg=RUN.slice("methods_example"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data}"
-        " answers={input.answers} responses={input.responses} out={output[0]}"
+        stage() + " data={input.data} answers={input.answers} responses={input.responses} out={output[0]}"
 
 
 rule:
@@ -118,8 +117,7 @@ rule:
     params:
         cfg=RUN.slice("pairwise_table"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log}"
-        " pairwise={input.pairwise} results=results reads={input.reads} out={output}"
+        stage() + " pairwise={input.pairwise} results=results reads={input.reads} out={output}"
 
 
 rule:
@@ -138,8 +136,7 @@ rule:
     params:
         cfg=RUN.slice("cases"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data} results=results"
-        " reads={input.reads} out={output}"
+        stage() + " data={input.data} results=results reads={input.reads} out={output}"
 
 
 # The shift browser: static pages that open from disk.
@@ -162,8 +159,7 @@ rule:
         # A function, because the slice holds a template with braces of its own.
         cfg=lambda wildcards: RUN.slice("browser"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} results=results"
-        " reads={input.reads:q} {input.pages:q} out={output}"
+        stage() + " results=results reads={input.reads:q} {input.pages:q} out={output}"
 
 
 # A set of pages of its own: it is about two systems, the shift browser above it about one response's tokens.
@@ -182,8 +178,7 @@ rule:
     params:
         cfg=RUN.slice("cases"),
     shell:
-        "{STAGE} {rule} --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} data={input.data} results=results"
-        " reads={input.reads} {input.pages:q} out={output}"
+        stage() + " data={input.data} results=results reads={input.reads} {input.pages:q} out={output}"
 
 
 # What a run ends with: everything that was made, on one page.
@@ -203,8 +198,8 @@ rule index_page:
         cfg=RUN.slice("report"),
         beside=[path for path in [*ASIDE, "results/report.html"] if Path(path).is_file()],
     shell:
-        "{STAGE} index_page --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} made={input.made} {params.beside}"
-        " reads={input.reads} {input.page:q} {input.views:q} out={output}"
+        stage() + " made={input.made} {params.beside} reads={input.reads} {input.page:q} {input.views:q}"
+        " out={output}"
 
 
 # Snakemake's own report, with captions: `make report`.
@@ -224,8 +219,8 @@ rule captions:
     params:
         cfg=RUN.slice("report"),
     shell:
-        "{STAGE} report --cfg {params.cfg:q} --runtime {RUNTIME:q} --log {log} manifest={input.manifest}"
-        " reads={input.reads} {input.template:q} {input.views:q} out={output}"
+        stage("report") + " manifest={input.manifest} reads={input.reads} {input.template:q} {input.views:q}"
+        " out={output}"
 
 
 rule:

@@ -54,15 +54,6 @@ def files_of(view: View, run: Experiment) -> dict[str, list[str]]:
     return found | ({"reads": paths(view.reads)} if view.reads else {})
 
 
-def stage_arguments(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
-    """NAME=FILES for a stage, from the named inputs of its rule; who has `reads` finds those files below `results`."""
-    words = ["results=results"] if "reads" in input.keys() else []  # noqa: SIM118 (no dictionary, but Snakemake's own)
-    for name, files in input.items():
-        if name != "code":
-            words.append(f"{name}={files if isinstance(files, str) else ' '.join(files)}")
-    return " ".join(words)
-
-
 def in_report(path: str, name: str, report: Callable[..., Any]) -> Any:
     """An output of figures/NAME or tables/NAME that Snakemake's report shows; `report` is Snakemake's own function.
 

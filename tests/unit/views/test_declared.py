@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from support.project import ROOT
 
+from superficial.pipeline.job_command import stage_arguments
 from superficial.pipeline.run import Run
 from superficial.pipeline.stages import STAGES, code_of
 from superficial.pipeline.target_table import main, table
-from superficial.pipeline.targets import beyond_all, declared_in, drawn_views, files_of, in_all, stage_arguments
+from superficial.pipeline.targets import beyond_all, declared_in, drawn_views, files_of, in_all
 from superficial.views.declared import VIEWS, declared
 from superficial.views.view import View
 
