@@ -16,6 +16,7 @@ from superficial.inference.generate.cache import SPARE, check_kept, copy_prefix,
 from superficial.inference.generate.logits import NextLogits
 from superficial.inference.shared_prefix import SharedPrefix
 from superficial.models.load import LoadedModel
+from superficial.models.screen import ScreenedLogits
 
 
 class DecodingBatch:
@@ -40,7 +41,7 @@ class DecodingBatch:
         self._cache = new_cache(model) if prefix is None else copy_prefix(model, prefix, kept, query + SPARE)
         end, alone = self._loaded.end_ids[0], self._alone(prompts)
         ids = [[end] * (query - len(prompt)) + prompt[-query:] for prompt in prompts]
-        logits = self._forward(torch.tensor(ids, device=device), first)
+        logits = self._next(**self._inputs(torch.tensor(ids, device=device), first))
         check_kept(self._cache, self._width, self._loaded.manifest["name"])
         for row, expected in alone.items():
             self._check_padding(logits[:, row], expected)
@@ -48,11 +49,21 @@ class DecodingBatch:
 
     def follow(self, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor) -> torch.Tensor:
         """Row i becomes what row `parents[i]` was and `tokens[i]`: float32 logits (V, B) after that."""
+        return self._next(**self._add(parents, tokens))
+
+    def follow_likely(
+        self, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor
+    ) -> torch.Tensor | ScreenedLogits:
+        """As `follow`, but enough to choose the next token: logits up to an error where that takes less time."""
+        return self._next.likely(**self._add(parents, tokens))
+
+    def _add(self, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor) -> dict[str, Any]:
+        """What the model reads to make row i of what row `parents[i]` was and `tokens[i]`."""
         if list(parents) != list(range(len(self._firsts))):
             self._cache.reorder_cache(torch.tensor(list(parents)))  # type: ignore[arg-type]
             self._set_firsts([self._firsts[parent] for parent in parents])
         self._width += 1
-        return self._forward(torch.as_tensor(tokens, device=self._loaded.device)[:, None], self._width - 1)
+        return self._inputs(torch.as_tensor(tokens, device=self._loaded.device)[:, None], self._width - 1)
 
     def join(self, prompts: Sequence[list[int]]) -> torch.Tensor:
         """Further rows behind those that there are; as `start`. Only for a model that `can_join`."""
@@ -101,13 +112,13 @@ class DecodingBatch:
                 remedy="set runtime.generate_batch=1, so that it reads one at a time",
             )
 
-    def _forward(self, ids: torch.Tensor, column: int) -> torch.Tensor:
-        """Logits after `ids` (B, T), which stand from `column` on."""
+    def _inputs(self, ids: torch.Tensor, column: int) -> dict[str, Any]:
+        """What the model is called with to read `ids` (B, T), which stand from `column` on."""
         columns = torch.arange(self._width, device=ids.device)[None]
-        return self._next(
-            input_ids=ids,
-            attention_mask=(columns >= self._first_columns).long(),
-            position_ids=(columns[:, column:] - self._first_columns).clamp(min=0),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        return {
+            "input_ids": ids,
+            "attention_mask": (columns >= self._first_columns).long(),
+            "position_ids": (columns[:, column:] - self._first_columns).clamp(min=0),
+            "past_key_values": self._cache,
+            "use_cache": True,
+        }

@@ -13,13 +13,14 @@ import torch
 from superficial.inference.generate.answer import Answer, GreedyDecoding, UnfinishedAnswer
 from superficial.inference.generate.batch import DecodingBatch
 from superficial.inference.generate.cache import can_join
-from superficial.inference.generate.choose import chosen, tie_margin
+from superficial.inference.generate.choose import chosen_of, tie_margin
 from superficial.inference.generate.logits import NextLogits
 from superficial.inference.generate.queue import Queue, by_length
 from superficial.inference.generate.seen_tokens import SeenTokens
 from superficial.inference.room import Halving
 from superficial.inference.shared_prefix import SharedPrefix
 from superficial.models.load import LoadedModel
+from superficial.models.screen import ScreenedLogits
 
 LOOK = 8  # tokens of a batch between two looks at it on a card: a look waits for the card, and then the card for us
 
@@ -79,18 +80,18 @@ class Decoder:
         contexts = DecodingBatch(self._loaded, self._prefix, self._next_logits)
         seen = SeenTokens(max(map(len, prompts)) + most, self._loaded.device)
         drafts: list[UnfinishedAnswer] = []
-        logits = torch.empty(0)  # (V, B) after the last token of each row
+        logits: list[torch.Tensor | ScreenedLogits] = []  # after the last token of each row; newcomers come last
         while True:
             if new := [prompts[row] for row in queue.newcomers(places)]:
                 self._count(new)
-                logits = torch.cat([logits, contexts.join(new)], dim=1) if drafts else contexts.start(new)
+                logits.append(contexts.join(new) if drafts else contexts.start(new))
                 seen.join(new)
                 drafts += [UnfinishedAnswer(self._loaded, self._greedy) for _ in new]
             unseen: list[tuple[torch.Tensor, torch.Tensor]] = []
             for _ in range(min(self._look, most - max(len(draft.tokens) for draft in drafts))):
                 if unseen:
-                    logits = self._follow(contexts, range(len(drafts)), unseen[-1][0])
-                tokens, near = chosen(logits, seen.ids, self._greedy.repetition_penalty, self._tie)
+                    logits = [self._follow(contexts, range(len(drafts)), unseen[-1][0])]
+                tokens, near = chosen_of(logits, seen.ids, self._greedy.repetition_penalty, self._tie)
                 unseen.append((tokens, near))
                 seen.add(tokens)
                 self._step()
@@ -102,7 +103,7 @@ class Decoder:
                 return
             drafts = [drafts[place] for place in stay]
             seen.keep(stay)
-            logits = self._follow(contexts, stay, [ids[place][-1] for place in stay])
+            logits = [self._follow(contexts, stay, [ids[place][-1] for place in stay])]
 
     def _count(self, prompts: Sequence[list[int]]) -> None:
         query = max(map(len, prompts)) - len(self._prefix.ids)  # columns that are fed
@@ -111,9 +112,9 @@ class Decoder:
 
     def _follow(
         self, contexts: DecodingBatch, parents: Sequence[int], tokens: Sequence[int] | torch.Tensor
-    ) -> torch.Tensor:
+    ) -> torch.Tensor | ScreenedLogits:
         self.work.forward_passes += 1
-        return contexts.follow(parents, tokens)
+        return contexts.follow_likely(parents, tokens)
 
     def _read(self, draft: UnfinishedAnswer, tokens: list[int], near: list[bool]) -> Answer | None:
         """The answer, if one of the tokens ended it; what was decoded behind that one counts for nothing."""

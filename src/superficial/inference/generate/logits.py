@@ -1,11 +1,13 @@
 """Logits after the last column of a batch, with a head that is faster than the model's own call of it."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from superficial.models.head import LMHead, check_finite, model_body, own_head, states_and_logits
+from superficial.models.screen import Screen, ScreenedLogits
 
 
 class NextLogits:
@@ -25,7 +27,7 @@ class NextLogits:
         """One forward pass; `inputs` are those of a transformers causal language model."""
         device = inputs["input_ids"].device
         if self._head is not None:
-            states = model_body(self._model)(**inputs).last_hidden_state
+            states = self._states(inputs)
         elif not self._checked:
             states, own = states_and_logits(self._model, **inputs)
             check_finite(states[:, -1], own[:, -1], Path(self._model.name_or_path).name)
@@ -35,3 +37,17 @@ class NextLogits:
         if self._head is None:
             return own[:, -1].float().T.contiguous().to(device)
         return self._head.logits(states[:, -1].to(self._head.weight.device)).T.to(device)
+
+    def likely(self, **inputs: Any) -> torch.Tensor | ScreenedLogits:
+        """As a call, but enough to choose a token: up to an error where that takes less time."""
+        if self._head is None or self._screen is None:
+            return self(**inputs)
+        return self._screen(self._states(inputs)[:, -1])
+
+    @cached_property
+    def _screen(self) -> Screen | None:
+        return Screen.of(self._head) if self._head is not None else None
+
+    def _states(self, inputs: dict[str, Any]) -> torch.Tensor:
+        found: torch.Tensor = model_body(self._model)(**inputs).last_hidden_state
+        return found
