@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
 def parquet_file(path: Path) -> pq.ParquetFile:
     """A Parquet table that is read by and by; a UserError where it is cut short."""
     with undamaged(path):
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, pre_buffer=False)  # else what was read stays in memory
 
 
 def read_rows(path: Path, columns: Sequence[str], start: int, stop: int) -> pd.DataFrame:
