@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from superficial.artifacts.table import read_rows, read_table, write_parts
+from superficial.artifacts.table import parquet_file, read_rows, read_table, write_parts
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [7, 20, 21], [64], [90, 95]])
@@ -35,3 +36,15 @@ def test_rows_are_those_of_the_whole_table(tmp_path: Path, start: int, stop: int
     assert found["id"].tolist() == list(range(start, stop))
     assert [list(top) for top in found["top"]] == table["top"].tolist()[start:stop]
     assert list(found.columns) == ["id", "top"]
+
+
+def test_a_table_that_is_read_by_and_by_is_never_in_memory(tmp_path: Path):
+    """32 groups of half a megabyte each: what was read of a group goes when the next one comes."""
+    numbers = np.random.default_rng(0).integers(0, 2**62, 2**21)
+    pd.DataFrame({"number": numbers}).to_parquet(tmp_path / "t.parquet", row_group_size=2**16, compression=None)
+    before, most, read = pa.total_allocated_bytes(), 0, 0
+    for batch in parquet_file(tmp_path / "t.parquet").iter_batches(2**12):
+        read += len(batch)
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert read == len(numbers)
+    assert most < numbers.nbytes / 4
