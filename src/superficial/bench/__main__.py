@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-BENCHES = ("scoring", "generation", "refilling", "statistics", "memory")
+BENCHES = ("scoring", "generation", "refilling", "screening", "statistics", "memory")
 ASKED_FOR = ("identity",)  # starts servers, so that it runs when it is named
 
 
