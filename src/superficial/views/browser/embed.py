@@ -1,6 +1,7 @@
 """Text and data on their way into a page: nothing in them can end a script block, run, or hide."""
 
 import json
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -30,5 +31,8 @@ def _all_visible(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _all_visible(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return value if _PLAIN.issuperset(map(type, value)) else [_all_visible(entry) for entry in value]
+        kinds = set(map(type, value))
+        if kinds == {list}:  # most of a page: lists of short lists of numbers
+            kinds = set(map(type, chain.from_iterable(value)))
+        return value if kinds <= _PLAIN else [_all_visible(entry) for entry in value]
     return value

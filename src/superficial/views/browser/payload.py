@@ -3,13 +3,18 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, Protocol
+
+import numpy as np
 
 from superficial.shift.category import CATEGORIES
 from superficial.views.judgment import ShownJudgment
 
 DIGITS = 5  # significant digits of an emitted token's probability, of divergences and entropies
 CANDIDATE_DIGITS = 3  # of a candidate's probability: as many as are shown, because these are most of a page
+TENS = 10.0 ** np.arange(23)  # those that are exact: a whole number divided by one is the nearest float of its decimals
+NEAR_HALF = 1e-6  # of the last digit: multiplying may have moved so small a distance across the middle
 MEASURES = {"prob": "{}_prob", "entropy": "{}_entropy"}  # of a view, with the columns of either side
 UNSHIFTED, SHIFTED = "unshifted", "shifted"
 
@@ -158,14 +163,30 @@ def _view(rows: Mapping[str, list[Any]], side: str, vocabulary: TokenTexts) -> d
     return {name: shortened(rows[column.format(side)]) for name, column in MEASURES.items()} | {
         "rank": rows[f"{side}_rank"],
         "top": [vocabulary.places(ids, texts) for ids, texts in names],
-        "top_prob": [shortened(probs, CANDIDATE_DIGITS) for probs in rows[f"{side}_top_probs"]],
+        "top_prob": _shortened_lists(rows[f"{side}_top_probs"], CANDIDATE_DIGITS),
     }
 
 
-def shortened(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
-    """Every value by `short`."""
-    form = f".{digits}g"
-    return [float(format(value, form)) if math.isfinite(value) else None for value in values]
+def _shortened_lists(values: Sequence[Sequence[float]], digits: int) -> list[list[float | None]]:
+    """As `shortened`, for lists of values, all at once: these are most of a page."""
+    flat = iter(shortened(list(chain.from_iterable(values)), digits))
+    return [list(islice(flat, len(some))) for some in values]
+
+
+def shortened(values: Sequence[float], digits: int = DIGITS) -> list[float | None]:
+    """Every value by `short`, in a fifth of the time."""
+    numbers = np.asarray(values, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(numbers)))
+    known = (places >= 0) & (places < len(TENS))  # neither zero nor infinite, nor no number
+    tens = TENS[np.where(known, places, 0).astype(np.int64)]
+    shifted = np.where(known, numbers, 0) * tens
+    whole = np.rint(shifted)
+    known &= np.abs(np.abs(shifted - whole) - 0.5) > NEAR_HALF
+    found: list[float | None] = (whole / tens).tolist()
+    for place in np.flatnonzero(~known).tolist():
+        found[place] = short(values[place], digits)
+    return found
 
 
 def short(value: float, digits: int = DIGITS) -> float | None:
