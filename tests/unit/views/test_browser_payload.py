@@ -24,6 +24,8 @@ from superficial.views.browser.payload import (
     FurtherContext,
     index_entry,
     page_data,
+    short,
+    shortened,
 )
 from superficial.views.browser.site import run, write_site
 from superficial.views.judgment import ShownJudgment
@@ -95,8 +97,8 @@ def test_page_data_says_what_the_tables_say() -> None:
     for view, (side, table) in zip(data["views"], tables, strict=True):
         assert [[data["ids"][place] for place in each] for each in view["top"]] == table[f"{side}_top_ids"]
         assert [[data["texts"][place] for place in each] for each in view["top"]] == table[f"{side}_top_tokens"]
-        for short, probs in zip(view["top_prob"], table[f"{side}_top_probs"], strict=True):
-            assert short == pytest.approx(probs, rel=0.5 * 10 ** (1 - CANDIDATE_DIGITS))
+        for shown, probs in zip(view["top_prob"], table[f"{side}_top_probs"], strict=True):
+            assert shown == pytest.approx(probs, rel=0.5 * 10 ** (1 - CANDIDATE_DIGITS))
         assert view["rank"] == table[f"{side}_rank"]
         assert view["prob"] == pytest.approx(table[f"{side}_prob"], **near)
         assert view["entropy"] == pytest.approx(table[f"{side}_entropy"], **near)
@@ -301,3 +303,25 @@ def test_the_stage_reads_the_tables_of_a_run(tmp_path: Path, tiny_models: Path) 
         other.to_parquet(results / "shifts/tiny/one/c1.parquet")
         with pytest.raises(UserError, match=r"c1\.parquet: .*other responses"):
             run(cfg, RUNTIME, results=results, out=results / "browser/index.html")
+
+
+@pytest.mark.parametrize("digits", [3, 5])
+def test_many_values_are_shortened_as_each_alone(digits: int):
+    """Floats of any size, in both precisions, the middles between two decimals, and what is no number."""
+    rng = np.random.default_rng(0)
+    spread = rng.random(20_000) * 10.0 ** rng.integers(-30, 9, 20_000)
+    middles = (rng.integers(1, 10**digits, 5000) + 0.5) / 10.0 ** rng.integers(0, 12, 5000)
+    odd = np.array([0.0, -0.0, 1.0, 0.1, 0.01, 0.99999999, 1e-310, 5e-324, 1e300, np.inf, -np.inf, np.nan])
+    values = np.concatenate([spread, -spread[:99], spread.astype(np.float32), middles, odd, 10.0 ** -np.arange(30)])
+    values = np.concatenate([values, np.nextafter(middles, 1), np.nextafter(middles, 0)]).tolist()
+    found = shortened(values, digits)
+    assert list(map(repr, found)) == [repr(short(value, digits)) for value in values]
+    assert found.count(None) == 3
+
+
+def test_lists_of_lists_are_searched_for_texts():
+    """What holds numbers alone is taken over as it is; a text in the depth of a list is not."""
+    assert embed([[1, 2], [3.5, None]]) == "[[1,2],[3.5,null]]"
+    assert embed([[1], ["\u202e"]]) == embed([[1], [visible("\u202e")]])
+    assert "\u202e" not in embed([[[1]], [["\u202e"]]])
+    assert embed([[], [{"a": "\u202e"}]]) == embed([[], [{"a": visible("\u202e")}]])
