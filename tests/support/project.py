@@ -43,7 +43,10 @@ class Project:
     def start_stages(self, command: str) -> None:
         """Let jobs start a stage by `command`."""
         jobs = self.folder / "workflow/rules/pipeline.smk"
-        text, found = re.subn("^STAGE = .*$", lambda _: f"STAGE = {command!r}", jobs.read_text(), flags=re.MULTILINE)
+        start = "from superficial.pipeline import job_command; job_command.START = "
+        text = re.sub(f"^{start}.*\n", "", jobs.read_text(), flags=re.MULTILINE)  # of an earlier call
+        imported = re.compile("^from superficial.pipeline.job_command import .*$", re.MULTILINE)
+        text, found = imported.subn(lambda line: f"{line[0]}\n{start}{command!r}", text)
         assert found == 1
         jobs.write_text(text)
 

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Mapping
 
+START = f"{sys.executable} -m superficial"
+
 
 def stage(name: str = "{rule}", *, cards: bool = False) -> str:
     """The command of a stage, to which a rule adds the stage's files as NAME=FILES; Snakemake fills in the braces.
@@ -12,8 +14,9 @@ def stage(name: str = "{rule}", *, cards: bool = False) -> str:
     >>> stage("judge", cards=True).partition(" --log ")[2]
     '{log:q} --threads {threads} --cards {resources.gpu}'
     """
-    call = f"{sys.executable} -m superficial {name} --cfg {{params.cfg:q}} --runtime {{RUNTIME:q}} --log {{log:q}}"
-    return f"{call} --threads {{threads}}" + (" --cards {resources.gpu}" if cards else "")
+    start = START.replace("{", "{{").replace("}", "}}")  # braces of a path are not Snakemake's
+    call = f"{start} {name} --cfg {{params.cfg:q}} --runtime {{RUNTIME:q}} --log {{log:q}} --threads {{threads}}"
+    return call + (" --cards {resources.gpu}" if cards else "")
 
 
 def stage_arguments(wildcards: object, input: Mapping[str, str | list[str]]) -> str:
