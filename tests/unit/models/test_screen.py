@@ -90,6 +90,17 @@ def test_of_equals_the_first_is_taken_and_is_a_near_tie():
 
 
 @pytest.mark.usefixtures("fast")
+def test_where_no_token_stands_out_the_whole_product_decides(monkeypatch: pytest.MonkeyPatch):
+    """All logits are equal: none of 300,000 tokens is looked at alone."""
+    head, _ = made(300_000, 4, 0)
+    states = torch.zeros(30, 4)
+    monkeypatch.setattr(LMHead, "logit", lambda *_: pytest.fail("one by one"))
+    tokens, near = chosen_among_likely(screened(head, states), torch.zeros(30, 1, dtype=torch.long), 1.0)
+    assert tokens.tolist() == [0] * 30
+    assert near.all()
+
+
+@pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize("make", [gemma, llama])
 def test_answers_are_those_of_float32(make, monkeypatch: pytest.MonkeyPatch):
     """Refilled batches and a repetition penalty included; of every step but those that read prompts."""

@@ -8,6 +8,7 @@ from superficial.models.screen import ScreenedLogits
 
 TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|): rounding may decide in float32
 GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole vocabulary takes eight times as long
+FEW = 64  # groups of a row in which the best token may be; where one stands out there are one to six
 
 
 def tie_margin(dtype: torch.dtype) -> float:
@@ -83,6 +84,8 @@ def chosen_among_likely(
     highest = groups.amax(dim=0)
     floor = screened.floor(highest, error) - tie * (highest.abs() + 2 * error).clamp(min=1.0)
     group, row = (groups >= floor).nonzero(as_tuple=True)
+    if len(group) > FEW * len(screened):  # nothing stands out: the product in float32 takes less memory and time
+        return chosen(screened.head.logits(screened.states).T, seen, penalty, tie)
     members = group[:, None] * GROUP + torch.arange(GROUP)  # (found groups, GROUP) token ids
     inside = members < logits.shape[0]  # the last group may be short
     likely = (logits[members.where(inside, 0), row[:, None]] >= floor[row, None]) & inside
