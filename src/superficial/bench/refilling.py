@@ -22,7 +22,7 @@ INSTRUCTIONS = Path("resources/datasets/demo.jsonl")
 WAYS = ("{}", "Briefly: {}", "{} Explain it.", "{} Give an example.", "I have a question. {}")  # to ask the same thing
 EXAMPLES, BATCH = 200, 40
 GREEDY = GreedyDecoding(max_new_tokens=256)  # as by default
-FIXED, REFILLED = "to the last row", "refilled"
+FIXED, REFILLED = f"batches of {BATCH}, to the last row", f"batches of {BATCH}, refilled"
 
 
 def main(clock: Callable[[], float] = time.perf_counter) -> int:
@@ -38,12 +38,7 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
         {FIXED: one_after_the_other(decoders[FIXED], prompts), REFILLED: decoders[REFILLED].answers(prompts)}, clock
     )
     print(f"{loaded.device}, {len(prompts)} prompts, answers of {GREEDY.max_new_tokens} tokens at most")
-    for name, decoder in decoders.items():
-        rate = decoder.work.new_tokens / seconds[name]
-        print(f"batches of {BATCH}, {name:20s}{rate:8.1f} tokens/s   ({decoder.work.forward_passes} passes)")
-    print(f"ratio                               {seconds[FIXED] / seconds[REFILLED]:8.2f}")
-    equal = sum(found[FIXED][at] == one for at, one in found[REFILLED].items())
-    print(f"equal answers                       {equal:8d} of {len(prompts)}")
+    print_turns(decoders, found, seconds, slow=FIXED, fast=REFILLED)
     return 0
 
 
@@ -77,6 +72,23 @@ def take_turns(
         else:
             found[name][answer[0]] = answer[1]
     return found, seconds
+
+
+def print_turns(
+    decoders: Mapping[str, Decoder],
+    found: Mapping[str, Mapping[int, Answer]],
+    seconds: Mapping[str, float],
+    *,
+    slow: str,
+    fast: str,
+) -> None:
+    """Print tokens/s of each decoder, how much faster `fast` was, and how many answers were equal."""
+    for name, decoder in decoders.items():
+        rate = decoder.work.new_tokens / seconds[name]
+        print(f"{name:36s}{rate:8.1f} tokens/s   ({decoder.work.forward_passes} passes)")
+    print(f"ratio                               {seconds[slow] / seconds[fast]:8.2f}")
+    equal = sum(found[slow][at] == one for at, one in found[fast].items())
+    print(f"equal answers                       {equal:8d} of {len(found[fast])}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from itertools import chain
 from unittest.mock import patch
 
 from superficial.bench.generation import BASE, BATCH, read_prompts
-from superficial.bench.refilling import take_turns
+from superficial.bench.refilling import print_turns, take_turns
 from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
 from superficial.models.load import load_model
@@ -39,12 +39,7 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
     spent = clock() - started
     found, seconds = take_turns({SCREENED: works[SCREENED], EXACT: chain([first], works[EXACT])}, clock)
     seconds[EXACT] += spent
-    for name, decoder in decoders.items():
-        rate = decoder.work.new_tokens / seconds[name]
-        print(f"{name:36s}{rate:8.1f} tokens/s   ({decoder.work.forward_passes} passes)")
-    print(f"ratio                               {seconds[EXACT] / seconds[SCREENED]:8.2f}")
-    equal = sum(found[EXACT][at] == one for at, one in found[SCREENED].items())
-    print(f"equal answers                       {equal:8d} of {len(prompts)}")
+    print_turns(decoders, found, seconds, slow=EXACT, fast=SCREENED)
     return 0
 
 

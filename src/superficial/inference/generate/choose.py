@@ -7,7 +7,7 @@ import torch
 from superficial.models.screen import ScreenedLogits
 
 TIE = 1e-5  # best and second logit nearer than this, relative to max(1, |best|): rounding may decide in float32
-GROUP = 512  # tokens whose maximum is taken at once: one argmax over the whole vocabulary takes eight times as long
+GROUP = 512  # tokens whose maximum is taken at once, a power of two: one argmax over all takes eight times as long
 FEW = 64  # groups of a row in which the best token may be; where one stands out there are one to six
 
 
