@@ -109,7 +109,7 @@ def _words(figure: Figure, said: Caption, notes: bool) -> list[str]:
     if lost := dress(figure):
         below.insert(0, figure.text(EDGE / across, 0, "\n".join(wrap(boxes(lost), int(19 * across))), **look))
     figure.canvas.draw()
-    figure.set_layout_engine("none")  # everything has its place now
+    figure.set_layout_engine(None)  # everything has its place now; with "none" every format would be drawn twice
     for legend in figure.legends:
         if legend.get_bbox_to_anchor() is figure.bbox:  # which is another while more or less of the canvas is saved
             legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
