@@ -82,6 +82,8 @@ def _stage(words: Sequence[str], debug: bool) -> int:
     if given.threads:
         # `--cores 8` on a machine with two cores must not start eight threads: they would only wait for each other.
         os.environ["OMP_NUM_THREADS"] = str(min(given.threads, os.cpu_count() or 1))
+    # Clusters often ask OpenMP to bind threads to cores. Then all threads of ours would share the core of the first.
+    os.environ["OMP_PROC_BIND"] = "false"
     take_cards(given.cards)
     stage = STAGES[given.stage]
     files = named_files(given.files)

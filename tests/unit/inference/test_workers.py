@@ -1,5 +1,8 @@
 """Work beside other work: in order, all at once, and torch's threads are what they were."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -55,3 +58,37 @@ def test_a_card_is_used_by_one():
     assert list(TorchThreads(torch.device("cuda")).map(lambda _: threading.current_thread(), range(3))) == 3 * [
         threading.main_thread()
     ]
+
+
+BOUND = """
+import os, sys
+from types import SimpleNamespace
+
+from pydantic import BaseModel
+
+from superficial import __main__ as program
+
+class Nothing(BaseModel):
+    pass
+
+def run(cfg, runtime):
+    import torch
+
+    from superficial.inference.threads import TorchThreads
+
+    torch.set_num_threads(2)
+    torch.ones(999, 999) @ torch.ones(999, 999)  # OpenMP binds threads when there is work for them
+    print(*TorchThreads(torch.device("cpu")).map(lambda _: len(os.sched_getaffinity(0)), range(2)))
+
+program.STAGES["model"] = SimpleNamespace(module="superficial.models.stage", config=Nothing, run=run)
+settings = '{"device": "cpu", "generate_batch": 1, "score_tokens": 1, "position_chunk": 1}'
+sys.exit(program.main(["model", "--cfg", "{}", "--runtime", settings]))
+"""
+
+
+def test_openmp_does_not_bind_all_of_them_to_one_core():
+    """As many clusters ask it to."""
+    environment = os.environ | {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
+    run = subprocess.run([sys.executable, "-c", BOUND], text=True, capture_output=True, env=environment)
+    cores = str(len(os.sched_getaffinity(0)))
+    assert run.stdout.split() == [cores, cores], run.stderr
