@@ -88,7 +88,7 @@ why: $(READY)  ## say why each job of a run would run; ARGS as for figures
 plan: $(READY)  ## say what a run would take: jobs, tokens, FLOPs, disk, requests, money, time; ARGS as for figures
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m superficial plan $(ARGS)
 
-bench: $(READY)  ## measure speed: ratios taken in one run
+bench: $(READY)  ## measure speed and memory: one table, saved as results/bench.json
 	$(BIN)/python -m superficial.bench
 
 gpu-check: $(READY)  ## check and measure one card, at most eight minutes: results/gpu_check.json; ARGS=--tiny runs without one

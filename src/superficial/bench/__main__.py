@@ -4,24 +4,34 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from superficial.artifacts.errors import UserError
+from superficial.bench.table import Table
 
 BENCHES = ("scoring", "generation", "refilling", "screening", "statistics", "memory")
-ASKED_FOR = ("identity",)  # starts servers, so that it runs when it is named
+OUT = Path("results/bench.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the named benches, by default all of them; returns the highest exit code."""
-    parser = argparse.ArgumentParser(prog="python -m superficial.bench", description="Measure speed.")
-    every = BENCHES + ASKED_FOR
-    default = f"default: the first {len(BENCHES)}"
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(every)}; {default}")
+    """Print the table of the named benches, by default all of them, and save it; the exit code is 2 for a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m superficial.bench", description="Measure speed and memory.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; default: all of them")
     names = parser.parse_args(arguments).names or BENCHES
-    unknown = [name for name in names if name not in every]
+    unknown = [name for name in names if name not in BENCHES]
     if unknown:
-        parser.error(f"no bench named {unknown[0]}: choose from {', '.join(every)}")
-    # Imported when its turn comes: the statistics need no torch.
-    codes: list[int] = [importlib.import_module(f"superficial.bench.{name}").main() for name in names]
-    return max(codes)
+        parser.error(f"no bench named {unknown[0]}: choose from {', '.join(BENCHES)}")
+    table = Table()
+    try:
+        for name in names:
+            # Imported when its turn comes: the statistics need no torch.
+            importlib.import_module(f"superficial.bench.{name}").main(table.of(name))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    table.save(OUT)
+    print(f"saved as {OUT}")
+    return 0
 
 
 if __name__ == "__main__":

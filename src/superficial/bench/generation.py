@@ -4,7 +4,6 @@ Yardsticks: each prompt alone, as the published code asks, and the same batch wi
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from superficial.bench.table import Note, require_model
 from superficial.config.experiment import Experiment
 from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
@@ -27,11 +27,9 @@ EXAMPLES, BATCH, ALONE = 40, 40, 3  # prompts of the data set, of a batch (as by
 GREEDY = GreedyDecoding(max_new_tokens=32, repetition_penalty=1.1)
 
 
-def main(clock: Callable[[], float] = time.perf_counter) -> int:
-    """Print examples/s and their ratios."""
-    if not BASE.is_file():
-        print(f"error: {BASE}: no such model | remedy: run `make figures` first", file=sys.stderr)
-        return 2
+def main(note: Note, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Examples/s and their ratios."""
+    require_model(BASE)
     base = load_model(BASE, "auto")
     prompts = read_prompts(base)
     list(Decoder(base, GreedyDecoding(2), BATCH).answers([prompts[0][-8:]]))  # warm-up
@@ -41,21 +39,15 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
     alone, alone_rate = rate(clock, ALONE, lambda: [generate(base, [prompts[index]])[0] for index in some])
     _, batch_rate = rate(clock, BATCH, lambda: generate(base, prompts[:BATCH]))
     equal = sum(ours[index].token_ids == tokens for index, tokens in zip(some, alone, strict=True))
-    print(
-        f"{base.device}, {torch.get_num_threads()} threads, {METHOD}, prompts of {min(map(len, prompts))} to"
-        f" {max(map(len, prompts))} tokens, {GREEDY.max_new_tokens} new ones each"
-    )
-    print(f"one by one, full prompts            {alone_rate:8.3f} examples/s   ({ALONE} examples)")
-    print(f"batches of {BATCH}, full prompts          {batch_rate:8.3f} examples/s   ({BATCH} examples)")
-    print(f"batches of {BATCH}, prefix read once      {ours_rate:8.3f} examples/s   ({EXAMPLES} examples)")
-    print(f"ratio to one by one                 {ours_rate / alone_rate:8.1f}")
-    print(f"ratio to the batch without reuse    {ours_rate / batch_rate:8.1f}")
-    ties = sum(one.near_ties for one in ours.values())
-    print(f"answers like those one by one       {equal:4d} of {ALONE}, {ties} positions that rounding may decide")
-    print(
-        f"read: {decoder.work.prefix_tokens_prefilled} tokens once, {decoder.work.suffix_tokens_prefilled} in batches"
-    )
-    return 0
+    note(f"{METHOD}, one by one, {ALONE} full prompts", alone_rate, "examples/s")
+    note(f"{METHOD}, a batch of {BATCH} full prompts", batch_rate, "examples/s")
+    note(f"{METHOD}, batches of {BATCH}, prefix read once", ours_rate, "examples/s")
+    note("ratio to one by one", ours_rate / alone_rate, "times")
+    note("ratio to the batch of full prompts", ours_rate / batch_rate, "times")
+    note("answers like those one by one", equal, f"of {ALONE}")
+    note("positions that rounding may decide", sum(one.near_ties for one in ours.values()), "tokens")
+    note("read once", decoder.work.prefix_tokens_prefilled, "tokens")
+    note("read in batches", decoder.work.suffix_tokens_prefilled, "tokens")
 
 
 def read_prompts(base: LoadedModel) -> list[list[int]]:
@@ -91,7 +83,3 @@ def rate(clock: Callable[[], float], examples: int, work: Callable[[], Any]) -> 
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return found, examples / (clock() - started)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

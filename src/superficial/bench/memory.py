@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from superficial.bench.statistics import response_lengths
+from superficial.bench.table import Note, Table
 from superficial.config.schema import CompareConfig, LocalSource, ModelConfig, PromptConfig, RuntimeConfig, ScoreStage
 from superficial.inference.finish_reason import LENGTH
 
@@ -30,23 +31,18 @@ RUNTIME = RuntimeConfig(device="cpu", generate_batch=1, score_tokens=16_384, pos
 GROUP = 2_000  # responses written at a time
 
 
-def main(counts: Sequence[int] = COUNTS) -> int:
-    """Print a line a stage: peak memory and seconds by number of responses."""
-    found: dict[str, list[str]] = {}
+def main(note: Note, counts: Sequence[int] = COUNTS) -> None:
+    """Peak memory and seconds of each stage, by number of responses."""
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="superficial-bench-") as name:
             folder = Path(name)
             apart(write_inputs, folder, count)
             for label, words in commands().items():
                 peak, seconds = measured(folder, words)
-                found.setdefault(label, []).append(f"{peak:8.0f} MB {seconds:6.0f} s")
-                print(f"{count:,} responses, {label}: {found[label][-1]}", file=sys.stderr, flush=True)
+                note(f"{label}, {count:,} responses: peak memory", peak, "MB")
+                note(f"{label}, {count:,} responses: time", seconds, "s")
             states = disk(folder, "results/scores", "results/.states")
-            found.setdefault("states on disk", []).append(f"{states / 1e6:8.0f} MB         ")
-    print(f"{'responses':24}" + "".join(f"{count:>20,}" for count in counts))
-    for label, cells in found.items():
-        print(f"{label:24}" + "".join(f"{cell:>20}" for cell in cells))
-    return 0
+            note(f"states on disk, {count:,} responses", states / 1e6, "MB")
 
 
 def apart(work: Callable[[Path, int], None], folder: Path, count: int) -> None:
@@ -175,4 +171,4 @@ def disk(folder: Path, *names: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(word) for word in sys.argv[1:]] or COUNTS))
+    main(Table().of("memory"), [int(word) for word in sys.argv[1:]] or COUNTS)

@@ -5,11 +5,11 @@ answer by answer, so that both meet the same machine.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from superficial.bench.table import Note, require_model
 from superficial.config.experiment import Experiment
 from superficial.inference.generate.answer import Answer, GreedyDecoding
 from superficial.inference.generate.decode import Decoder
@@ -25,11 +25,9 @@ GREEDY = GreedyDecoding(max_new_tokens=256)  # as by default
 FIXED, REFILLED = f"batches of {BATCH}, to the last row", f"batches of {BATCH}, refilled"
 
 
-def main(clock: Callable[[], float] = time.perf_counter) -> int:
-    """Print tokens/s and their ratio."""
-    if not MODEL.is_file():
-        print(f"error: {MODEL}: no such model | remedy: run `make figures` first", file=sys.stderr)
-        return 2
+def main(note: Note, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Tokens/s and their ratio."""
+    require_model(MODEL)
     loaded = load_model(MODEL, "auto")
     prompts = read_prompts(loaded)
     list(Decoder(loaded, GreedyDecoding(2), BATCH).answers(prompts[:2]))  # warm-up
@@ -37,9 +35,7 @@ def main(clock: Callable[[], float] = time.perf_counter) -> int:
     found, seconds = take_turns(
         {FIXED: one_after_the_other(decoders[FIXED], prompts), REFILLED: decoders[REFILLED].answers(prompts)}, clock
     )
-    print(f"{loaded.device}, {len(prompts)} prompts, answers of {GREEDY.max_new_tokens} tokens at most")
-    print_turns(decoders, found, seconds, slow=FIXED, fast=REFILLED)
-    return 0
+    note_turns(note, decoders, found, seconds, slow=FIXED, fast=REFILLED)
 
 
 def read_prompts(loaded: LoadedModel) -> list[list[int]]:
@@ -74,7 +70,8 @@ def take_turns(
     return found, seconds
 
 
-def print_turns(
+def note_turns(
+    note: Note,
     decoders: Mapping[str, Decoder],
     found: Mapping[str, Mapping[int, Answer]],
     seconds: Mapping[str, float],
@@ -82,14 +79,10 @@ def print_turns(
     slow: str,
     fast: str,
 ) -> None:
-    """Print tokens/s of each decoder, how much faster `fast` was, and how many answers were equal."""
+    """Rate and passes of each decoder, how much faster `fast` was, and how many answers were equal."""
     for name, decoder in decoders.items():
-        rate = decoder.work.new_tokens / seconds[name]
-        print(f"{name:36s}{rate:8.1f} tokens/s   ({decoder.work.forward_passes} passes)")
-    print(f"ratio                               {seconds[slow] / seconds[fast]:8.2f}")
+        note(name, decoder.work.new_tokens / seconds[name], "tokens/s")
+        note(f"{name}: forward passes", decoder.work.forward_passes, "")
+    note("ratio", seconds[slow] / seconds[fast], "times")
     equal = sum(found[slow][at] == one for at, one in found[fast].items())
-    print(f"equal answers                       {equal:8d} of {len(found[fast])}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    note("equal answers", equal, f"of {len(found[fast])}")

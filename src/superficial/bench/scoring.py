@@ -5,7 +5,6 @@ operations, and the way the paper's code scores (a full forward pass for every r
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 
+from superficial.bench.table import Note, require_model
 from superficial.inference.teacher_forcing import TeacherForcing, TokenSequence
 from superficial.models.head import LMHead
 from superficial.models.load import LoadedModel, load_model
@@ -27,12 +27,10 @@ MODELS = Path("results/models")
 BASE, ALIGNED = MODELS / "gemma3_270m/manifest.json", MODELS / "gemma3_270m_chat/manifest.json"
 
 
-def main() -> int:
-    """Print a table of rates (medians of interleaved rounds) and their ratios."""
-    missing = [path for path in (BASE, ALIGNED) if not path.is_file()]
-    if missing:
-        print(f"error: {missing[0]}: no such model | remedy: run `make figures` first", file=sys.stderr)
-        return 2
+def main(note: Note) -> None:
+    """Rates (medians of interleaved rounds) and their ratios."""
+    for path in (BASE, ALIGNED):
+        require_model(path)
     base, aligned = load_model(BASE, "auto"), load_model(ALIGNED, "auto")
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(1000, 200_000, (RESPONSES, CONTEXT + LENGTH), generator=generator).tolist()
@@ -46,14 +44,11 @@ def main() -> int:
         rounds["loop"].append(LENGTH / SAMPLED / seconds(lambda: loop(base, aligned, sequences[0])))
     gemm, single, many = (statistics.median(rounds[name]) for name in rounds)
     floor = sum(flops(model, sequences) for model in (base, aligned)) / (RESPONSES * LENGTH * gemm)  # seconds a token
-    threads = torch.get_num_threads()
-    print(f"{base.device}, {threads} threads, {RESPONSES} responses of {LENGTH} tokens, medians of {ROUNDS} rounds")
-    print(f"float32 matrix multiplication      {gemm / 1e9:9.1f} GFLOP/s")
-    print(f"scoring by both models and contrast {single:8.1f} tokens/s")
-    print(f"published per-token loop            {many:8.1f} tokens/s")
-    print(f"ratio to the loop                   {single / many:8.1f}")
-    print(f"ratio to what multiplication allows {single * floor:8.2f}")
-    return 0
+    note("float32 matrix products", gemm / 1e9, "GFLOP/s")
+    note(f"scoring and comparing, {RESPONSES} responses of {LENGTH} tokens", single, "tokens/s")
+    note("the loop over tokens of the paper's code", many, "tokens/s")
+    note("ratio to the loop", single / many, "times")
+    note("share of what matrix products allow", single * floor, "of 1")
 
 
 def one_pass(base: LoadedModel, aligned: LoadedModel, sequences: list[TokenSequence]) -> Any:
@@ -97,7 +92,3 @@ def seconds(work: Callable[[], Any]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from superficial.bench.table import Note
 from superficial.config.schema import StatsConfig
 from superficial.inference.finish_reason import EOS, LENGTH
 from superficial.shift.category import CATEGORIES, category_index
@@ -32,22 +33,22 @@ RUNTIME = '{"device":"cpu","generate_batch":1,"score_tokens":1,"position_chunk":
 TABLES = ("ratios", "positions", "tokens", "kinds", "groups", "clusters", "summary")
 
 
-def main() -> int:
-    """Write the files (not timed), run `python -m superficial stats` over them, print what it took."""
+def main(note: Note) -> None:
+    """Write the files (not timed), run `python -m superficial stats` over them, and tell what it took."""
     with tempfile.TemporaryDirectory(prefix="superficial-bench-") as name:
         folder = Path(name)
         files = write_tables(folder, EXAMPLES, ROWS)
         size = files["shifts"].stat().st_size
         started = time.perf_counter()
-        code = subprocess.run(command(folder, files), check=False).returncode
+        subprocess.run(command(folder, files), check=True)
         seconds = time.perf_counter() - started
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"statistics of {ROWS:,} token rows, {EXAMPLES:,} examples, {CFG.resamples:,} resamples; file {size:,} bytes")
-    print(f"wall                               {seconds:9.1f} s")
-    print(f"processor                          {used.ru_utime + used.ru_stime:9.1f} s")
-    print(f"rate                               {ROWS / seconds:9.0f} rows/s")
-    print(f"peak memory                        {used.ru_maxrss / 2**20:9.2f} GiB")
-    return code
+    note("rows of tokens", ROWS, f"{CFG.resamples:,} resamples")
+    note("file of the rows", size / 1e9, "GB")
+    note("wall time", seconds, "s")
+    note("processor time", used.ru_utime + used.ru_stime, "s")
+    note("rate", ROWS / seconds, "rows/s")
+    note("peak memory", used.ru_maxrss / 2**20, "GiB")
 
 
 def command(folder: Path, files: dict[str, Path]) -> list[str]:
@@ -129,7 +130,3 @@ def shift_rows(
 def _kinds(rng: np.random.Generator, ids: NDArray[np.str_], position: NDArray[np.int32]) -> pa.Table:
     kind = pa.DictionaryArray.from_arrays(rng.integers(0, len(KINDS), len(ids)).astype(np.int8), list(KINDS))
     return pa.table({"example_id": pa.array(ids).dictionary_encode(), "position": position, "kind": kind})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

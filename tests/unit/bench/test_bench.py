@@ -1,5 +1,6 @@
 """The bench of the statistics measures the real stage on files like the real ones."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,24 @@ def test_what_follows_a_comparison_runs_on_the_synthetic_tables(
     for words in large.commands().values():
         assert superficial(words) == 0
     assert "shift_ratio" in (tmp_path / "results/manifest.json").read_text(encoding="utf-8")
+
+
+def test_all_that_was_measured_is_one_table_and_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(statistics, "EXAMPLES", 30)
+    monkeypatch.setattr(statistics, "ROWS", 600)
+    monkeypatch.setattr(memory, "main", lambda note: note("peak", 1.5, "MB"))
+    assert main(["statistics", "memory"]) == 0
+    saved = json.loads((tmp_path / "results/bench.json").read_text(encoding="utf-8"))
+    assert {row["bench"] for row in saved["rows"]} == {"statistics", "memory"}
+    assert saved["rows"][-1] == {"bench": "memory", "measure": "peak", "value": 1.5, "unit": "MB"}
+    assert saved["machine"]["cores"]
+    assert saved["packages"]["torch"]
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(saved["rows"]) + 2  # a line each, the head of the table, and where it was saved
+    assert "600" in printed[1]
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from support.reference import llama, loaded, prompts
 
 from superficial.bench import refilling
+from superficial.bench.__main__ import main
 from superficial.inference.generate.answer import GreedyDecoding
 from superficial.inference.generate.decode import Decoder
 
@@ -27,5 +28,5 @@ def test_without_the_model_it_says_what_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert refilling.main() == 2
+    assert main(["refilling"]) == 2
     assert "make figures" in capsys.readouterr().err
