@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in names:
             # Imported when its turn comes: the statistics need no torch.
             importlib.import_module(f"superficial.bench.{name}").main(table.of(name))
+            table.save(OUT)  # after each, so that one that breaks takes no other with it
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    table.save(OUT)
     print(f"saved as {OUT}")
     return 0
 

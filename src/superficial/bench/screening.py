@@ -26,7 +26,7 @@ def main(note: Note, clock: Callable[[], float] = time.perf_counter) -> None:
     require_model(BASE)
     base = load_model(BASE, "auto")
     if base.device.type != "cpu" or not multiplies_fast():
-        note("left out: no processor with AMX or AVX512-BF16", 0, "")
+        print("screening left out: no processor with AMX or AVX512-BF16")
         return
     prompts = read_prompts(base)
     decoders = {name: Decoder(base, GREEDY, BATCH) for name in (SCREENED, EXACT)}

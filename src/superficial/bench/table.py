@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from superficial.artifacts.errors import UserError
-from superficial.artifacts.files import whole_file
+from superficial.artifacts.files import PACKAGES, whole_file
 
 Note = Callable[[str, float, str], None]  # what was measured, its value, and its unit
-PACKAGES = ("superficial", "torch", "transformers", "numpy", "pandas", "pyarrow")
 
 
 class Table:
