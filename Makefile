@@ -33,8 +33,8 @@ check: lint  ## lint, types and the unit tests: what to run while you work
 SLOWEST := --durations=25 --durations-min=10
 # Tiny models leave the cores idle while processes start, so those tests run beside each other; real models fill them.
 test: lint  ## lint, types and every test tier; names what was skipped, and the slowest
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not models and not browser and not vllm" $(SLOWEST)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or browser or vllm" $(SLOWEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not models and not vllm" $(SLOWEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "models or vllm" $(SLOWEST)
 
 # It needs other versions of our own libraries than we do, so that it has an environment of its own: with an NVIDIA card the
 # usual build, else the one for the CPU. That one names no build of torch, and asks for torchvision and torchaudio in vain.

@@ -49,7 +49,7 @@ class RunDisplay:
     def __init__(self, stream: TextIO, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._folder, self._clock = stream, folder, clock
         self._terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._begun = clock()
+        self._begun, self._begun_at = clock(), time.time() - 1  # clocks of disks lag behind a little
         self._jobs: dict[int, RunningJob] = {}
         self._ended: list[str] = []  # jobs that are done, until it is known how many are
         self._count = ""
@@ -71,9 +71,13 @@ class RunDisplay:
 
     def failed(self, number: int) -> None:
         """A job has ended without its results."""
-        if job := self._jobs.pop(number, None):
-            how = "stopped" if _interrupted(job.log) else "failed"
-            self.say(f"{how}: {job.name}, {self._took(job)}, see {job.log}")
+        if not (job := self._jobs.pop(number, None)):
+            return
+        if not _written_since(self._begun_at, job.log):  # Python was still starting, as when a person stops the run
+            self.say(f"ended before its work began: {job.name}, {self._took(job)}")
+            return
+        how = "stopped" if _interrupted(job.log) else "failed"
+        self.say(f"{how}: {job.name}, {self._took(job)}, see {job.log}")
 
     def counted(self, done: int, total: int) -> None:
         """So many of all jobs are done."""
@@ -162,6 +166,13 @@ class RunDisplay:
         self._bottom = running
         self._stream.write(up + "".join(f"{line}\n" for line in [*map(visible, lines), *running]))
         self._stream.flush()
+
+
+def _written_since(moment: float, log: Path) -> bool:
+    """Whether a job of this run has opened its log; one of an earlier run may lie there. In seconds of the clock."""
+    with suppress(OSError):
+        return log.stat().st_mtime >= moment
+    return False
 
 
 def _interrupted(log: Path) -> bool:

@@ -45,11 +45,11 @@ def a_run(stream: io.StringIO, folder: Path) -> RunDisplay:
     clock = Clock()
     display = RunDisplay(stream, folder, clock)
     display.tick()
-    display.started(1, "generate", {"dataset": "demo", "model": "gemma", "method": "urial"}, Path("1.log"))
-    display.started(2, "prefill", {"pair": "gemma"}, Path("2.log"))
+    display.started(1, "generate", {"dataset": "demo", "model": "gemma", "method": "urial"}, folder / "1.log")
+    display.started(2, "prefill", {"pair": "gemma"}, folder / "2.log")
     display.counted(1, 9)
-    show(folder, Path("1.log"), "generating (gemma)\n50% (3 of 6), 00:08 left, 2.1 responses/s")
-    show(folder, Path("2.log"), "generating (gemma)\n10% (1 of 9), 00:20 left, 1.0 responses/s")
+    show(folder, folder / "1.log", "generating (gemma)\n50% (3 of 6), 00:08 left, 2.1 responses/s")
+    show(folder, folder / "2.log", "generating (gemma)\n10% (1 of 9), 00:20 left, 1.0 responses/s")
     tell(folder, "the base has no end of turn")
     tell(folder, "the base has no end of turn")
     clock.now = 65
@@ -74,12 +74,13 @@ def test_in_a_terminal_what_runs_stands_at_the_bottom_a_line_each(tmp_path: Path
         "prefill gemma: generating (gemma) 10% (1 of 9), 00:20 left, 1.0 responses/s",
         "2 of 9 jobs done, 1 min 5 s",
     ]
+    (tmp_path / "2.log").touch()
     display.failed(2)
     display.close()
     assert terminal.frames[-1] == [
         "the base has no end of turn",
         "[2 of 9] generate gemma urial, 1 min 5 s",
-        "failed: prefill gemma, 1 min 5 s, see 2.log",
+        f"failed: prefill gemma, 1 min 5 s, see {tmp_path / '2.log'}",
     ]
     assert all(len(frame) == len(set(frame)) for frame in terminal.frames)
 
@@ -102,17 +103,18 @@ def test_an_error_is_shown_at_once_in_a_terminal_and_stands_last_once(tmp_path: 
     (tmp_path / "all.txt").write_text("error: repeated by the workflow\n")
     terminal = Terminal()
     display = RunDisplay(terminal, tmp_path, Clock())
-    display.started(1, "judge", {}, Path("1.log"))
-    display.started(2, "score", {}, Path("2.log"))
+    display.started(1, "judge", {}, tmp_path / "1.log")
+    display.started(2, "score", {}, tmp_path / "2.log")
     for line in ("error: repeated by the workflow", "error: a disk went away | see 1.log"):
         tell(tmp_path, line)
+    (tmp_path / "1.log").touch()
     display.failed(1)
     assert terminal.frames[-1][-3:-1] == ["error: repeated by the workflow", "error: a disk went away | see 1.log"]
     display.finished(2)
     display.counted(1, 2)
     display.close()
     assert terminal.frames[-1] == [
-        "failed: judge, 0 s, see 1.log", "[1 of 2] score, 0 s", "error: a disk went away | see 1.log",
+        f"failed: judge, 0 s, see {tmp_path / '1.log'}", "[1 of 2] score, 0 s", "error: a disk went away | see 1.log",
     ]  # fmt: skip
 
 
@@ -131,10 +133,12 @@ def test_no_line_of_what_runs_is_wider_than_the_terminal_and_they_fit_its_height
 
 
 def test_what_a_person_stopped_did_not_fail(tmp_path: Path):
-    """And what failed beside it was not stopped: each log says what became of its job."""
+    """And what failed beside it was not stopped: each log says what became of its job, if it was opened in this run."""
     file = io.StringIO()
     display = RunDisplay(file, tmp_path, Clock())
-    logs = {1: tmp_path / "1.log", 2: tmp_path / "2.log", 3: tmp_path / "never written.log"}
+    logs = {1: tmp_path / "1.log", 2: tmp_path / "2.log", 3: tmp_path / "never written.log", 4: tmp_path / "old.log"}
+    logs[4].write_text("error: of an earlier run\n")
+    os.utime(logs[4], (1e9, 1e9))
     for number, log in logs.items():
         display.started(number, "judge", {}, log)
     logs[1].write_text(f"judging 10%\n{INTERRUPTED}\n")
@@ -144,7 +148,8 @@ def test_what_a_person_stopped_did_not_fail(tmp_path: Path):
         display.failed(number)
     display.close()
     assert file.getvalue().splitlines() == [
-        INTERRUPTED, *(f"{how}: judge, 0 s, see {logs[n]}" for n, how in enumerate(("stopped", "failed", "failed"), 1)),
+        INTERRUPTED, *(f"{how}: judge, 0 s, see {logs[n]}" for n, how in enumerate(("stopped", "failed"), 1)),
+        *["ended before its work began: judge, 0 s"] * 2,
     ]  # fmt: skip
 
 
@@ -160,7 +165,7 @@ def test_before_the_first_job_nothing_is_drawn(tmp_path: Path):
 def test_a_terminal_that_does_not_know_its_size_shows_whole_lines(tmp_path: Path):
     ours, theirs = pty.openpty()
     with open(theirs, "w") as terminal:
-        RunDisplay(terminal, tmp_path, Clock()).started(1, "judge", {"judge": "smollm2"}, Path("1.log"))
+        RunDisplay(terminal, tmp_path, Clock()).started(1, "judge", {"judge": "smollm2"}, tmp_path / "1.log")
         assert os.read(ours, 1000) == b"judge smollm2: 0 s\r\n0 s\r\n"
     os.close(ours)
 
@@ -168,8 +173,8 @@ def test_a_terminal_that_does_not_know_its_size_shows_whole_lines(tmp_path: Path
 def test_what_jobs_tell_moves_no_cursor(tmp_path: Path):
     terminal = Terminal()
     display = RunDisplay(terminal, tmp_path, Clock())
-    display.started(1, "judge", {}, Path("1.log"))
-    show(tmp_path, Path("1.log"), "judging\n\x1b[2A\x1b[2J")
+    display.started(1, "judge", {}, tmp_path / "1.log")
+    show(tmp_path, tmp_path / "1.log", "judging\n\x1b[2A\x1b[2J")
     tell(tmp_path, "said \x1b[2A\r")
     display.tick()
     assert "<U+001B>[2A" in terminal.frames[-1][0]
