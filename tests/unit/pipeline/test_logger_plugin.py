@@ -37,7 +37,8 @@ def record(text: str | None, event: LogEvent | None = None, level: int = logging
     return made
 
 
-def test_a_line_for_each_job_and_what_a_person_has_to_know(monkeypatch: pytest.MonkeyPatch):
+def test_a_line_for_each_job_and_what_a_person_has_to_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
     said = io.StringIO()
     shows = handler(said, monkeypatch)
     assert shows.has_filter
@@ -56,6 +57,7 @@ def test_a_line_for_each_job_and_what_a_person_has_to_know(monkeypatch: pytest.M
         record("CalledProcessError: long", LogEvent.ERROR, logging.ERROR, exception="CalledProcessError"),
         record("a rule has no such file", LogEvent.ERROR, logging.ERROR, exception="MissingInputException"),
     ):
+        Path("score.log").touch()  # as the job does
         shows.emit(one)
     shows.close()
     assert said.getvalue().splitlines() == [
