@@ -169,7 +169,7 @@ class RunDisplay:
 
 
 def _written_since(moment: float, log: Path) -> bool:
-    """Whether a job of this run has opened its log; one of an earlier run may lie there. In seconds of the clock."""
+    """Whether `log` was opened since `moment`, in seconds of `time.time`: a log of an earlier run may lie there."""
     with suppress(OSError):
         return log.stat().st_mtime >= moment
     return False
