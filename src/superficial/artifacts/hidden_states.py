@@ -30,18 +30,18 @@ class HiddenStates:
     """
 
     def __init__(self, results: Path, key: str) -> None:
-        self._folder = results / ".states" / digest([key, VERSION])[:32]
+        self.folder = results / ".states" / digest([key, VERSION])[:32]
         self._scored: dict[str, StateFile] = {}
         self._open()
 
     def _open(self) -> None:
         """Read the index; batches that it does not know, as of an older version, are looked into once."""
-        self._index = Store(self._folder / "index.jsonl")
-        self._files = {file.name for file in self._folder.glob("[!.]*.safetensors")}
+        self._index = Store(self.folder / "index.jsonl")
+        self._files = {file.name for file in self.folder.glob("[!.]*.safetensors")}
         known = {entry[0] for entry in self._index.values()}
         for name in sorted(self._files - known):
             if not name.startswith(SCORED):
-                with undamaged(self._folder / name), safe_open(self._folder / name, framework="pt") as kept:
+                with undamaged(self.folder / name), safe_open(self.folder / name, framework="pt") as kept:
                     self._index.put({key: [name] for key in kept.keys()})  # noqa: SIM118 - no dict
 
     def __contains__(self, sequence: Any) -> bool:
@@ -62,7 +62,7 @@ class HiddenStates:
     def put(self, sequences: Sequence[Any], states: Sequence[torch.Tensor]) -> None:
         """Keep the states of a batch; they are on disk when this returns."""
         names = [_name(sequence) for sequence in sequences]
-        path = self._folder / f"{digest(names)[:32]}.safetensors"
+        path = self.folder / f"{digest(names)[:32]}.safetensors"
         with whole_file(path) as partial:
             save_file({name: one.contiguous() for name, one in zip(names, states, strict=True)}, partial)
         self._files.add(path.name)
@@ -74,13 +74,13 @@ class HiddenStates:
         Where the file system has no hard links they stay.
         """
         names = [_name(sequence) for sequence in sequences]
-        path = self._folder / f"{SCORED}{digest(names)[:32]}.safetensors"
+        path = self.folder / f"{SCORED}{digest(names)[:32]}.safetensors"
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            make_folder(self._folder)
+            make_folder(self.folder)
             os.link(score, partial)
             partial.replace(path)
-            flush(self._folder)  # before the index names it, and before the batches go
+            flush(self.folder)  # before the index names it, and before the batches go
         except (OSError, UserError):
             return
         finally:
@@ -103,7 +103,7 @@ class HiddenStates:
         """Delete the files that hold nothing which stands nowhere else."""
         used = {entry[0] for entry in self._index.values()}
         for name in self._files - used:
-            (self._folder / name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
         self._files &= used
 
     def _place(self, sequence: Any) -> list[Any] | None:
@@ -114,7 +114,7 @@ class HiddenStates:
         return place if place[0] in self._files else None
 
     def _read(self, sequence: Any, file: str, start: int = 0, stop: int = -1) -> torch.Tensor:
-        path = self._folder / file
+        path = self.folder / file
         if file.startswith(SCORED):
             if file not in self._scored:
                 self._scored[file] = StateFile(path)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from superficial.artifacts.errors import UserError
 from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.progress import progress
 from superficial.artifacts.shard import WHOLE, Shard
@@ -101,6 +102,26 @@ class TeacherForcing:
         with self._progress(sequences, groups) as bar:
             for tokens in self._workers.map(work, groups):
                 bar.update(tokens)
+
+    def kept_states(self, sequences: Sequence[TokenSequence]) -> Iterator[torch.Tensor]:
+        """The states (T, H) of each sequence, after `keep`.
+
+        Another job that scores the same responses may have deleted some since. Then they are scored once more. Raises
+        UserError where they are gone after that, too.
+        """
+        assert self._kept is not None
+        for sequence in sequences:
+            found = self._kept.get(sequence)
+            if found is None:
+                self.keep(sequences)
+                found = self._kept.get(sequence)
+            if found is None:
+                raise UserError(
+                    "other jobs delete the states of these responses while this one reads them",
+                    where=str(self._kept.folder),
+                    remedy="wait until the other run ends, then run the same command again",
+                )
+            yield found
 
     def _batches(self, sequences: Sequence[TokenSequence]) -> list[list[int]]:
         """The batches of `sequences`. Where one is too large for a card, `halving` cuts it by its padded tokens."""

@@ -9,9 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
 
-from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import digest_all, file_sha256, write_sidecar
 from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.shard import Shard
@@ -73,7 +71,7 @@ def write_scored(
     scorer = TeacherForcing(loaded, runtime.score_tokens, kept)
     scorer.keep(sequences)
     lengths = [len(sequence.response) for sequence in sequences]
-    write_states(out, (states_of(kept, sequence, out) for sequence in sequences), lengths, about)
+    write_states(out, scorer.kept_states(sequences), lengths, about)
     if runtime.keep_states:
         kept.move(sequences, out)
     else:
@@ -98,16 +96,6 @@ def share(
     prompts = PromptBuilder.of(loaded, cfg.context, prompt_files)
     sequences = read_sequences(loaded, prompts, pair, data, responses)
     TeacherForcing(loaded, runtime.score_tokens, HiddenStates(out.parents[3], loaded.key)).keep(sequences, shard)
-
-
-def states_of(kept: HiddenStates, sequence: TokenSequence, out: Path) -> torch.Tensor:
-    """The states (T, H) of a sequence that was scored a moment ago, for `out`."""
-    found = kept.get(sequence)
-    if found is None:
-        raise UserError(
-            "another job has deleted states of these responses", where=str(out), remedy="run the same command again"
-        )
-    return found
 
 
 def read_sequences(loaded: LoadedModel, prompts: PromptBuilder, pair: Path, data: Path, responses: Path) -> Packed:

@@ -9,6 +9,7 @@ import torch
 from support.reference import NEW, RESTS, VOCABULARY, early_ends, llama, prompts
 from support.reference import loaded as made
 
+from superficial.artifacts.errors import UserError
 from superficial.artifacts.files import canonical
 from superficial.artifacts.hidden_states import HiddenStates
 from superficial.artifacts.shard import Shard
@@ -138,6 +139,37 @@ def test_states_that_are_missing_are_read_among_those_they_belong_to(dtype: torc
     with fed(model) as nothing:
         assert torch.equal(TeacherForcing(model, 1000, HiddenStates(tmp_path, model.key)).states(sequences), found)
     assert nothing == []
+
+
+@DTYPES
+@pytest.mark.parametrize("late", [False, True])
+def test_states_that_another_job_deletes_are_read_again(dtype: torch.dtype, late: bool, tmp_path: Path):
+    """Two pairs with one model score the same responses at a time; one of them is through before the other."""
+    model = model_of(dtype)
+    sequences = [TokenSequence([7 + row], [9, 8 + row, 30]) for row in range(6)]
+    whole = TeacherForcing(model, 8).states(sequences)
+    scorer = TeacherForcing(model, 8, HiddenStates(tmp_path, model.key))
+    scorer.keep(sequences)
+    (index,) = tmp_path.glob(".states/*/index.jsonl")
+    lines = index.read_bytes()
+    HiddenStates(tmp_path, model.key).drop(sequences)
+    if late:  # the other job deleted the batches before this one had put down where they are
+        with index.open("ab") as handle:
+            handle.write(lines)
+    states = scorer.kept_states(sequences)
+    with fed(model) as shapes:
+        found = list(states)
+    assert torch.equal(torch.cat(found), whole)
+    assert len(shapes) == 3  # two responses at a time, once each
+
+
+@pytest.mark.fault("operating system", "other jobs delete states that are being read", "error names the folder")
+def test_states_that_go_again_and_again_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model, kept = model_of(torch.float32), HiddenStates(tmp_path, "m")
+    monkeypatch.setattr(kept, "get", lambda _: None)
+    scorer = TeacherForcing(model, 8, kept)
+    with pytest.raises(UserError, match="other jobs delete the states"):
+        list(scorer.kept_states([TokenSequence([7], [9, 8])]))
 
 
 def test_the_sidecar_says_what_may_have_decided(tmp_path: Path):

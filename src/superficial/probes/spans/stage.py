@@ -30,7 +30,6 @@ from superficial.probes.spans.token_scores import TokenScores, token_scores
 from superficial.prompts.builder import PromptBuilder
 from superficial.prompts.requirements import check_length
 from superficial.shift.pair.vocabulary import Vocabulary
-from superficial.shift.score import states_of
 
 
 def run(
@@ -97,11 +96,11 @@ def _seen(
             yield sequence
 
     def pieces() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for sequence, count in zip(sequences, used, strict=True):
-            yield states_of(kept, sequence, results)[:count], torch.tensor(sequence.response[:count])
+        for states, sequence, count in zip(scorer.kept_states(sequences), sequences, used, strict=True):
+            yield states[:count], torch.tensor(sequence.response[:count])
 
-    sequences, kept = Packed(checked()), HiddenStates(results, model.key)
-    scorer = TeacherForcing(model, runtime.score_tokens, kept)
+    sequences = Packed(checked())
+    scorer = TeacherForcing(model, runtime.score_tokens, HiddenStates(results, model.key))
     scorer.keep(sequences)
     head = LMHead.of(model.model)
     known = torch.zeros(head.vocabulary, dtype=torch.bool)
