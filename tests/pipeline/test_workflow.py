@@ -214,6 +214,11 @@ def test_alignment_trains_an_adapter_that_a_pair_can_use(project: Project):
     assert card["examples"]["sources"].get("voice_course", 0) + sum(left_out.values()) == 5
     assert card["loss"][-1] < card["loss"][0]
     assert json.loads((adapter / "half/card.json").read_text())["loss"] == card["loss"][:6]
+    modules = json.loads((adapter / "adapter_config.json").read_text())["target_modules"]
+    assert modules == sorted(modules) != []
+    shipped = {file: file.read_bytes() for file in adapter.rglob("*") if file.is_file() and "meta" not in file.name}
+    assert project.run("align", hydra=("align=tiny",), arguments=("-R", "align")).returncode == 0
+    assert shipped == {file: file.read_bytes() for file in shipped}  # trained again, it is the same to the byte
     for name, folder in (("tiny_lora", adapter), ("tiny_half", adapter / "half")):
         project.add_model(name, {"kind": "lora", "adapter": str(folder)})
         text = (project.folder / f"config/model/{name}.yaml").read_text()

@@ -66,6 +66,7 @@ def write_adapter(adapter: PeftModel, card: dict[str, Any], template: Path, noti
     (folder / "README.md").unlink(missing_ok=True)
     config = folder / "adapter_config.json"
     settings = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": card["base"]["name"]}
+    settings["target_modules"].sort()  # a set for peft, which writes it in another order each time
     config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(template, folder / TEMPLATE)
     shutil.copyfile(notice, folder / "NOTICE")
