@@ -19,7 +19,7 @@ from superficial.models.head import LMHead
 from superficial.models.load import LoadedModel, load_model
 from superficial.prompts.builder import PromptBuilder
 from superficial.shift.score import build_sequences
-from superficial.shift.statistics.summary import LOOP, repeated_ngrams
+from superficial.shift.statistics.repetition import LOOP, repeated_ngrams
 
 RESULTS = ROOT / "results"
 PAIR = "gemma3_270m"

@@ -170,7 +170,7 @@ def test_an_end_of_turn_of_the_aligned_model_ends_the_continuation(study: Study,
 def test_unshifted_rest_is_the_unshifted_share_at_k_0(study: Study):
     table = study.made("base", ZERO_SHOT)
     regular = study.shifts[study.shifts["example_id"].isin(table["example_id"])]
-    shares = ratios(TokenTable.of(regular), Bootstrap.over(regular["example_id"].nunique(), STATS))
+    shares = ratios(TokenTable.of(regular.assign(token_id=0)), Bootstrap.over(regular["example_id"].nunique(), STATS))
     share = shares.set_index(["level", "category"])["share"]["per_example", "unshifted"]
     means = handoff_means(table, STATS).set_index(["measure", "k"])
     assert means["mean"]["unshifted_rest", 0] == pytest.approx(share)

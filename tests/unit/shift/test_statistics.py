@@ -21,8 +21,9 @@ from superficial.shift.statistics.groups import groups
 from superficial.shift.statistics.kinds import kinds
 from superficial.shift.statistics.positions import METRICS, positions
 from superficial.shift.statistics.ratios import ratios
+from superficial.shift.statistics.repetition import repeated_ngrams
 from superficial.shift.statistics.still_running import StillRunning
-from superficial.shift.statistics.summary import repeated_ngrams, summary
+from superficial.shift.statistics.summary import summary
 from superficial.shift.statistics.token_table import TokenTable
 
 CFG = StatsConfig(resamples=500, confidence=0.95, seed=0, top_tokens=3, min_occurrences=2)
@@ -53,6 +54,20 @@ def test_pooled_and_per_example_ratios_differ_as_they_should():
     assert found["pooled", "shifted"] == pytest.approx(2 / 10)
     assert found["per_example", "shifted"] == pytest.approx((1 / 8 + 1 / 2) / 2)
     assert found["pooled"].sum() == pytest.approx(1)
+
+
+def test_responses_that_loop_are_left_out_of_one_level():
+    """Two of three loop: more than half of their 8-grams occurred before."""
+    varied, loop, longer = list(range(1, 21)), [1, 1] * 10, [1, 2, 3] * 20
+    found = ratios(tokens([varied, loop, longer]), Bootstrap.over(3, CFG)).set_index(["level", "category"])
+    assert found.loc["without_loops", "share"].tolist() == [1 / 20, 2 / 20, 17 / 20]
+    assert found.loc["without_loops", "tokens"].tolist() == [1, 2, 17]
+    assert found.loc["without_loops", "examples"].tolist() == [1] * 3
+    assert found.loc["pooled", "examples"].tolist() == [3] * 3
+    none = ratios(tokens([loop, longer]), Bootstrap.over(2, CFG)).set_index("level").loc["without_loops"]
+    assert none["share"].isna().all()
+    assert none["low"].isna().all()
+    assert not none[["tokens", "examples"]].any(axis=None)
 
 
 def test_intervals_come_from_examples_not_tokens():

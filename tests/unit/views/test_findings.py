@@ -24,6 +24,7 @@ END = (30.0, 29.0, 31.0)  # the last tenth holds the end of turn
 
 def tables(
     shifted: tuple[float, float, float] = (0.06, 0.05, 0.07),
+    plain: tuple[float, float, float] | None = None,
     odds: tuple[float, float, float] = (2.0, 1.5, 2.5),
     tenths: tuple[tuple[float, float, float], ...] = ((0.9, 0.8, 1.0), (0.2, 0.1, 0.3)),
     handoff: tuple[tuple[float, float, float], ...] = ((0.2, 0.1, 0.3), (0.6, 0.5, 0.7)),
@@ -34,7 +35,10 @@ def tables(
     bounds = ("value", "low", "high")
     mean = ("mean", "low", "high")
     return {
-        "ratios": pd.DataFrame([{"level": "pooled", "category": "shifted", **dict(zip(("share", *bounds[1:]), shifted, strict=True))}]),
+        "ratios": pd.DataFrame([
+            {"level": level, "category": "shifted", "examples": count, **dict(zip(("share", *bounds[1:]), one, strict=True))}
+            for level, count, one in (("pooled", 20, shifted), ("without_loops", 20 if plain is None else 18, plain or shifted))
+        ]),
         "kinds": pd.DataFrame([{"measure": "odds_ratio", "kind": "style", "examples": examples, "tokens": 50, **dict(zip(bounds, odds, strict=True))}]),
         "positions": pd.DataFrame([{"scale": "tenth", "metric": "kl_aligned_base", "position": at, **dict(zip(mean, one, strict=True))} for at, one in zip((0, 8, 9), (*tenths, END), strict=True)]),
         "handoff": pd.DataFrame([{"measure": "rouge_l", "k": k, "examples": min(examples, count), **dict(zip(mean, one, strict=True))} for k, count, one in zip((0, 32), handed, handoff, strict=True)]),
@@ -55,6 +59,8 @@ def test_all_claims_hold_where_every_interval_says_so():
     [
         (0, {"shifted": (0.12, 0.11, 0.13)}, "no"),
         (0, {"shifted": (0.10, 0.09, 0.11)}, "unclear"),
+        (0, {"plain": (0.12, 0.11, 0.13)}, "unclear"),
+        (0, {"shifted": (0.12, 0.11, 0.13), "plain": (0.14, 0.13, 0.15)}, "no"),
         (1, {"odds": (1.2, 0.9, 1.6)}, "unclear"),
         (1, {"odds": (0.5, 0.4, 0.6)}, "no"),
         (2, {"tenths": ((0.2, 0.1, 0.3), (0.25, 0.2, 0.4))}, "unclear"),
@@ -65,6 +71,11 @@ def test_all_claims_hold_where_every_interval_says_so():
 )
 def test_one_claim_that_does_not_hold_changes_its_own_row_only(place: int, changes: dict[str, object], says: str):
     assert said(**changes) == ["yes"] * place + [says] + ["yes"] * (4 - place)
+
+
+def test_where_responses_loop_the_share_without_them_stands_beside():
+    against = [next(findings(tables(plain=plain), CFG))["against"] for plain in (None, (0.08, 0.07, 0.09))]
+    assert against == ["at most 10", "at most 10; without responses that loop: 8.0 [7.0, 9.0]"]
 
 
 def test_a_prefix_that_most_responses_do_not_reach_tells_nothing():

@@ -18,7 +18,7 @@ import numpy as np
 from superficial.data.words import count_words
 from superficial.inference.finish_reason import LENGTH
 from superficial.inference.generate.stop import HEADER
-from superficial.shift.statistics.summary import LOOP, repeated_ngrams
+from superficial.shift.statistics.repetition import LOOP, repeated_ngrams
 
 FAILURES = ("runs_on", "loops", "echoes", "invents")
 MEASURES = ("words", "tokens", "stopped", "repeated", "echo_words", *FAILURES, "fails", "empty", "near_ties")

@@ -8,10 +8,10 @@ import pandas as pd
 
 from superficial.inference.finish_reason import EOS
 from superficial.shift.statistics.bootstrap import Bootstrap, Floats
+from superficial.shift.statistics.repetition import LOOP
 from superficial.shift.statistics.token_table import TokenTable
 
 PER_TOKEN = ("kl_aligned_base", "kl_base_aligned", "js", "base_prob", "base_entropy", "aligned_entropy")
-LOOP = 0.5  # a response loops when more than this share of its 8-grams are repetitions
 
 
 def summary(table: TokenTable, responses: Iterable[pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def summary(table: TokenTable, responses: Iterable[pd.DataFrame], bootstrap: Boo
 
     The `responses` come in parts.
     """
-    answers = pd.concat(map(_told, responses)).loc[table.ids]  # in the order of the draws
+    ended = pd.concat(map(_ended, responses)).loc[table.ids]  # in the order of the draws
     rows: list[tuple[str, float, float | None, float | None]] = [
         ("examples", table.examples, None, None),
         ("tokens", int(table.lengths.sum()), None, None),
@@ -28,12 +28,11 @@ def summary(table: TokenTable, responses: Iterable[pd.DataFrame], bootstrap: Boo
     per_token = [("aligned_rank_1_share", "aligned_rank"), *((name, name) for name in PER_TOKEN)]
     for measure, column in per_token:
         rows.append((measure, *_interval(bootstrap, table.by_example(partial(_totals, column)), lengths)))
-    repeated = answers["repeated"].to_numpy()
     per_response = {
         "response_tokens": table.lengths,
-        "ended_share": answers["ended"].to_numpy(),
-        "repeated_8gram_share": repeated,
-        "looping_share": repeated > LOOP,
+        "ended_share": ended.to_numpy(),
+        "repeated_8gram_share": table.repeated,
+        "looping_share": table.repeated > LOOP,
     }
     for measure, value in per_response.items():
         sums = value.astype(np.float64)[:, None]
@@ -41,11 +40,9 @@ def summary(table: TokenTable, responses: Iterable[pd.DataFrame], bootstrap: Boo
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
 
 
-def _told(responses: pd.DataFrame) -> pd.DataFrame:
-    """Of each response, by its id: whether it `ended`, and how much of it is `repeated`."""
-    repeated = [repeated_ngrams(ids) for ids in responses["token_ids"]]
-    columns = {"ended": (responses["finish_reason"] == EOS).to_numpy(), "repeated": np.array(repeated)}
-    return pd.DataFrame(columns, index=pd.Index(responses["id"]))
+def _ended(responses: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each response ended by itself, by its id."""
+    return pd.Series((responses["finish_reason"] == EOS).to_numpy(), pd.Index(responses["id"]))
 
 
 def _totals(column: str, table: TokenTable) -> Floats:
@@ -57,17 +54,3 @@ def _totals(column: str, table: TokenTable) -> Floats:
 def _interval(bootstrap: Bootstrap, numerators: Floats, denominators: Floats) -> tuple[float, float, float]:
     estimate, low, high = bootstrap.ratio(numerators, denominators)
     return float(estimate[0]), float(low[0]), float(high[0])
-
-
-def repeated_ngrams(tokens: np.ndarray, n: int = 8) -> float:
-    """Share of the n-grams of `tokens` that occurred before in it; 0 for fewer than n tokens.
-
-    >>> repeated_ngrams(np.arange(20))
-    0.0
-    >>> repeated_ngrams(np.array([1, 2] * 10))
-    0.8461538461538461
-    """
-    raw = np.ascontiguousarray(tokens).tobytes()
-    step = len(raw) // max(len(tokens), 1)  # bytes a token
-    grams = [raw[start : start + n * step] for start in range(0, len(raw) - n * step + 1, step)] if raw else []
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from superficial.shift.category import CATEGORIES, category_index
 from superficial.shift.kinds.classify import KINDS
 from superficial.shift.statistics.bootstrap import Floats
+from superficial.shift.statistics.repetition import repeated_ngrams
 
 ROWS = 2**19  # of a part, but for a single response that is longer
 MOST = 4096  # examples of a part
@@ -162,6 +163,13 @@ class TokenTable:
     def category_counts(self) -> Floats:
         """Tokens of each category by example, (E, 3)."""
         return self.by_example(lambda part: part.sums(part.category, len(CATEGORIES)))
+
+    @cached_property
+    def repeated(self) -> Floats:
+        """How much of each response is repeated 8-grams, (E,)."""
+        return self.by_example(
+            lambda part: np.array([repeated_ngrams(one) for one in np.split(part.column("token_id"), part.starts[1:])])
+        )
 
     def texts(self, rows: NDArray[np.int64]) -> list[str]:
         """Token text of some rows."""

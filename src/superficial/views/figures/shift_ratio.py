@@ -1,6 +1,7 @@
 """Figure 3 of the paper: shares of unshifted, marginal and shifted positions, and the tokens that shift most."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def run(cfg: RatioFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -
     """
     started = time.monotonic()
     set_style()
-    shares = pd.concat([_measured(cfg, of_pairs(cfg, results, "ratios")), _published(cfg)], ignore_index=True)
+    ratios = of_pairs(cfg, results, "ratios")
+    shares = pd.concat([_measured(cfg, ratios), _published(cfg)], ignore_index=True)
     names = _order(cfg, shares)
     tokens = of_pairs(cfg, results, "tokens").query("category == 'shifted'")
     tokens = tokens.groupby(["pair", "order"], sort=False).head(TOKENS)
@@ -64,7 +66,7 @@ def run(cfg: RatioFigure, runtime: RuntimeConfig, *, results: Path, out: Path) -
         part.suptitle(title, x=0.01, ha="left", fontsize=8.5)
     listed = tokens.assign(title=tokens["pair"].map({pair.name: pair.title for pair in cfg.pairs}), source="measured")
     drawn = pd.concat([shares, listed.drop(columns="pair")], ignore_index=True)
-    save(figure, drawn, out, cfg, started, VIEW, _told(cfg, shares))
+    save(figure, drawn, out, cfg, started, VIEW, [*_told(cfg, shares), *loops(cfg, ratios)])
 
 
 def _order(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
@@ -136,6 +138,24 @@ def _told(cfg: RatioFigure, shares: pd.DataFrame) -> list[str]:
         "Rate: share of a token's occurrences that shift, among tokens that occur often enough for one.",
         "An open box is a space.",
     ]
+
+
+def loops(cfg: RatioFigure, ratios: pd.DataFrame) -> Iterator[str]:
+    """What the shares are without responses that loop, of pairs where some do."""
+    for pair in cfg.pairs:
+        levels = ratios[ratios["pair"] == pair.name].set_index(["level", "category"])
+        examples, kept = (int(levels.loc[level, "examples"].max()) for level in ("pooled", "without_loops"))
+        if kept == examples:
+            continue
+        text = f"{pair.title}: {examples - kept:,} of {examples:,} responses loop. What is repeated is easy to predict."
+        if kept:
+            rest = levels.loc["without_loops"].loc[list(CATEGORIES)].iterrows()
+            shares = (
+                f"{100 * row['share']:.1f} % [{100 * row['low']:.1f}, {100 * row['high']:.1f}] are {name}"
+                for name, row in rest
+            )
+            text += f" Without these, {', '.join(shares)}."
+        yield text
 
 
 def _draw_list(axis: Axes, cfg: RatioFigure, found: pd.DataFrame, order: str) -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from superficial.config.schema.responses import ResponsesView
 from superficial.judging.responses.failures import LEAD, LONG, SHARE
-from superficial.shift.statistics.summary import LOOP
+from superficial.shift.statistics.repetition import LOOP
 
 TITLES = {
     "words": "words",

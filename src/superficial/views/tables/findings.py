@@ -57,12 +57,15 @@ def findings(tables: dict[str, pd.DataFrame], cfg: FindingsTable) -> Iterator[Ro
     `says` is yes or no where intervals tell, and unclear where they overlap or too few responses stand behind them. The
     values compared have intervals of their own, so "yes" asks for more than a test of their difference would.
     """
-    ratios = tables["ratios"].query("level == 'pooled'").set_index("category")
-    shifted = ratios.loc["shifted"].rename({"share": "value"})
+    ratios = tables["ratios"].query("category == 'shifted'").rename(columns={"share": "value"}).set_index("level")
+    shifted, plain = ratios.loc["pooled"], ratios.loc["without_loops"]
+    against = f"at most {100 * MOST:.0f}"
+    if plain["examples"] < shifted["examples"]:  # what is repeated is easy to predict, and looks unshifted
+        against += f"; without responses that loop: {' '.join(with_interval(plain, 100, 1))}"
     printed = [one.shifted for one in cfg.published]
     yield _held(
-        "Few tokens shift", "shifted tokens, %", shifted, f"at most {100 * MOST:.0f}", shifted["high"] <= MOST,
-        shifted["low"] > MOST, 100, f"{min(printed)} to {max(printed)}" if printed else "",
+        "Few tokens shift", "shifted tokens, %", shifted, against, max(shifted["high"], plain["high"]) <= MOST,
+        min(shifted["low"], plain["low"]) > MOST, 100, f"{min(printed)} to {max(printed)}" if printed else "",
     )  # fmt: skip
     kinds = tables["kinds"].query("measure == 'odds_ratio' and kind == 'style'")
     if kinds_hold(tables["kinds"]) and len(kinds) and kinds["examples"].iloc[0] >= cfg.min_examples:
@@ -129,7 +132,8 @@ def note(cfg: FindingsTable) -> str:
     return (
         f"Data: {cfg.data}. In square brackets {100 * cfg.confidence:g} % intervals, bootstrap over responses. Yes "
         "and no: the interval lies on that side of what the value is held against. Where that has an interval, too, "
-        "the two do not overlap. Unclear: they do. A claim that fewer than "
+        "the two do not overlap. Unclear: they do. "
+        "Few tokens shift only where they do with and without the responses that loop. A claim that fewer than "
         f"{cfg.min_examples} responses could tell of is left out. The paper measured 7B models on other instructions."
     )
 
