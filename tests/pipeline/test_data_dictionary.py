@@ -48,4 +48,4 @@ def test_the_notebook_runs(finished: Project, tmp_path: Path, monkeypatch: pytes
     for code in cells:
         exec(compile(code, "docs/results.ipynb", "exec"), names)
     assert len(cells) >= 5
-    assert len(names["ratios"]) == 6
+    assert len(names["ratios"]) == 9  # three categories at three levels
